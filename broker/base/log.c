@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/base/log.h"
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "broker/base/clock.h"
+
+#define LOG_LINE_BYTES   2048
+#define LOG_QUOTE_BYTES  200
+#define LOG_QUOTE_SLOTS  4
+#define LOG_ESCAPE_BYTES 4 /* \xHH */
+
+static _Atomic int threshold = LOG_INFO;
+static _Atomic int log_fd = STDERR_FILENO;
+
+enum log_level log_threshold(void)
+{
+    return (enum log_level)atomic_load_explicit(&threshold, memory_order_relaxed);
+}
+
+void log_set_threshold(enum log_level level)
+{
+    atomic_store(&threshold, (int)level);
+}
+
+void log_set_fd(int fd)
+{
+    atomic_store(&log_fd, fd);
+}
+
+bool log_limit_allows(struct log_limit *limit)
+{
+    uint64_t second = clock_monotonic_ns() / 1000000000;
+
+    if (second != limit->second) {
+        limit->second = second;
+        limit->lines = 0;
+        if (limit->suppressed > 0)
+            log_write(LOG_NOTICE, "log.suppressed", "lines=%u", limit->suppressed);
+        limit->suppressed = 0;
+    }
+    if (limit->lines < LOG_PEER_LINES_PER_SECOND) {
+        limit->lines++;
+        return true;
+    }
+    limit->suppressed++;
+    return false;
+}
+
+static size_t write_time(char *to, size_t room)
+{
+    int64_t now_ms = clock_wall_ms();
+    time_t seconds = (time_t)(now_ms / 1000);
+    struct tm parts;
+    size_t len;
+
+    (void)gmtime_r(&seconds, &parts);
+    len = strftime(to, room, "%Y-%m-%dT%H:%M:%S", &parts);
+    return len + (size_t)snprintf(to + len, room - len, ".%03dZ ", (int)(now_ms % 1000));
+}
+
+void log_write(enum log_level level, const char *name, const char *format, ...)
+{
+    static const char *const words[] = { "error", "warning", "notice", "info", "debug" };
+    char line[LOG_LINE_BYTES];
+    size_t len = write_time(line, sizeof(line));
+    va_list list;
+    int more;
+
+    len += (size_t)snprintf(line + len, sizeof(line) - len, "%s %s ", words[level], name);
+    va_start(list, format);
+    more = vsnprintf(line + len, sizeof(line) - len - 1, format, list);
+    va_end(list);
+    if (more > 0)
+        len += (size_t)more;
+    if (len > sizeof(line) - 2)
+        len = sizeof(line) - 2;
+    line[len++] = '\n';
+    /* A log that cannot be written has nowhere to say so. */
+    if (write(atomic_load(&log_fd), line, len) < 0)
+        return;
+}
+
+const char *log_quote(const void *at, size_t len)
+{
+    static _Thread_local char slots[LOG_QUOTE_SLOTS][LOG_QUOTE_BYTES * LOG_ESCAPE_BYTES + 8];
+    static _Thread_local unsigned next;
+    char *to = slots[next++ % LOG_QUOTE_SLOTS];
+    char *out = to;
+    const unsigned char *from = at;
+    size_t shown = len > LOG_QUOTE_BYTES ? LOG_QUOTE_BYTES : len;
+
+    *out++ = '"';
+    for (size_t i = 0; i < shown; i++) {
+        if (from[i] < 0x20 || from[i] == '"' || from[i] == '\\' || from[i] == 0x7f)
+            out += snprintf(out, LOG_ESCAPE_BYTES + 1, "\\x%02x", (unsigned)from[i]);
+        else
+            *out++ = (char)from[i];
+    }
+    if (shown < len) {
+        *out++ = '.';
+        *out++ = '.';
+    }
+    *out++ = '"';
+    *out = '\0';
+    return to;
+}

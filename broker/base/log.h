@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One line, one event: time level name key=value ... on standard error or a file. Any thread. */
+#ifndef TERCET_BROKER_BASE_LOG_H
+#define TERCET_BROKER_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
+
+/* log_event(LOG_INFO, "mqtt.connected", "conn=%llu client=%s", ...): the event's name, then a
+ * printf format of key=value pairs. Values from peers go through log_quote(). Bytes that would
+ * break the line are escaped. */
+#define log_event(level, name, ...) \
+    ((level) <= log_threshold() ? log_write((level), (name), __VA_ARGS__) : (void)0)
+
+/* The same for what a peer can cause: at most LOG_PEER_LINES_PER_SECOND for one call site, the rest
+ * counted and told in the next line as suppressed=N. */
+#define log_peer(level, name, ...)                                   \
+    do {                                                             \
+        static struct log_limit limit_;                              \
+        if ((level) <= log_threshold() && log_limit_allows(&limit_)) \
+            log_write((level), (name), __VA_ARGS__);                 \
+    } while (0)
+
+#define LOG_PEER_LINES_PER_SECOND 5
+
+struct log_limit {
+    uint64_t second;
+    unsigned lines;
+    unsigned suppressed;
+};
+
+bool log_limit_allows(struct log_limit *limit);
+void log_write(enum log_level level, const char *name, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+enum log_level log_threshold(void);
+void log_set_threshold(enum log_level level);
+/* Where lines go from now on; the descriptor stays the caller's. */
+void log_set_fd(int fd);
+/* `len` bytes as "..." with escapes, cut at 200 bytes; a buffer of this thread's that the fourth
+ * call from now reuses. */
+const char *log_quote(const void *at, size_t len);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory: fixed sizes abort when there is none; sizes set by a peer or by load may fail. Any
+ * thread. */
+#ifndef TERCET_BROKER_BASE_MEM_H
+#define TERCET_BROKER_BASE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/base/slice.h"
+
+/* A broken invariant is our bug: say where and stop, in every build. */
+#define ASSERT(condition) \
+    ((condition) ? (void)0 : assert_failed(__FILE__, __LINE__, __func__, #condition))
+
+_Noreturn void assert_failed(const char *file, int line, const char *function, const char *what);
+
+/* Zeroed memory of a size the program fixes; never NULL (aborts). Free with mem_free(). */
+void *mem_zeroed(size_t size);
+#define mem_new(type)          ((type *)mem_zeroed(sizeof(type)))
+#define mem_new_array(type, n) ((type *)mem_zeroed_array((n), sizeof(type)))
+void *mem_zeroed_array(size_t n, size_t size);
+
+/* Uninitialised memory of a size set by a peer or by load: NULL when there is none, or when the
+ * fault point "mem" says so. */
+void *mem_try(size_t size);
+/* Grows or shrinks; NULL leaves `at` as it was. */
+void *mem_try_resize(void *at, size_t size);
+/* Aborting forms of the two, for small sizes bounded by the program. */
+void *mem_get(size_t size);
+void *mem_resize(void *at, size_t size);
+/* A copy of `s` with a NUL behind it (aborts); for names, whose length has a limit. */
+char *mem_copy_text(struct slice s);
+
+void mem_free(void *at);
+/* Frees *at and sets it NULL. */
+#define MEM_FREE(at) (mem_free(at), (at) = NULL)
+
+/* Bytes now held through this module, as malloc_usable_size tells. */
+uint64_t mem_in_use_bytes(void);
+
+#endif

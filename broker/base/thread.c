@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/base/thread.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <time.h>
+
+static void *thread_enter(void *arg)
+{
+    struct thread *thread = arg;
+
+    thread->main(thread->arg);
+    return NULL;
+}
+
+enum rc thread_start(struct thread *thread, const char *name, thread_main_fn *main, void *arg)
+{
+    sigset_t all, before;
+    int error;
+
+    thread->main = main;
+    thread->arg = arg;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    error = pthread_create(&thread->handle, NULL, thread_enter, thread);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error != 0)
+        return rc_of_errno(error);
+    (void)pthread_setname_np(thread->handle, name);
+    return RC_OK;
+}
+
+void thread_join(struct thread *thread)
+{
+    int error = pthread_join(thread->handle, NULL);
+
+    ASSERT(error == 0);
+}
+
+void mailbox_init(struct mailbox *m)
+{
+    pthread_condattr_t attributes;
+
+    list_init(&m->items);
+    m->is_closed = false;
+    (void)pthread_mutex_init(&m->lock, NULL);
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&m->filled, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+void mailbox_done(struct mailbox *m)
+{
+    ASSERT(list_is_empty(&m->items));
+    (void)pthread_mutex_destroy(&m->lock);
+    (void)pthread_cond_destroy(&m->filled);
+}
+
+bool mailbox_put(struct mailbox *m, struct link *item)
+{
+    bool was_empty;
+
+    (void)pthread_mutex_lock(&m->lock);
+    was_empty = list_is_empty(&m->items);
+    list_append(&m->items, item);
+    (void)pthread_mutex_unlock(&m->lock);
+    if (was_empty)
+        (void)pthread_cond_signal(&m->filled);
+    return was_empty;
+}
+
+void mailbox_take(struct mailbox *m, struct list *ret)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    list_splice(ret, &m->items);
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+static struct timespec deadline_in(unsigned timeout_ms)
+{
+    struct timespec at;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += timeout_ms / 1000;
+    at.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (at.tv_nsec >= 1000000000) {
+        at.tv_sec++;
+        at.tv_nsec -= 1000000000;
+    }
+    return at;
+}
+
+bool mailbox_wait(struct mailbox *m, struct list *ret, unsigned timeout_ms)
+{
+    struct timespec deadline = deadline_in(timeout_ms);
+    bool is_over;
+    int error = 0;
+
+    (void)pthread_mutex_lock(&m->lock);
+    while (list_is_empty(&m->items) && !m->is_closed && error != ETIMEDOUT) {
+        if (timeout_ms == 0)
+            error = pthread_cond_wait(&m->filled, &m->lock);
+        else
+            error = pthread_cond_timedwait(&m->filled, &m->lock, &deadline);
+    }
+    is_over = m->is_closed && list_is_empty(&m->items);
+    list_splice(ret, &m->items);
+    (void)pthread_mutex_unlock(&m->lock);
+    return !is_over;
+}
+
+void mailbox_close(struct mailbox *m)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    m->is_closed = true;
+    (void)pthread_mutex_unlock(&m->lock);
+    (void)pthread_cond_broadcast(&m->filled);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A listening socket for one protocol: IPv4, IPv6 or Unix, plain or TLS. Loop thread only. */
+#ifndef TERCET_BROKER_NET_LISTENER_H
+#define TERCET_BROKER_NET_LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/base/rc.h"
+#include "broker/net/protocol.h"
+
+struct listener;
+struct loop;
+struct tls;
+
+struct listener_config {
+    const char *name;    /* borrowed until freed */
+    const char *address; /* "127.0.0.1", "::1", "0.0.0.0", "unix:/path"; borrowed during open */
+    uint16_t port;       /* 0: any free one */
+    struct tls *tls;     /* NULL: plain; borrowed until the listener is freed */
+    unsigned max_connections;
+    const struct protocol *protocol;
+    void *context; /* for protocol->on_open */
+};
+
+/* Binds and listens. RC_IN_USE: the address is taken. RC_REFUSED: not permitted. RC_INVALID: no
+ * such address. */
+MUST_CHECK enum rc listener_open(struct loop *loop, const struct listener_config *config,
+                                 struct listener **ret);
+/* Stops accepting; its connections stay. */
+void listener_close(struct listener **listener);
+const char *listener_address(const struct listener *listener);
+uint16_t listener_port(const struct listener *listener);
+bool listener_is_tls(const struct listener *listener);
+const struct protocol *listener_protocol(const struct listener *listener);
+/* Asks every connection of the loop to say goodbye (on_shutdown), then closes those left after
+ * `grace_ms`; calls done(arg) when none is left. */
+void net_shutdown(struct loop *loop, unsigned grace_ms, void (*done)(void *arg), void *arg);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A TLS context of one listener: certificate, key, versions. Loop thread only. */
+#ifndef TERCET_BROKER_NET_TLS_H
+#define TERCET_BROKER_NET_TLS_H
+
+#include <stdbool.h>
+
+#include "broker/base/rc.h"
+
+struct tls;
+
+struct tls_config {
+    const char *certificate_file; /* PEM chain */
+    const char *key_file;         /* PEM */
+    const char *ca_file;          /* NULL: no client certificates are asked for */
+    bool is_client_certificate_required;
+};
+
+/* The log line says what OpenSSL found wrong. RC_INVALID: the files do not fit together. */
+MUST_CHECK enum rc tls_new(const struct tls_config *config, struct tls **ret);
+void tls_free(struct tls **tls);
+
+#endif

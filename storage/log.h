@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The data door of storage: append with completion, read, trim. Core thread only, never blocks.
+ *
+ * A store holds numbered logs. A log is a run of entries with contiguous offsets; an entry is what
+ * one append brought: one or more whole Kafka v2 record batches, stored and given back byte for
+ * byte. All that is put between two submits (records and meta changes) reaches the disk in order,
+ * and whatever shares a commit is there wholly or not at all after a crash. */
+#ifndef TERCET_STORAGE_LOG_H
+#define TERCET_STORAGE_LOG_H
+
+#include "broker/base/block.h"
+#include "broker/base/list.h"
+#include "broker/base/rc.h"
+
+struct store;
+
+/* What must be true before an append counts as done. A commit takes the strongest of its appends.
+ */
+enum durability {
+    DURABILITY_MEMORY,   /* nobody waits: written with the next commit, which need not sync */
+    DURABILITY_INTERVAL, /* in the page cache: kill -9 loses nothing; synced within an interval */
+    DURABILITY_ALWAYS,   /* synced to the device */
+};
+
+/* What a store tells its user. All but wake() are called on the core thread, inside store_poll().
+ */
+struct store_events {
+    /* Everything whose ticket is <= `ticket` is as durable as it asked. Rises only. */
+    void (*on_durable)(void *arg, uint64_t ticket);
+    /* The store cannot take records now (rc says why: RC_FULL, RC_IO ...) or again can (RC_OK).
+     * What was appended stays in memory and is tried again each second; nothing of it is lost or
+     * reported durable meanwhile. */
+    void (*on_stall)(void *arg, enum rc rc);
+    /* Any thread: have the core thread call store_poll() soon. */
+    void (*wake)(void *arg);
+    void *arg; /* borrowed until store_close() */
+};
+
+/* Options that every backend takes; a backend ignores what it has no use for. */
+struct store_config {
+    const char *directory;      /* borrowed during open */
+    uint64_t cache_bytes;       /* tail cache */
+    uint64_t segment_max_bytes; /* capacity that segments grow up to */
+    uint64_t segment_first_bytes;
+    unsigned interval_ms; /* longest time between syncs for DURABILITY_INTERVAL and _MEMORY */
+    bool is_prewritten;   /* prepare segments by writing them (production) or not (fixtures) */
+    bool has_sync;        /* false: never sync, for measuring; power loss then loses data */
+};
+
+#define STORE_CONFIG_DEFAULT                                                                  \
+    {                                                                                         \
+        .cache_bytes = UINT64_C(64) << 20, .segment_max_bytes = UINT64_C(128) << 20,          \
+        .segment_first_bytes = UINT64_C(16) << 20, .interval_ms = 200, .is_prewritten = true, \
+        .has_sync = true                                                                      \
+    }
+
+/* Sets what the store reports to; before the first append. Until then events are not called. */
+void store_set_events(struct store *store, const struct store_events *events);
+/* Hands all that was put since the last call to the writer; once at the end of each turn. */
+void store_submit(struct store *store);
+/* Reports what finished; after a wake(). */
+void store_poll(struct store *store);
+/* Waits until all that was put is durable (blocks: shutdown and tests only), then polls. RC of the
+ * stall when the store is stalled. */
+MUST_CHECK enum rc store_flush(struct store *store);
+/* Flushes if it can, closes, frees. Logs and pieces handed out must be released before. */
+void store_close(struct store **store);
+/* Bytes put and not yet committed: what back-pressure looks at. */
+uint64_t store_backlog_bytes(const struct store *store);
+/* Median and 99th percentile of recent commits from hand-over to completion, in ns; 0 when none. */
+void store_commit_latency(const struct store *store, uint64_t *ret_p50_ns, uint64_t *ret_p99_ns);
+
+/* ---- appending ---- */
+
+struct append {
+    uint32_t log;             /* > 0; comes into being by its first append */
+    uint64_t base_offset;     /* must be the log's end (asserted) */
+    uint32_t record_count;    /* > 0: offsets it takes */
+    int64_t max_timestamp_ms; /* greatest of its records */
+    enum durability durability;
+    struct block *bytes; /* taken: the batches, their base offsets already set */
+};
+
+/* Queues the append and gives its ticket. The bytes are readable at once; whether readers may see
+ * them before they are durable is the caller's rule. */
+uint64_t log_append(struct store *store, const struct append *append);
+
+/* Moves the start of the log to `start` (which must lie within it); what lies below is reclaimed in
+ * time. Rides like an append; gives its ticket. */
+uint64_t log_trim(struct store *store, uint32_t log, uint64_t start);
+/* Forgets a log. Its number must not be used again. */
+uint64_t log_drop(struct store *store, uint32_t log);
+
+/* Offsets that the log holds: [start, end). RC_NOT_FOUND: it was never appended to, or dropped. */
+MUST_CHECK enum rc log_range(const struct store *store, uint32_t log, uint64_t *ret_start,
+                             uint64_t *ret_end);
+/* Bytes of the log's live entries; 0 when there is none. */
+uint64_t log_bytes(const struct store *store, uint32_t log);
+
+/* ---- reading ---- */
+
+/* A run of whole batches with contiguous offsets that lies in one piece of memory. */
+struct log_piece {
+    struct block *block; /* owned: one reference, dropped by log_pieces_done() */
+    struct slice bytes;  /* borrowed from block */
+    uint64_t base_offset;
+    uint64_t next_offset;
+};
+
+#define LOG_PIECES_MAX 64
+
+struct log_pieces {
+    struct log_piece at[LOG_PIECES_MAX];
+    unsigned count;
+    size_t bytes;
+};
+
+void log_pieces_done(struct log_pieces *pieces);
+
+/* From the entry that holds `offset` on, up to max_bytes (but at least one entry), what is in
+ * memory now. The first piece may begin below `offset`. RC_AGAIN: the first entry is not in memory,
+ * use log_read(). RC_RANGE: outside [start, end). `ret` is set only on RC_OK. */
+MUST_CHECK enum rc log_read_cached(struct store *store, uint32_t log, uint64_t offset,
+                                   size_t max_bytes, struct log_pieces *ret);
+
+struct log_read;
+/* `pieces` is for the callee to keep or to release; RC_CORRUPT: the entry fails its checksum (the
+ * log line names it); RC_RANGE: trimmed away meanwhile; RC_IO. */
+typedef void log_read_fn(struct log_read *read, enum rc rc);
+
+/* A read under way; embedded in its owner, which keeps it until on_done or log_read_cancel(). */
+struct log_read {
+    struct link link; /* the store's while under way */
+    uint32_t log;
+    uint64_t offset;
+    size_t max_bytes;
+    log_read_fn *on_done; /* called inside store_poll(), never inside log_read() */
+    struct log_pieces pieces;
+    bool is_under_way;
+    void *detail; /* the backend's */
+};
+
+/* Reads as log_read_cached() does, on a reader thread when the data is not in memory. */
+void log_read(struct store *store, struct log_read *read);
+/* on_done will not be called any more. */
+void log_read_cancel(struct store *store, struct log_read *read);
+
+/* The base offset of the first entry that has a record with a timestamp >= `time_ms`, by the index
+ * alone; the caller reads that entry to find the record. RC_NOT_FOUND: none. */
+MUST_CHECK enum rc log_find_time(const struct store *store, uint32_t log, int64_t time_ms,
+                                 uint64_t *ret_offset);
+
+#endif
