@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The broker without protocols: streams, queues, sessions, routing. One thread owns all of it.
+ *
+ * A turn of the loop: protocols call in with what peers sent; core_turn_end() then delivers from
+ * queues, packs the turn's records into batches, hands them to the store and reports what became
+ * durable. */
+#ifndef TERCET_BROKER_CORE_CORE_H
+#define TERCET_BROKER_CORE_CORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/base/rc.h"
+#include "broker/base/slice.h"
+
+struct core;
+struct store;
+
+struct core_config {
+    bool auto_stream;               /* a publish to an unknown address makes its stream */
+    unsigned default_partitions;    /* of streams made without saying how many */
+    bool dots_as_rabbitmq;          /* option mqtt.dots: plain swap of '.' and '/' */
+    uint64_t retention_ms;          /* of records in streams; 0: for ever */
+    uint64_t retention_bytes;       /* of implicit streams; 0: no limit */
+    uint64_t consumed_retention_ms; /* how long a queue keeps what was consumed */
+    /* Any thread: have core_poll() called soon, on the core's thread. */
+    void (*wake)(void *arg);
+    void *wake_arg; /* borrowed until core_free() */
+};
+
+#define CORE_CONFIG_DEFAULT                                                                   \
+    {                                                                                         \
+        .auto_stream = true, .default_partitions = 1, .retention_ms = UINT64_C(7) * 86400000, \
+        .retention_bytes = UINT64_C(1) << 30, .consumed_retention_ms = 600000                 \
+    }
+
+/* Reads all that the store knows and makes it live. Borrows `store`, which must outlive the core.
+ * RC_CORRUPT, RC_VERSION: what the catalogue says makes no sense; the log line says what. */
+MUST_CHECK enum rc core_new(struct store *store, const struct core_config *config,
+                            struct core **ret);
+/* All clients must be closed. What was put is flushed by store_close(), not here. */
+void core_free(struct core **core);
+
+/* At the end of each turn of the loop, before output is written. */
+void core_turn_end(struct core *core);
+/* After wake(). */
+void core_poll(struct core *core);
+/* Monotonic time at which core_poll() is wanted at the latest; UINT64_MAX: never. Ask it after each
+ * core_turn_end(). */
+uint64_t core_next_deadline_ns(const struct core *core);
+
+/* The store cannot take records now (RC_FULL, RC_IO ...), or RC_OK. */
+enum rc core_stall(const struct core *core);
+/* Wall clock in ms, read once a turn. */
+int64_t core_wall_ms(struct core *core);
+/* A random 128-bit identity of this store, made once: Kafka's cluster id and such are spelled from
+ * it. */
+const uint8_t *core_identity(const struct core *core);
+const struct core_config *core_config(const struct core *core);
+
+#endif

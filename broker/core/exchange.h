@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exchanges and bindings: AMQP's routing from (exchange, key, headers) to queues and exchanges. */
+#ifndef TERCET_BROKER_CORE_EXCHANGE_H
+#define TERCET_BROKER_CORE_EXCHANGE_H
+
+#include <stdbool.h>
+
+#include "broker/base/rc.h"
+#include "broker/base/slice.h"
+
+struct client;
+struct header_value; /* broker/core/headers_match.h */
+struct core;
+struct exchange;
+struct queue;
+
+enum exchange_type {
+    EXCHANGE_DIRECT,
+    EXCHANGE_FANOUT,
+    EXCHANGE_TOPIC,
+    EXCHANGE_HEADERS,
+    EXCHANGE_TYPE_COUNT
+};
+
+struct exchange_spec {
+    struct slice name;
+    enum exchange_type type;
+    bool is_durable;
+    bool is_auto_delete;
+    bool is_internal;
+    struct slice alternate; /* exchange for what it routes nowhere; none: no such */
+    struct slice arguments; /* opaque, kept */
+};
+
+/* The default exchange has the empty name. NULL when there is none. */
+struct exchange *exchange_find(struct core *core, struct slice name);
+/* RC_EXISTS: with the same properties, *ret is it. RC_MISMATCH: with others, *ret is it.
+ * RC_REFUSED: not allowed. Reserved names are the protocol's to refuse. Durable ones survive. */
+MUST_CHECK enum rc exchange_declare(struct client *client, const struct exchange_spec *spec,
+                                    struct exchange **ret);
+/* RC_IN_USE: if_unused and it is the source of bindings. RC_REFUSED. */
+MUST_CHECK enum rc exchange_delete(struct client *client, struct exchange *exchange,
+                                   bool if_unused);
+const struct exchange_spec *exchange_spec(const struct exchange *exchange);
+bool exchange_is_predeclared(const struct exchange *exchange); /* "" and amq.* */
+/* Is it the shared one, whose routing keys are addresses (amq.topic)? And the default one? */
+bool exchange_is_shared(const struct exchange *exchange);
+bool exchange_is_default(const struct exchange *exchange);
+struct exchange *exchange_next(struct core *core, struct exchange *after);
+
+struct binding_spec {
+    struct exchange *source;
+    struct queue *queue;                /* destination: this, */
+    struct exchange *destination;       /* or this */
+    struct slice key;                   /* as the protocol spells it */
+    struct slice arguments;             /* opaque, part of the binding's identity */
+    const struct header_value *headers; /* the arguments, for headers exchanges */
+    unsigned header_count;
+};
+/* The same binding again is RC_OK and changes nothing. RC_REFUSED. RC_LIMIT. RC_INVALID: a key too
+ * long, or a bad x-match. */
+MUST_CHECK enum rc binding_add(struct client *client, const struct binding_spec *spec);
+/* RC_NOT_FOUND when there is none (the protocol may call that success). */
+MUST_CHECK enum rc binding_remove(struct client *client, const struct binding_spec *spec);
+
+#endif

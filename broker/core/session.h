@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions: a client's subscriptions and what it is owed, which outlive its connection. */
+#ifndef TERCET_BROKER_CORE_SESSION_H
+#define TERCET_BROKER_CORE_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/base/rc.h"
+#include "broker/base/slice.h"
+#include "broker/core/queue.h"
+
+struct client;
+struct core;
+struct filter;
+struct message;
+struct session;
+
+#define SESSION_NEVER_EXPIRES UINT64_MAX
+
+struct session_spec {
+    struct slice id;
+    bool is_clean_start; /* what was there before is forgotten */
+    uint64_t expiry_ms;  /* how long it outlives its connection; 0: not; SESSION_NEVER_EXPIRES */
+};
+
+/* Opens the client's session, taking it over from another client if need be (that one's
+ * on_taken_over() is called first). *ret_present: it existed and was kept. Deliveries of what it is
+ * owed begin at session_ready(). RC_REFUSED, RC_LIMIT (id too long). */
+MUST_CHECK enum rc session_open(struct client *client, const struct session_spec *spec,
+                                struct session **ret, bool *ret_present);
+/* The connection is over: what was sent and not settled is owed again. The session ends now, or
+ * when its expiry passes. Sets *session NULL. */
+void session_detach(struct session **session);
+/* MQTT 5 3.14.2.2.2: DISCONNECT may change it. */
+void session_set_expiry(struct session *session, uint64_t expiry_ms);
+struct slice session_id(const struct session *session);
+
+struct subscription_spec {
+    const struct filter *filter; /* copied */
+    struct slice text; /* the filter as the client spelled it: the subscription's identity */
+    uint32_t id;       /* subscription identifier; 0: none */
+    uint8_t qos;
+    bool is_no_local;
+    bool is_retain_as_published;
+};
+enum retained_wanted { RETAINED_NEVER, RETAINED_IF_NEW, RETAINED_ALWAYS };
+
+/* Adds, or replaces the one with the same text (*ret_replaced). Retained messages that match are
+ * delivered after the call, at the end of the turn, as credit allows. RC_REFUSED, RC_LIMIT. */
+MUST_CHECK enum rc session_subscribe(struct session *session, const struct subscription_spec *spec,
+                                     enum retained_wanted retained, bool *ret_replaced);
+/* RC_NOT_FOUND: there is no such subscription. */
+MUST_CHECK enum rc session_unsubscribe(struct session *session, struct slice text);
+
+/* It has credit (again): call it after opening and whenever on_session_delivery() gave RC_AGAIN
+ * before. */
+void session_ready(struct session *session);
+/* The delivery with that handle is done with. OUTCOME_REQUEUE: owed again. RC_NOT_FOUND. */
+MUST_CHECK enum rc session_settle(struct session *session, uint64_t handle, enum outcome outcome);
+/* How many references it holds: owed or sent and not settled. */
+uint64_t session_owed_count(const struct session *session);
+
+/* ---- notes: small durable facts of the protocol's (packet ids of QoS 2, a will ...) ---- */
+
+/* Survives with the session. Durable with the turn: acknowledge after client_await(). For a session
+ * whose expiry is 0 it is kept in memory alone. */
+void session_note_put(struct session *session, uint32_t key, struct slice value);
+void session_note_delete(struct session *session, uint32_t key);
+/* none when there is no such note. Borrowed until changed. */
+struct slice session_note_get(const struct session *session, uint32_t key);
+typedef void session_note_fn(void *arg, uint32_t key, struct slice value);
+/* In the order of keys. The visitor must not change notes. */
+void session_note_each(const struct session *session, session_note_fn *visit, void *arg);
+
+/* A message to be published when the session has been without a client for `delay_ms`, or ends,
+ * whichever is first; session_will_clear() takes it back (a new connection does so too). Takes the
+ * message; it survives a restart. */
+void session_will_set(struct session *session, struct message **message, uint64_t delay_ms);
+void session_will_clear(struct session *session);
+
+#endif
