@@ -1,2 +1,9 @@
 EXTRA_DIST += %D%/acl.h %D%/client.h %D%/core.h %D%/exchange.h %D%/limits.h %D%/message.h \
 	%D%/position.h %D%/producer.h %D%/publish.h %D%/queue.h %D%/retain.h %D%/session.h %D%/stream.h
+# Names and matching: pure, so they are a library of their own that tests and fuzzers link alone.
+noinst_LIBRARIES += libnames.a
+libnames_a_SOURCES = \
+	%D%/filter.h \
+	%D%/headers_match.h \
+	%D%/matcher.h \
+	%D%/name.c %D%/name.h
