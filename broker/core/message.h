@@ -21,7 +21,7 @@ struct record;
 #define HEADER_REPLY_TO         "reply-to"       /* canonical address */
 #define HEADER_CORRELATION_ID   "correlation-id" /* bytes */
 #define HEADER_USER_ID          "user-id"
-#define HEADER_ADDRESS          "tercet.address" /* where it was published, when not where it lies */
+#define HEADER_ADDRESS          "tercet.address" /* where it was published, if not where it lies */
 #define HEADER_MQTT_QOS         "mqtt.qos"       /* "0" "1" "2" */
 #define HEADER_MQTT_RETAIN      "mqtt.retain"    /* "1" */
 #define HEADER_MQTT_FORMAT      "mqtt.payload-format"
