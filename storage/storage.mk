@@ -1,1 +1,10 @@
-EXTRA_DIST += %D%/log.h %D%/meta.h %D%/backend.h %D%/mem/mem_store.h %D%/lmdb/lmdb_store.h
+noinst_LIBRARIES += libstorage.a
+libstorage_a_SOURCES = \
+	%D%/backend.h \
+	%D%/log.c %D%/log.h \
+	%D%/meta.c %D%/meta.h \
+	%D%/tail.c %D%/tail.h \
+	%D%/mem/mem_store.c %D%/mem/mem_store.h \
+	%D%/lmdb/lmdb_store.h
+# What a program that opens a store links, before $(BASE_LIBS).
+STORAGE_LIBS = libstorage.a $(LMDB_LIBS)

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/log.h"
+
+#include "storage/backend.h"
+
+void log_pieces_done(struct log_pieces *pieces)
+{
+    for (unsigned i = 0; i < pieces->count; i++)
+        block_unref(&pieces->at[i].block);
+    pieces->count = 0;
+    pieces->bytes = 0;
+}
+
+void store_set_events(struct store *store, const struct store_events *events)
+{
+    store->events = *events;
+}
+
+void store_submit(struct store *store)
+{
+    store->backend->submit(store);
+}
+
+void store_poll(struct store *store)
+{
+    store->backend->poll(store);
+}
+
+enum rc store_flush(struct store *store)
+{
+    return store->backend->flush(store);
+}
+
+void store_close(struct store **store)
+{
+    if (*store != NULL)
+        (*store)->backend->close(store);
+}
+
+uint64_t store_backlog_bytes(const struct store *store)
+{
+    return store->backend->backlog_bytes(store);
+}
+
+void store_commit_latency(const struct store *store, uint64_t *ret_p50_ns, uint64_t *ret_p99_ns)
+{
+    store->backend->commit_latency(store, ret_p50_ns, ret_p99_ns);
+}
+
+uint64_t log_append(struct store *store, const struct append *append)
+{
+    ASSERT(append->log > 0);
+    ASSERT(append->record_count > 0);
+    ASSERT(append->bytes != NULL && append->bytes->len > 0);
+    return store->backend->append(store, append);
+}
+
+uint64_t log_trim(struct store *store, uint32_t log, uint64_t start)
+{
+    return store->backend->trim(store, log, start);
+}
+
+uint64_t log_drop(struct store *store, uint32_t log)
+{
+    return store->backend->drop(store, log);
+}
+
+enum rc log_range(const struct store *store, uint32_t log, uint64_t *ret_start, uint64_t *ret_end)
+{
+    return store->backend->range(store, log, ret_start, ret_end);
+}
+
+uint64_t log_bytes(const struct store *store, uint32_t log)
+{
+    return store->backend->bytes(store, log);
+}
+
+enum rc log_read_cached(struct store *store, uint32_t log, uint64_t offset, size_t max_bytes,
+                        struct log_pieces *ret)
+{
+    return store->backend->read_cached(store, log, offset, max_bytes, ret);
+}
+
+void log_read(struct store *store, struct log_read *read)
+{
+    ASSERT(!read->is_under_way);
+    read->pieces.count = 0;
+    read->pieces.bytes = 0;
+    store->backend->read(store, read);
+}
+
+void log_read_cancel(struct store *store, struct log_read *read)
+{
+    if (read->is_under_way)
+        store->backend->read_cancel(store, read);
+    ASSERT(!read->is_under_way);
+}
+
+enum rc log_find_time(const struct store *store, uint32_t log, int64_t time_ms,
+                      uint64_t *ret_offset)
+{
+    return store->backend->find_time(store, log, time_ms, ret_offset);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The newest entries of one log that are in memory, in offset order without gaps. For storage/. */
+#ifndef TERCET_STORAGE_TAIL_H
+#define TERCET_STORAGE_TAIL_H
+
+#include "storage/log.h"
+
+/* What one append brought. */
+struct entry {
+    struct block *block; /* owned: one reference */
+    uint64_t base_offset;
+    int64_t max_timestamp_ms;
+    uint32_t record_count;
+};
+
+static inline uint64_t entry_end(const struct entry *entry)
+{
+    return entry->base_offset + entry->record_count;
+}
+
+struct tail {
+    struct entry **at; /* owned ring; the entries belong to the store */
+    uint32_t room;     /* a power of two, or 0 */
+    uint32_t head;
+    uint32_t count;
+};
+
+void tail_done(struct tail *tail);
+/* The i-th entry from the oldest. */
+static inline struct entry *tail_at(const struct tail *tail, uint32_t i)
+{
+    return tail->at[(tail->head + i) & (tail->room - 1)];
+}
+/* The entry must begin where the last one ends. */
+void tail_push(struct tail *tail, struct entry *entry);
+/* Takes the oldest entry out; NULL when there is none. */
+struct entry *tail_pop(struct tail *tail);
+/* True when `offset` lies in one of the entries; `ret` is its place. */
+bool tail_find(const struct tail *tail, uint64_t offset, uint32_t *ret);
+/* Adds pieces from place `i` on; at least one, whatever max_bytes. */
+void tail_read(const struct tail *tail, uint32_t i, size_t max_bytes, struct log_pieces *pieces);
+
+#endif
