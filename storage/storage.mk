@@ -8,3 +8,10 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/lmdb_store.h
 # What a program that opens a store links, before $(BASE_LIBS).
 STORAGE_LIBS = libstorage.a $(LMDB_LIBS)
+if HAVE_CHECK
+check_PROGRAMS += test_store
+test_store_SOURCES = tests/contract/test_store.c
+test_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_store_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_store
+endif
