@@ -16,6 +16,21 @@ struct block *block_try(size_t len)
     return b;
 }
 
+struct block *block_try_resize(struct block *b, size_t len)
+{
+    struct block *moved;
+
+    ASSERT(b->refs == 1 && b->on_free == NULL);
+    if (len > SIZE_MAX - sizeof(*b))
+        return NULL;
+    moved = mem_try_resize(b, sizeof(*b) + len);
+    if (moved == NULL)
+        return NULL;
+    moved->at = (uint8_t *)(moved + 1);
+    moved->len = len;
+    return moved;
+}
+
 struct block *block_around(struct slice bytes, block_free_fn *on_free, void *arg)
 {
     struct block *b = mem_new(struct block);

@@ -20,6 +20,9 @@ struct block {
 /* A block with room for `len` bytes and one reference; NULL without memory. Any thread may make
  * one; references are counted by the core thread alone. */
 struct block *block_try(size_t len);
+/* Grows or shrinks a block of block_try() that has one reference; it may move, its bytes are kept
+ * up to the smaller size. NULL without memory: `b` is as it was. */
+struct block *block_try_resize(struct block *b, size_t len);
 /* A block around bytes that live elsewhere; on_free(arg, block) is called at the last unref, before
  * the struct itself is freed. */
 struct block *block_around(struct slice bytes, block_free_fn *on_free, void *arg);
