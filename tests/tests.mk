@@ -4,3 +4,4 @@ EXTRA_DIST += .clang-format .editorconfig %D%/run \
 	%D%/style/tidy %D%/style/tidy.awk %D%/style/tidy_finds %D%/style/format \
 	%D%/style/layers %D%/style/long-functions \
 	%D%/lib/tercet.py
+EXTRA_DIST += dev .ci/run
