@@ -1,1 +1,30 @@
 # fragment of the room protocols/kafka
+KAFKA_GENERATED = %D%/kafka_messages.h %D%/kafka_messages.c
+BUILT_SOURCES += $(KAFKA_GENERATED)
+CLEANFILES += $(KAFKA_GENERATED)
+EXTRA_DIST += %D%/kafka_messages.tbl %D%/kafka_messages.awk
+%D%/kafka_messages.h: $(top_srcdir)/%D%/kafka_messages.tbl $(top_srcdir)/%D%/kafka_messages.awk
+	$(AM_V_GEN)$(MKDIR_P) %D% && $(AWK) -v part=h -f $(top_srcdir)/%D%/kafka_messages.awk \
+		$(top_srcdir)/%D%/kafka_messages.tbl > $@.new && mv $@.new $@
+%D%/kafka_messages.c: $(top_srcdir)/%D%/kafka_messages.tbl $(top_srcdir)/%D%/kafka_messages.awk
+	$(AM_V_GEN)$(MKDIR_P) %D% && $(AWK) -v part=c -f $(top_srcdir)/%D%/kafka_messages.awk \
+		$(top_srcdir)/%D%/kafka_messages.tbl > $@.new && mv $@.new $@
+noinst_LIBRARIES += libkafkacodec.a
+libkafkacodec_a_SOURCES = \
+	%D%/kafka_arena.c %D%/kafka_arena.h \
+	%D%/kafka_codec.c %D%/kafka_codec.h
+nodist_libkafkacodec_a_SOURCES = $(KAFKA_GENERATED)
+if HAVE_CHECK
+check_PROGRAMS += test_kafka_codec
+test_kafka_codec_SOURCES = tests/unit/test_kafka_codec.c
+test_kafka_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_kafka_codec_LDADD = libkafkacodec.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+TESTS += test_kafka_codec
+endif
+EXTRA_DIST += tests/unit/kafka_vectors.txt tests/unit/kafka_vectors.py
+if FUZZ
+noinst_PROGRAMS += fuzz_kafka_codec
+fuzz_kafka_codec_SOURCES = tests/fuzz/fuzz_kafka_codec.c
+fuzz_kafka_codec_LDADD = libkafkacodec.a libbase.a $(XXHASH_LIBS)
+fuzz_kafka_codec_LDFLAGS = $(FUZZ_LDFLAGS)
+endif
