@@ -18,3 +18,61 @@ libbase_a_SOURCES = \
 	%D%/utf8.c %D%/utf8.h \
 	%D%/wire.h
 BASE_LIBS = libbase.a $(XXHASH_LIBS) -lpthread
+
+BASE_TEST_LIBS = $(BASE_LIBS) $(CHECK_LIBS)
+if HAVE_CHECK
+BASE_TESTS = test_wire \
+	test_slice \
+	test_list \
+	test_map \
+	test_text \
+	test_utf8 \
+	test_number \
+	test_mem \
+	test_fault \
+	test_block \
+	test_log \
+	test_counters \
+	test_thread
+check_PROGRAMS += $(BASE_TESTS)
+TESTS += $(BASE_TESTS)
+test_wire_SOURCES = tests/unit/test_wire.c
+test_wire_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_wire_LDADD = $(BASE_TEST_LIBS)
+test_slice_SOURCES = tests/unit/test_slice.c
+test_slice_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_slice_LDADD = $(BASE_TEST_LIBS)
+test_list_SOURCES = tests/unit/test_list.c
+test_list_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_list_LDADD = $(BASE_TEST_LIBS)
+test_map_SOURCES = tests/unit/test_map.c
+test_map_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_map_LDADD = $(BASE_TEST_LIBS)
+test_text_SOURCES = tests/unit/test_text.c
+test_text_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_text_LDADD = $(BASE_TEST_LIBS)
+test_utf8_SOURCES = tests/unit/test_utf8.c
+test_utf8_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_utf8_LDADD = $(BASE_TEST_LIBS)
+test_number_SOURCES = tests/unit/test_number.c
+test_number_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_number_LDADD = $(BASE_TEST_LIBS)
+test_mem_SOURCES = tests/unit/test_mem.c
+test_mem_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_mem_LDADD = $(BASE_TEST_LIBS)
+test_fault_SOURCES = tests/unit/test_fault.c
+test_fault_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_fault_LDADD = $(BASE_TEST_LIBS)
+test_block_SOURCES = tests/unit/test_block.c
+test_block_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_block_LDADD = $(BASE_TEST_LIBS)
+test_log_SOURCES = tests/unit/test_log.c
+test_log_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_log_LDADD = $(BASE_TEST_LIBS)
+test_counters_SOURCES = tests/unit/test_counters.c
+test_counters_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_counters_LDADD = $(BASE_TEST_LIBS)
+test_thread_SOURCES = tests/unit/test_thread.c
+test_thread_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_thread_LDADD = $(BASE_TEST_LIBS)
+endif

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "broker/base/counters.h"
 #include "broker/base/mem.h"
 #include "broker/base/number.h"
 
@@ -29,7 +30,10 @@ bool fault_hit(const char *name)
         return false;
     if (armed_act == FAULT_KILL)
         (void)kill(getpid(), SIGKILL);
-    return armed_act == FAULT_FAIL || nth == armed_at;
+    if (armed_act == FAULT_ONCE && nth > armed_at)
+        return false;
+    count_add(COUNT_FAULTS_INJECTED, 1);
+    return true;
 }
 
 void fault_arm(const char *name, unsigned n, enum fault_act act)

@@ -32,22 +32,21 @@ void log_set_fd(int fd)
     atomic_store(&log_fd, fd);
 }
 
-bool log_limit_allows(struct log_limit *limit)
+bool log_limit_allows(struct log_limit *limit, const char *name)
 {
     uint64_t second = clock_monotonic_ns() / 1000000000;
+    unsigned suppressed;
 
-    if (second != limit->second) {
-        limit->second = second;
-        limit->lines = 0;
-        if (limit->suppressed > 0)
-            log_write(LOG_NOTICE, "log.suppressed", "lines=%u", limit->suppressed);
-        limit->suppressed = 0;
+    if (atomic_load(&limit->second) != second &&
+        atomic_exchange(&limit->second, second) != second) {
+        atomic_store(&limit->lines, 0);
+        suppressed = atomic_exchange(&limit->suppressed, 0);
+        if (suppressed > 0)
+            log_write(LOG_NOTICE, "log.suppressed", "event=%s lines=%u", name, suppressed);
     }
-    if (limit->lines < LOG_PEER_LINES_PER_SECOND) {
-        limit->lines++;
+    if (atomic_fetch_add(&limit->lines, 1) < LOG_PEER_LINES_PER_SECOND)
         return true;
-    }
-    limit->suppressed++;
+    (void)atomic_fetch_add(&limit->suppressed, 1);
     return false;
 }
 
@@ -79,6 +78,10 @@ void log_write(enum log_level level, const char *name, const char *format, ...)
         len += (size_t)more;
     if (len > sizeof(line) - 2)
         len = sizeof(line) - 2;
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f)
+            line[i] = '?';
+    }
     line[len++] = '\n';
     /* A log that cannot be written has nowhere to say so. */
     if (write(atomic_load(&log_fd), line, len) < 0)

@@ -3,6 +3,7 @@
 #ifndef TERCET_BROKER_BASE_LOG_H
 #define TERCET_BROKER_BASE_LOG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -10,29 +11,29 @@
 enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 
 /* log_event(LOG_INFO, "mqtt.connected", "conn=%llu client=%s", ...): the event's name, then a
- * printf format of key=value pairs. Values from peers go through log_quote(). Bytes that would
- * break the line are escaped. */
+ * printf format of key=value pairs. Values from peers go through log_quote(). A control byte that
+ * comes in otherwise becomes '?', so that an event is always one line; a line is cut at 2 KB. */
 #define log_event(level, name, ...) \
     ((level) <= log_threshold() ? log_write((level), (name), __VA_ARGS__) : (void)0)
 
 /* The same for what a peer can cause: at most LOG_PEER_LINES_PER_SECOND for one call site, the rest
- * counted and told in the next line as suppressed=N. */
-#define log_peer(level, name, ...)                                   \
-    do {                                                             \
-        static struct log_limit limit_;                              \
-        if ((level) <= log_threshold() && log_limit_allows(&limit_)) \
-            log_write((level), (name), __VA_ARGS__);                 \
+ * counted and told, before the next line it lets through, as log.suppressed event=NAME lines=N. */
+#define log_peer(level, name, ...)                                           \
+    do {                                                                     \
+        static struct log_limit limit_;                                      \
+        if ((level) <= log_threshold() && log_limit_allows(&limit_, (name))) \
+            log_write((level), (name), __VA_ARGS__);                         \
     } while (0)
 
 #define LOG_PEER_LINES_PER_SECOND 5
 
 struct log_limit {
-    uint64_t second;
-    unsigned lines;
-    unsigned suppressed;
+    _Atomic uint64_t second;
+    _Atomic unsigned lines;
+    _Atomic unsigned suppressed;
 };
 
-bool log_limit_allows(struct log_limit *limit);
+bool log_limit_allows(struct log_limit *limit, const char *name);
 void log_write(enum log_level level, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 enum log_level log_threshold(void);

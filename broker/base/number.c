@@ -4,6 +4,7 @@
 MUST_CHECK static enum rc digits(struct slice text, uint64_t *ret)
 {
     uint64_t value = 0;
+    bool is_large = false;
 
     if (text.len == 0)
         return RC_INVALID;
@@ -13,9 +14,11 @@ MUST_CHECK static enum rc digits(struct slice text, uint64_t *ret)
         if (digit > 9)
             return RC_INVALID;
         if (value > (UINT64_MAX - digit) / 10)
-            return RC_RANGE;
+            is_large = true;
         value = value * 10 + digit;
     }
+    if (is_large)
+        return RC_RANGE;
     *ret = value;
     return RC_OK;
 }
@@ -42,9 +45,9 @@ enum rc number_i64(struct slice text, int64_t min, int64_t max, int64_t *ret)
 
     if (rc != RC_OK)
         return rc;
-    if (size > (uint64_t)INT64_MAX)
+    if (size > (uint64_t)INT64_MAX + (is_negative ? 1 : 0))
         return RC_RANGE;
-    value = is_negative ? -(int64_t)size : (int64_t)size;
+    value = (int64_t)(is_negative ? 0 - size : size);
     if (value < min || value > max)
         return RC_RANGE;
     *ret = value;

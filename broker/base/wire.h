@@ -16,7 +16,8 @@ struct rd {
 
 static inline struct rd rd_of(struct slice s)
 {
-    return (struct rd){ s.at, s.len, false };
+    /* Never NULL: an empty run read from nothing is empty, not absent. */
+    return (struct rd){ s.at == NULL ? (const uint8_t *)"" : s.at, s.len, false };
 }
 
 static inline const uint8_t *rd_take(struct rd *r, size_t n)
@@ -84,20 +85,23 @@ static inline uint16_t rd_u16(struct rd *r)
     return at == NULL ? 0 : (uint16_t)(at[0] << 8 | at[1]);
 }
 
+static inline uint32_t get_u32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
 static inline uint32_t rd_u32(struct rd *r)
 {
     const uint8_t *at = rd_take(r, 4);
 
-    return at == NULL
-               ? 0
-               : (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+    return at == NULL ? 0 : get_u32(at);
 }
 
 static inline uint64_t rd_u64(struct rd *r)
 {
-    uint64_t high = rd_u32(r);
+    const uint8_t *at = rd_take(r, 8);
 
-    return high << 32 | rd_u32(r);
+    return at == NULL ? 0 : (uint64_t)get_u32(at) << 32 | get_u32(at + 4);
 }
 
 static inline int8_t rd_i8(struct rd *r)
@@ -120,8 +124,8 @@ static inline int64_t rd_i64(struct rd *r)
     return (int64_t)rd_u64(r);
 }
 
-/* Unsigned LEB128 of at most `max_bytes` bytes (5 for 32 bits, 10 for 64): Kafka's UNSIGNED_VARINT.
- */
+/* Unsigned LEB128 of at most `max_bytes` bytes: 5 for 32 bits, which is Kafka's UNSIGNED_VARINT,
+ * 10 for 64. What has more bits than that is bad. */
 static inline uint64_t rd_uvarint(struct rd *r, unsigned max_bytes)
 {
     uint64_t value = 0;
@@ -130,8 +134,11 @@ static inline uint64_t rd_uvarint(struct rd *r, unsigned max_bytes)
         uint8_t byte = rd_u8(r);
 
         value |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if ((byte & 0x80) == 0)
-            return r->bad ? 0 : value;
+        if ((byte & 0x80) != 0)
+            continue;
+        if ((i == 4 && max_bytes == 5 && byte > 0x0f) || (i == 9 && byte > 0x01))
+            r->bad = true;
+        return r->bad ? 0 : value;
     }
     r->bad = true;
     return 0;
