@@ -3,7 +3,14 @@ EXTRA_DIST += %D%/acl.h %D%/client.h %D%/core.h %D%/exchange.h %D%/limits.h %D%/
 # Names and matching: pure, so they are a library of their own that tests and fuzzers link alone.
 noinst_LIBRARIES += libnames.a
 libnames_a_SOURCES = \
-	%D%/filter.h \
-	%D%/headers_match.h \
-	%D%/matcher.h \
+	%D%/filter.c %D%/filter.h \
+	%D%/headers_match.c %D%/headers_match.h \
+	%D%/matcher.c %D%/matcher.h \
 	%D%/name.c %D%/name.h
+if HAVE_CHECK
+check_PROGRAMS += test_name
+test_name_SOURCES = tests/unit/test_name.c
+test_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_name_LDADD = libnames.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+TESTS += test_name
+endif
