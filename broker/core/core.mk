@@ -13,4 +13,14 @@ test_name_SOURCES = tests/unit/test_name.c
 test_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_name_LDADD = libnames.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
 TESTS += test_name
+check_PROGRAMS += test_filter
+test_filter_SOURCES = tests/unit/test_filter.c
+test_filter_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_filter_LDADD = libnames.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+TESTS += test_filter
+check_PROGRAMS += test_matcher
+test_matcher_SOURCES = tests/unit/test_matcher.c
+test_matcher_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_matcher_LDADD = libnames.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+TESTS += test_matcher
 endif
