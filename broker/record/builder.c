@@ -188,6 +188,17 @@ static void write_header(const struct batch_builder *b, struct wr *w, uint64_t b
     wr_u32(w, b->record_count);
 }
 
+/* Room for a batch like this one and an eighth more: growing copies, and large blocks cost page
+ * faults when they move. */
+static size_t next_first_bytes(const struct batch_builder *b)
+{
+    size_t bytes = b->bytes + b->bytes / 8;
+
+    if (bytes > b->max_bytes)
+        bytes = b->max_bytes;
+    return bytes < FIRST_BYTES ? FIRST_BYTES : bytes;
+}
+
 void batch_builder_seal(struct batch_builder *b, uint64_t base_offset, struct block **ret)
 {
     struct block *block = b->block;
@@ -204,9 +215,7 @@ void batch_builder_seal(struct batch_builder *b, uint64_t base_offset, struct bl
     if (shrunk != NULL)
         block = shrunk;
     block->len = b->bytes; /* also when the memory could not be shrunk */
-    b->first_bytes = b->bytes < FIRST_BYTES    ? FIRST_BYTES
-                     : b->bytes > b->max_bytes ? b->max_bytes
-                                               : b->bytes;
+    b->first_bytes = next_first_bytes(b);
     b->block = NULL;
     b->bytes = 0;
     b->record_count = 0;

@@ -9,6 +9,11 @@ librecord_a_SOURCES = \
 	%D%/record.c %D%/record.h
 librecord_a_CFLAGS = $(AM_CFLAGS) $(ZLIB_CFLAGS) $(LZ4_CFLAGS) $(ZSTD_CFLAGS) $(ISAL_CFLAGS)
 RECORD_LIBS = librecord.a $(ZLIB_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(SNAPPY_LIBS) $(ISAL_LIBS)
+# Lets tests in other languages compare the format with other implementations.
+check_PROGRAMS += record_tool
+record_tool_SOURCES = tests/lib/record_tool.c
+record_tool_LDADD = $(RECORD_LIBS) $(BASE_LIBS)
+EXTRA_DIST += tests/lib/test_record_kafka.py
 if HAVE_CHECK
 check_PROGRAMS += test_batch test_compression test_crc32c test_record test_record_builder \
 	test_record_partition
