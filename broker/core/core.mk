@@ -23,4 +23,18 @@ test_matcher_SOURCES = tests/unit/test_matcher.c
 test_matcher_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_matcher_LDADD = libnames.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
 TESTS += test_matcher
+check_PROGRAMS += test_headers_match
+test_headers_match_SOURCES = tests/unit/test_headers_match.c
+test_headers_match_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_headers_match_LDADD = libnames.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+TESTS += test_headers_match
+endif
+if FUZZ
+noinst_PROGRAMS += fuzz_name fuzz_filter
+fuzz_name_SOURCES = tests/fuzz/fuzz_name.c
+fuzz_name_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_name_LDADD = libnames.a libbase.a $(XXHASH_LIBS)
+fuzz_filter_SOURCES = tests/fuzz/fuzz_filter.c
+fuzz_filter_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_filter_LDADD = libnames.a libbase.a $(XXHASH_LIBS)
 endif
