@@ -5,6 +5,7 @@ libbase_a_SOURCES = \
 	%D%/counters.c %D%/counters.h %D%/counters.def \
 	%D%/fault.c %D%/fault.h \
 	%D%/hash.c %D%/hash.h \
+	%D%/heap.c %D%/heap.h \
 	%D%/list.h \
 	%D%/log.c %D%/log.h \
 	%D%/map.c %D%/map.h \

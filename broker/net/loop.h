@@ -4,8 +4,10 @@
 #ifndef TERCET_BROKER_NET_LOOP_H
 #define TERCET_BROKER_NET_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/base/heap.h"
 #include "broker/base/list.h"
 #include "broker/base/rc.h"
 
@@ -40,17 +42,20 @@ void loop_post(struct loop *loop, struct loop_call *call);
 #define LOOP_HOOKS_MAX 4
 void loop_add_turn_end(struct loop *loop, loop_call_fn *call, void *arg);
 
-/* A one-shot timer, embedded in its owner. */
+/* A one-shot timer, embedded in its owner. Starting a running timer again is cheap. */
 struct timer {
-    void *event; /* owned: the loop's */
+    struct heap_node node; /* in the loop's heap while it runs */
+    uint64_t deadline_ns;  /* may be later than the node's key: looked at when that is reached */
+    struct loop *loop;     /* borrowed until timer_done() */
     loop_call_fn *call;
-    void *arg;
+    void *arg; /* borrowed until timer_done() */
 };
 void timer_init(struct timer *timer, struct loop *loop, loop_call_fn *call, void *arg);
 /* (Re)starts it; it fires once, not before `after_ms` have passed. */
 void timer_start(struct timer *timer, uint64_t after_ms);
 void timer_stop(struct timer *timer);
-/* Stops and frees; fine on a zeroed timer. */
+bool timer_is_running(const struct timer *timer);
+/* Stops it for good; fine on a zeroed timer. */
 void timer_done(struct timer *timer);
 
 /* Calls call(arg) on the loop's thread when the process gets the signal. */

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading. All connections of a loop read into one large buffer; what a session leaves unread of it
+ * is copied to a small one of the connection, which goes when it is empty. Only a frame larger than
+ * INPUT_COPY_MAX_BYTES is read into memory of its own. An idle connection holds no buffer. */
+#include <errno.h>
+
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/net/net_int.h"
+
+#define INPUT_ROUND_BYTES ((size_t)256)
+
+void input_done(struct conn *conn)
+{
+    MEM_FREE(conn->input.at);
+    conn->input = (struct input){ 0 };
+}
+
+static enum rc receive(struct conn *conn, uint8_t *at, size_t room, size_t *ret)
+{
+    ssize_t n;
+
+    if (conn->tls != NULL && conn->state <= CONN_OPEN)
+        return tls_read(conn->tls, at, room, ret);
+    do
+        n = recv(conn->fd, at, room, 0);
+    while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        *ret = (size_t)n;
+        return RC_OK;
+    }
+    if (n < 0 && (errno == EAGAIN))
+        return RC_AGAIN;
+    return RC_CLOSED;
+}
+
+/* Room for `n` bytes behind the unread ones, which move to the front. */
+static bool make_room(struct input *in, size_t n)
+{
+    size_t room = (in->len + n + INPUT_ROUND_BYTES - 1) & ~(INPUT_ROUND_BYTES - 1);
+    uint8_t *at;
+
+    if (in->start > 0) {
+        memmove(in->at, in->at + in->start, in->len);
+        in->start = 0;
+    }
+    if (room <= in->room)
+        return true;
+    at = mem_try_resize(in->at, room);
+    if (at == NULL)
+        return false;
+    in->at = at;
+    in->room = room;
+    return true;
+}
+
+static void refuse_memory(struct conn *conn)
+{
+    log_peer(LOG_WARNING, "net.no-memory", "conn=%llu peer=%s", (unsigned long long)conn->id,
+             conn->peer);
+    conn_close(conn, RC_MEMORY);
+}
+
+/* Keeps what the session did not use; `rest` lies in the shared buffer. */
+static void keep(struct conn *conn, struct slice rest)
+{
+    struct input *in = &conn->input;
+
+    in->start = in->len = 0;
+    if (rest.len == 0) {
+        input_done(conn);
+        return;
+    }
+    if (!make_room(in, rest.len)) {
+        refuse_memory(conn);
+        return;
+    }
+    memcpy(in->at, rest.at, rest.len);
+    in->len = rest.len;
+}
+
+/* Calls the session unless it waits for more or has paused. Returns the bytes used. */
+static size_t call_session(struct conn *conn, struct slice in, bool *ret_was_called)
+{
+    size_t used;
+
+    *ret_was_called = false;
+    if (conn->state != CONN_OPEN || conn->paused != 0 || in.len < conn->expect_bytes)
+        return 0;
+    conn->expect_bytes = 0;
+    *ret_was_called = true;
+    used = conn->listener->config.protocol->on_input(conn->session, in);
+    ASSERT(used <= in.len);
+    return used;
+}
+
+/* The frame timeout runs while something unread waits for its rest. */
+static void watch(struct conn *conn, size_t came, size_t used)
+{
+    if (conn->state != CONN_OPEN)
+        return;
+    if (conn->input.len == 0) {
+        conn_wait_over(conn);
+        return;
+    }
+    conn->wait_bytes += came;
+    if (!link_is_linked(&conn->waiting) || used > 0 || conn->wait_bytes >= INPUT_PROGRESS_BYTES)
+        conn_wait(conn);
+}
+
+bool input_give(struct conn *conn)
+{
+    struct input *in = &conn->input;
+    bool was_called = false;
+    size_t used = 0;
+
+    if (in->len > 0) {
+        used = call_session(conn, slice_of(in->at + in->start, in->len), &was_called);
+        if (conn->state != CONN_OPEN)
+            return was_called;
+        in->start += used;
+        in->len -= used;
+        if (in->len == 0)
+            input_done(conn);
+        watch(conn, 0, used);
+    }
+    if (in->len == 0)
+        conn_wait_over(conn);
+    if (conn->tls != NULL && conn->paused == 0 && tls_has_pending(conn->tls)) {
+        input_on_readable(conn->fd, EV_READ, conn);
+        was_called = true;
+    }
+    return was_called;
+}
+
+/* One read takes at most a buffer full; what TLS has decrypted beyond it no poll tells. */
+static void look_inside(struct conn *conn)
+{
+    if (conn->tls == NULL || conn->state != CONN_OPEN || !tls_has_pending(conn->tls))
+        return;
+    conn->is_resumed = true;
+    loop_add_work(conn->loop, conn);
+}
+
+static void on_end(struct conn *conn)
+{
+    conn->is_input_over = true;
+    conn_set_reading(conn, false);
+    if (conn->state == CONN_OPEN && conn->output.bytes > 0)
+        conn_finish(conn, RC_CLOSED); /* a peer that has said all may still want its answers */
+    else if (conn->state != CONN_FINISHING)
+        conn_close(conn, RC_CLOSED);
+}
+
+static void count_input(struct conn *conn, size_t n)
+{
+    conn->last_input_ns = conn->loop->now_ns;
+    count_add(COUNT_NET_BYTES_IN, (int64_t)n);
+}
+
+/* A large frame: behind what there is of it, in the connection's own memory, which at most doubles
+ * with what has come and ends where the frame ends. */
+static void read_own(struct conn *conn)
+{
+    struct input *in = &conn->input;
+    size_t want = in->len + LOOP_INPUT_BYTES / 2;
+    bool was_called;
+    size_t n = 0;
+    size_t used;
+    enum rc rc;
+
+    if (conn->expect_bytes > in->len && conn->expect_bytes - in->len < want)
+        want = conn->expect_bytes - in->len;
+    if (!make_room(in, want)) {
+        refuse_memory(conn);
+        return;
+    }
+    rc = receive(conn, in->at + in->len, want, &n);
+    if (rc == RC_AGAIN)
+        return;
+    if (rc != RC_OK) {
+        on_end(conn);
+        return;
+    }
+    count_input(conn, n);
+    in->len += n;
+    used = call_session(conn, slice_of(in->at, in->len), &was_called);
+    if (conn->state != CONN_OPEN)
+        return;
+    in->start = used;
+    in->len -= used;
+    if (in->len == 0)
+        input_done(conn);
+    watch(conn, n, used);
+}
+
+static void read_shared(struct conn *conn)
+{
+    struct input *in = &conn->input;
+    uint8_t *at = conn->loop->input;
+    size_t before = in->len;
+    bool was_called;
+    size_t n = 0;
+    size_t used;
+    enum rc rc;
+
+    if (before > 0)
+        memcpy(at, in->at + in->start, before);
+    rc = receive(conn, at + before, LOOP_INPUT_BYTES - before, &n);
+    if (rc == RC_AGAIN)
+        return;
+    if (rc != RC_OK) {
+        on_end(conn);
+        return;
+    }
+    count_input(conn, n);
+    used = call_session(conn, slice_of(at, before + n), &was_called);
+    if (conn->state != CONN_OPEN)
+        return;
+    keep(conn, slice_of(at + used, before + n - used));
+    watch(conn, n, used);
+}
+
+static void throw_away(struct conn *conn)
+{
+    size_t n = 0;
+    enum rc rc = receive(conn, conn->loop->input, LOOP_INPUT_BYTES, &n);
+
+    if (rc == RC_OK)
+        count_add(COUNT_NET_BYTES_IN, (int64_t)n);
+    else if (rc != RC_AGAIN)
+        on_end(conn);
+}
+
+void input_on_readable(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *conn = arg;
+
+    (void)fd;
+    (void)what;
+    loop_begin(conn->loop);
+    switch (conn->state) {
+    case CONN_HANDSHAKE:
+        conn_on_ready(conn);
+        return;
+    case CONN_OPEN:
+        if (conn->paused != 0) {
+            conn_set_reading(conn, false);
+            if (!link_is_linked(&conn->waiting))
+                conn_wait(conn); /* looks from time to time whether the peer is still there */
+            return;
+        }
+        if (conn->input.len > INPUT_COPY_MAX_BYTES)
+            read_own(conn);
+        else
+            read_shared(conn);
+        look_inside(conn);
+        return;
+    case CONN_FINISHING:
+    case CONN_DRAINING:
+        throw_away(conn);
+        return;
+    case CONN_CLOSED:
+        return;
+    }
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of broker/net share: the bodies of loop, connection, listener and output. */
+#ifndef TERCET_BROKER_NET_NET_INT_H
+#define TERCET_BROKER_NET_NET_INT_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "broker/base/heap.h"
+#include "broker/base/list.h"
+#include "broker/base/thread.h"
+#include "broker/net/conn.h"
+#include "broker/net/listener.h"
+#include "broker/net/loop.h"
+#include "broker/net/protocol.h"
+
+#define NS_PER_MS 1000000u
+
+/* One read takes what the socket holds, up to this: a batch of 256 KB with its frame fits.
+ * Untouched pages cost nothing. */
+#define LOOP_INPUT_BYTES ((size_t)512 << 10)
+/* Unread input up to this is copied in front of the next read of the shared buffer; beyond it, the
+ * frame under way is read into memory of its own. */
+#define INPUT_COPY_MAX_BYTES ((size_t)64 << 10)
+/* A frame that never ends is told from a slow one by this many bytes within the frame timeout. */
+#define INPUT_PROGRESS_BYTES ((size_t)64 << 10)
+
+/* Over the high mark who writes should wait; under the low mark it may go on. */
+#define OUTPUT_HIGH_BYTES ((size_t)1 << 20)
+#define OUTPUT_LOW_BYTES  ((size_t)256 << 10)
+/* Block bytes from this length on are sent from where they lie. */
+#define OUTPUT_BORROW_MIN_BYTES ((size_t)4 << 10)
+#define OUTPUT_IOVECS           64
+/* What one connection may hand to the kernel in one turn. */
+#define OUTPUT_TURN_BYTES ((size_t)2 << 20)
+
+/* Copied output lies in chunks. The first of a turn is small, so that a message to each of 10,000
+ * connections does not take 10,000 large ones. */
+#define CHUNK_SMALL_BYTES ((size_t)2 << 10)
+#define CHUNK_LARGE_BYTES ((size_t)16 << 10)
+/* How much of each the loop keeps for reuse: 1 MB, 512 KB and 100 KB. */
+#define CHUNKS_LARGE_KEPT 64
+#define CHUNKS_SMALL_KEPT 256
+#define PIECES_KEPT       2048
+
+#define CONN_HANDSHAKE_MS 10000
+/* After the last byte went out the peer has this long to close its side. */
+#define CONN_DRAIN_MS          1000
+#define CONN_DRAIN_SHUTTING_MS 100
+
+struct tls_conn;
+
+struct chunk {
+    struct chunk *next; /* in the loop's free list */
+    uint8_t *at;        /* behind the struct */
+    size_t room;
+    size_t used;
+    unsigned refs; /* pieces that lie in it, and the connection that fills it */
+};
+
+/* A run of output bytes inside a chunk or a block. */
+struct piece {
+    struct piece *next;
+    uint8_t *at;
+    size_t len;
+    struct chunk *chunk; /* one reference, or NULL */
+    struct block *block; /* one reference, or NULL */
+};
+
+struct output {
+    struct piece *first; /* owned list */
+    struct piece *last;
+    struct chunk *filling; /* one reference; the last bytes written lie here */
+    size_t bytes;
+};
+
+struct input {
+    uint8_t *at; /* owned; NULL when all was used */
+    size_t start;
+    size_t len; /* from start */
+    size_t room;
+};
+
+enum conn_state {
+    CONN_HANDSHAKE, /* TLS below is not up yet; there is no session */
+    CONN_OPEN,
+    CONN_FINISHING, /* the last output is being sent, input is thrown away */
+    CONN_DRAINING,  /* all is sent and the session is gone; waits for the peer's end */
+    CONN_CLOSED,    /* freed at the end of the turn */
+};
+
+struct conn {
+    struct link all;           /* loop->conns */
+    struct link work;          /* loop->work: something to do at the end of this turn */
+    struct link waiting;       /* loop->waiting: a deadline runs */
+    struct loop *loop;         /* borrowed until freed */
+    struct listener *listener; /* borrowed: it lives as long as its connections */
+    struct tls_conn *tls;      /* owned; NULL: plain */
+    void *session;             /* the protocol's, from on_open to on_closed */
+    uint64_t id;
+    int fd;
+    enum conn_state state;
+    enum rc why; /* of its end */
+    unsigned paused;
+    unsigned frame_timeout_ms;
+    bool has_session;
+    bool is_reading;      /* read_event is added */
+    bool is_write_armed;  /* the kernel was full */
+    bool is_full;         /* over the high mark and not yet under the low one */
+    bool is_drained_due;  /* on_drained is to be called */
+    bool is_resumed;      /* unread input is to be given again */
+    bool is_output_fresh; /* output was gathered and not yet offered to the kernel */
+    bool is_output_bulky; /* the last turn's output did not fit a small chunk */
+    bool is_input_over;   /* the peer closed its side */
+    struct input input;
+    size_t expect_bytes;
+    struct output output;
+    uint64_t last_input_ns;
+    uint64_t last_output_ns;
+    uint64_t wait_since_ns;
+    size_t wait_bytes; /* input since wait_since_ns */
+    struct event read_event;
+    struct event *write_event; /* owned; made when the kernel is full for the first time */
+    char *local_host;          /* owned; made when asked for */
+    uint16_t local_port;
+    char peer[INET6_ADDRSTRLEN + 9]; /* "[" "]:65535" */
+    bool is_loopback;
+};
+
+struct listener {
+    struct link all; /* loop->listeners */
+    struct loop *loop;
+    struct listener_config config; /* its texts are owned copies */
+    int fd;
+    uint16_t port;
+    bool is_any; /* bound to the wildcard address */
+    bool is_unix;
+    bool is_bound;
+    bool is_closed; /* freed when the last connection goes */
+    bool is_paused; /* no file descriptors are left */
+    unsigned connections;
+    struct event event;
+    struct timer retry;
+};
+
+struct loop_hook {
+    loop_call_fn *call;
+    void *arg;
+};
+
+struct loop_signal {
+    struct event *event; /* owned */
+    loop_call_fn *call;
+    void *arg;
+};
+
+#define LOOP_SIGNALS_MAX 4
+
+struct loop {
+    struct event_base *base; /* owned */
+    uint64_t now_ns;
+    bool is_now_known; /* now_ns is of this turn */
+    bool is_work_left; /* the next turn must not wait */
+    _Atomic bool is_stopping;
+    int wake_fd;
+    struct event wake_event;
+    struct event wait_event; /* the time of the first timer */
+    uint64_t wait_until_ns;  /* what wait_event is set to; 0: nothing */
+    struct event turn_event; /* the longest wait of loop_turn() */
+    struct mailbox posted;
+    struct heap timers;
+    struct loop_hook hooks[LOOP_HOOKS_MAX];
+    unsigned hook_count;
+    struct loop_signal signals[LOOP_SIGNALS_MAX];
+    unsigned signal_count;
+    struct list conns;
+    struct list listeners;
+    struct list work;
+    struct list waiting;
+    struct timer sweep;
+    uint64_t last_conn_id;
+    uint8_t *input; /* owned: LOOP_INPUT_BYTES that all connections read into */
+    uint8_t *sink;  /* owned: CONN_RESERVE_MAX bytes that nobody sends */
+    struct chunk *large_free;
+    struct chunk *small_free;
+    struct piece *piece_free;
+    unsigned large_count;
+    unsigned small_count;
+    unsigned piece_count;
+    /* net_shutdown() */
+    struct timer grace;
+    void (*on_shut)(void *arg);
+    void *shut_arg;
+    bool is_shutting;
+};
+
+/* ---- loop.c ---- */
+/* First in every callback of libevent: learns the time of this turn. */
+void loop_begin(struct loop *loop);
+/* The conns of `work` have something to do at the end of the turn. */
+void loop_add_work(struct loop *loop, struct conn *conn);
+
+/* ---- conn.c ---- */
+/* Takes over an accepted socket. */
+void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer);
+/* The handshake is done, or there is none: makes the session. */
+void conn_start(struct conn *conn);
+/* The socket can be read or written again during the handshake. */
+void conn_on_ready(struct conn *conn);
+/* End-of-turn work: input given again; the end. Both say whether a session was called. */
+bool conn_redeliver(struct conn *conn);
+bool conn_reap(struct conn *conn); /* may free it */
+bool conn_has_work(const struct conn *conn);
+/* A deadline starts to run, or runs anew. */
+void conn_wait(struct conn *conn);
+void conn_wait_over(struct conn *conn);
+void conn_set_reading(struct conn *conn, bool is_on);
+void conn_sweep(void *arg); /* of the loop */
+
+/* ---- listener.c ---- */
+/* One of its connections is gone. */
+void listener_lost(struct listener *listener);
+
+/* ---- shutdown.c ---- */
+/* A connection or its last bytes are gone. */
+void shutdown_look(struct loop *loop);
+
+/* ---- input.c ---- */
+void input_on_readable(evutil_socket_t fd, short what, void *arg);
+/* Gives unread input to the session again. True when it was called. */
+bool input_give(struct conn *conn);
+void input_done(struct conn *conn);
+
+/* ---- output.c ---- */
+/* Offers to the kernel what is gathered, unless it was full and has not said otherwise. */
+void output_send(struct conn *conn);
+/* Waits for the kernel to have room, or no longer. */
+void output_arm(struct conn *conn, bool is_on);
+void output_done(struct conn *conn);
+void output_free_pools(struct loop *loop);
+
+/* ---- tls.c: the layer under a connection ---- */
+enum rc tls_conn_new(struct tls *tls, int fd, struct tls_conn **ret);
+void tls_conn_free(struct tls_conn **tls);
+/* RC_OK: done. RC_AGAIN: more from the peer is needed, or *ret_wants_write. */
+enum rc tls_handshake(struct tls_conn *tls, bool *ret_wants_write);
+/* Like recv() and writev(): *ret bytes moved. RC_AGAIN: nothing now. RC_CLOSED: the end. */
+enum rc tls_read(struct tls_conn *tls, uint8_t *at, size_t room, size_t *ret);
+enum rc tls_write(struct tls_conn *tls, const struct iovec *pieces, int count, size_t *ret);
+/* Decrypted bytes wait inside, which no poll of the socket tells. */
+bool tls_has_pending(const struct tls_conn *tls);
+void tls_goodbye(struct tls_conn *tls);
+
+#endif

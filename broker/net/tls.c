@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* TLS as a layer under the connection: the session above sees the same bytes. OpenSSL's error queue
+ * is per thread, so it is cleared before each call that looks at it. */
+#include "broker/net/tls.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "broker/base/clock.h"
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/net/net_int.h"
+
+/* Bytes handed to one SSL_write(): one record. */
+#define TLS_RECORD_BYTES 16384
+/* A peer that renews its keys more often than this spends our time on purpose (CVE-2026-39304's
+ * class: each renewal costs a key derivation and an answer). */
+#define TLS_KEY_UPDATES_MAX       16
+#define TLS_KEY_UPDATES_WINDOW_NS ((uint64_t)60 * 1000000000)
+#define TLS_HANDSHAKE_RECORD      22
+#define TLS_KEY_UPDATE            24
+
+struct tls {
+    SSL_CTX *context; /* owned */
+};
+
+struct tls_conn {
+    SSL *ssl; /* owned */
+    uint64_t updates_since_ns;
+    unsigned updates; /* of the keys by the peer */
+    bool is_failed;   /* after an error nothing more may be asked of ssl */
+    bool is_more;     /* the last read stopped before it met the end of what is there */
+};
+
+/* ---- the context ---- */
+
+static void log_openssl(enum log_level level, const char *what, const char *file)
+{
+    unsigned long code = ERR_peek_last_error();
+    char reason[256] = "no reason given";
+
+    if (code != 0)
+        ERR_error_string_n(code, reason, sizeof(reason));
+    log_event(level, "tls.configuration", "what=\"%s\" file=%s why=%s", what,
+              log_quote(file, strlen(file)), log_quote(reason, strlen(reason)));
+    ERR_clear_error();
+}
+
+static void on_message(int is_sent, int version, int type, const void *at, size_t len, SSL *ssl,
+                       void *arg)
+{
+    struct tls_conn *tls = SSL_get_app_data(ssl);
+    const unsigned char *bytes = at;
+    uint64_t now_ns;
+
+    (void)version;
+    (void)arg;
+    if (is_sent || type != TLS_HANDSHAKE_RECORD || len == 0 || bytes[0] != TLS_KEY_UPDATE ||
+        tls == NULL)
+        return;
+    now_ns = clock_monotonic_ns();
+    if (now_ns - tls->updates_since_ns > TLS_KEY_UPDATES_WINDOW_NS) {
+        tls->updates_since_ns = now_ns;
+        tls->updates = 0;
+    }
+    tls->updates++;
+}
+
+static enum rc load(struct tls *tls, const struct tls_config *config)
+{
+    SSL_CTX *context = tls->context;
+
+    if (SSL_CTX_use_certificate_chain_file(context, config->certificate_file) != 1) {
+        log_openssl(LOG_ERROR, "the certificate cannot be used", config->certificate_file);
+        return RC_INVALID;
+    }
+    if (SSL_CTX_use_PrivateKey_file(context, config->key_file, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(context) != 1) {
+        log_openssl(LOG_ERROR, "the key cannot be used with the certificate", config->key_file);
+        return RC_INVALID;
+    }
+    if (config->ca_file == NULL)
+        return RC_OK;
+    if (SSL_CTX_load_verify_locations(context, config->ca_file, NULL) != 1) {
+        log_openssl(LOG_ERROR, "the authorities cannot be used", config->ca_file);
+        return RC_INVALID;
+    }
+    SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(config->ca_file));
+    SSL_CTX_set_verify(
+        context,
+        SSL_VERIFY_PEER |
+            (config->is_client_certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+        NULL);
+    return RC_OK;
+}
+
+enum rc tls_new(const struct tls_config *config, struct tls **ret)
+{
+    static const unsigned char session_context[] = "tercet";
+    struct tls *tls = mem_new(struct tls);
+    enum rc rc = RC_MEMORY;
+
+    ERR_clear_error();
+    tls->context = SSL_CTX_new(TLS_server_method());
+    if (tls->context == NULL)
+        goto out;
+    (void)SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
+    (void)SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                                SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                                SSL_OP_IGNORE_UNEXPECTED_EOF);
+    (void)SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                             SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                                             SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(tls->context, 1); /* header and body of records in one read */
+    (void)SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF); /* tickets only */
+    (void)SSL_CTX_set_session_id_context(tls->context, session_context,
+                                         sizeof(session_context) - 1);
+    SSL_CTX_set_msg_callback(tls->context, on_message);
+    rc = load(tls, config);
+    if (rc != RC_OK)
+        goto out;
+    *ret = tls;
+    tls = NULL; /* given */
+out:
+    tls_free(&tls);
+    return rc;
+}
+
+void tls_free(struct tls **tls)
+{
+    if (*tls == NULL)
+        return;
+    SSL_CTX_free((*tls)->context);
+    MEM_FREE(*tls);
+}
+
+/* ---- one connection ---- */
+
+enum rc tls_conn_new(struct tls *tls, int fd, struct tls_conn **ret)
+{
+    struct tls_conn *conn = mem_new(struct tls_conn);
+
+    ERR_clear_error();
+    conn->ssl = SSL_new(tls->context);
+    if (conn->ssl == NULL || SSL_set_fd(conn->ssl, fd) != 1 ||
+        SSL_set_app_data(conn->ssl, conn) != 1) {
+        ERR_clear_error();
+        tls_conn_free(&conn);
+        return RC_MEMORY;
+    }
+    SSL_set_accept_state(conn->ssl);
+    *ret = conn;
+    return RC_OK;
+}
+
+void tls_conn_free(struct tls_conn **tls)
+{
+    if (*tls == NULL)
+        return;
+    SSL_free((*tls)->ssl);
+    MEM_FREE(*tls);
+}
+
+/* What an unsuccessful call means; the reason of a failed handshake goes to the log. */
+static enum rc rc_of(struct tls_conn *tls, int result, bool *ret_wants_write)
+{
+    int error = SSL_get_error(tls->ssl, result);
+
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+        *ret_wants_write = error == SSL_ERROR_WANT_WRITE;
+        return RC_AGAIN;
+    }
+    if (error == SSL_ERROR_SSL || error == SSL_ERROR_SYSCALL)
+        tls->is_failed = true;
+    return error == SSL_ERROR_SSL ? RC_PROTOCOL : RC_CLOSED;
+}
+
+enum rc tls_handshake(struct tls_conn *tls, bool *ret_wants_write)
+{
+    char reason[256];
+    enum rc rc;
+    int result;
+
+    ERR_clear_error();
+    result = SSL_do_handshake(tls->ssl);
+    if (result == 1) {
+        tls->is_more = true; /* data may have come behind the handshake */
+        return RC_OK;
+    }
+    rc = rc_of(tls, result, ret_wants_write);
+    if (rc == RC_PROTOCOL) {
+        ERR_error_string_n(ERR_peek_last_error(), reason, sizeof(reason));
+        log_peer(LOG_NOTICE, "tls.refused", "why=%s", log_quote(reason, strlen(reason)));
+    }
+    ERR_clear_error();
+    return rc;
+}
+
+enum rc tls_read(struct tls_conn *tls, uint8_t *at, size_t room, size_t *ret)
+{
+    bool wants_write = false;
+    size_t done = 0;
+    enum rc rc = RC_OK;
+
+    if (tls->is_failed)
+        return RC_CLOSED;
+    ERR_clear_error();
+    while (done < room && rc == RC_OK) {
+        size_t n = 0;
+        int result = SSL_read_ex(tls->ssl, at + done, room - done, &n);
+
+        if (result == 1)
+            done += n;
+        else
+            rc = rc_of(tls, result, &wants_write);
+        if (tls->updates > TLS_KEY_UPDATES_MAX)
+            rc = RC_CLOSED;
+    }
+    tls->is_more = rc == RC_OK || (rc != RC_AGAIN && done > 0);
+    if (tls->updates > TLS_KEY_UPDATES_MAX) {
+        log_peer(LOG_NOTICE, "tls.refused", "why=\"too many key updates\"");
+        return RC_CLOSED;
+    }
+    if (done == 0)
+        return rc == RC_PROTOCOL ? RC_CLOSED : rc;
+    *ret = done; /* an end behind these bytes is met at the next read */
+    return RC_OK;
+}
+
+enum rc tls_write(struct tls_conn *tls, const struct iovec *pieces, int count, size_t *ret)
+{
+    bool wants_write = false;
+    size_t done = 0;
+    enum rc rc = RC_OK;
+
+    if (tls->is_failed)
+        return RC_CLOSED;
+    ERR_clear_error();
+    for (int i = 0; i < count && rc == RC_OK; i++) {
+        const uint8_t *at = pieces[i].iov_base;
+        size_t left = pieces[i].iov_len;
+
+        while (left > 0 && rc == RC_OK) {
+            size_t n = 0;
+            int result =
+                SSL_write_ex(tls->ssl, at, left < TLS_RECORD_BYTES ? left : TLS_RECORD_BYTES, &n);
+
+            if (result != 1)
+                rc = rc_of(tls, result, &wants_write);
+            at += n;
+            left -= n;
+            done += n;
+        }
+    }
+    if (done == 0 && rc != RC_OK)
+        return rc == RC_AGAIN ? RC_AGAIN : RC_CLOSED;
+    *ret = done;
+    return RC_OK;
+}
+
+bool tls_has_pending(const struct tls_conn *tls)
+{
+    return tls->is_more;
+}
+
+void tls_goodbye(struct tls_conn *tls)
+{
+    if (tls->is_failed || SSL_is_init_finished(tls->ssl) == 0)
+        return;
+    ERR_clear_error();
+    (void)SSL_shutdown(tls->ssl); /* our close_notify; the peer's is not waited for */
+    ERR_clear_error();
+}
