@@ -13,6 +13,7 @@ libbase_a_SOURCES = \
 	%D%/number.c %D%/number.h \
 	%D%/random.c %D%/random.h \
 	%D%/rc.c %D%/rc.h \
+	%D%/ring.c %D%/ring.h \
 	%D%/slice.h \
 	%D%/text.c %D%/text.h \
 	%D%/thread.c %D%/thread.h \

@@ -1,5 +1,30 @@
-EXTRA_DIST += %D%/acl.h %D%/client.h %D%/core.h %D%/exchange.h %D%/limits.h %D%/message.h \
-	%D%/position.h %D%/producer.h %D%/publish.h %D%/queue.h %D%/retain.h %D%/session.h %D%/stream.h
+noinst_LIBRARIES += libcore.a
+libcore_a_SOURCES = \
+	%D%/acl.h \
+	%D%/client.c %D%/client.h \
+	%D%/consumer.c \
+	%D%/core.c %D%/core.h %D%/core_int.h \
+	%D%/cursor.c %D%/cursor.h \
+	%D%/deadline.c %D%/deadline.h \
+	%D%/exchange.c %D%/exchange.h %D%/exchange_int.h \
+	%D%/lane.c \
+	%D%/limits.h \
+	%D%/message.c %D%/message.h \
+	%D%/note.c \
+	%D%/partition.c \
+	%D%/position.c %D%/position.h \
+	%D%/producer.c %D%/producer.h \
+	%D%/publish.c %D%/publish.h \
+	%D%/queue.c %D%/queue.h %D%/queue_int.h \
+	%D%/reference.c \
+	%D%/retain.c %D%/retain.h %D%/retain_int.h \
+	%D%/retention.c \
+	%D%/route.c %D%/route.h \
+	%D%/routing.c \
+	%D%/session.c %D%/session.h %D%/session_int.h \
+	%D%/stream.c %D%/stream.h %D%/stream_int.h \
+	%D%/time_search.c
+CORE_LIBS = libcore.a libnames.a
 # Names and matching: pure, so they are a library of their own that tests and fuzzers link alone.
 noinst_LIBRARIES += libnames.a
 libnames_a_SOURCES = \

@@ -75,7 +75,7 @@ struct message *message_new(const struct message_spec *spec);
  * topic can hold, or else the stream alone. Expiry and QoS come from the headers; QoS 1 when there
  * is none. */
 struct message *message_of_record(struct slice stream, const struct record *record,
-                                  struct slice body, struct block *block);
+                                  struct block *block);
 static inline struct message *message_ref(struct message *m)
 {
     m->refs++;

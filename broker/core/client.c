@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/core/client.h"
+
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/core/acl.h"
+#include "broker/core/core_int.h"
+#include "broker/core/queue_int.h"
+
+struct client *client_open(struct core *core, const struct client_ops *ops, void *session,
+                           bool is_loopback)
+{
+    struct client *client = mem_new(struct client);
+
+    client->core = core;
+    client->ops = ops;
+    client->session = session;
+    client->number = ++core->next_client;
+    client->principal = (struct principal){ SLICE("anonymous"), is_loopback, true };
+    list_init(&client->consumers);
+    list_init(&client->holdings);
+    list_init(&client->exclusive_queues);
+    list_append(&core->clients, &client->link);
+    return client;
+}
+
+static void free_when_unused(struct client *client)
+{
+    if (!client->is_closed || client->awaits > 0)
+        return;
+    mem_free(client->name);
+    mem_free(client);
+}
+
+void client_close(struct client **ref)
+{
+    struct client *client = *ref;
+
+    *ref = NULL;
+    if (client == NULL)
+        return;
+    queues_forget_client(client);
+    link_remove(&client->link);
+    link_remove_if(&client->notified);
+    client->session = NULL;
+    client->is_closed = true;
+    free_when_unused(client);
+}
+
+/* Until accounts exist there is one: guest, with RabbitMQ's password and its restriction to
+ * loopback. Anonymous clients are the listener's choice, which reaches us as is_loopback. */
+enum rc client_login(struct client *client, struct slice user, struct slice password)
+{
+    struct slice name = slice_is_none(user) ? SLICE("anonymous") : user;
+
+    if (!slice_is_none(user) &&
+        !(slice_equal(user, SLICE("guest")) && slice_equal(password, SLICE("guest")))) {
+        log_peer(LOG_WARNING, "core.login_failed", "client=%llu user=%s",
+                 (unsigned long long)client->number, log_quote(user.at, user.len));
+        return RC_AUTH;
+    }
+    if (!client->principal.is_loopback)
+        return RC_REFUSED;
+    mem_free(client->name);
+    client->name = mem_copy_text(name);
+    client->principal.name = slice_of(client->name, name.len);
+    client->principal.is_anonymous = slice_is_none(user);
+    return RC_OK;
+}
+
+const struct principal *client_principal(const struct client *client)
+{
+    return &client->principal;
+}
+
+struct core *client_core(const struct client *client)
+{
+    return client->core;
+}
+
+uint64_t client_number(const struct client *client)
+{
+    return client->number;
+}
+
+/* ---- authorisation ---- */
+
+enum rc authorise(struct client *client, enum operation operation, enum resource resource,
+                  struct slice name)
+{
+    ASSERT(operation < OPERATION_COUNT && resource < RESOURCE_COUNT);
+    if (__builtin_expect(client->principal.is_loopback, 1))
+        return RC_OK;
+    count_add(COUNT_CORE_DENIED, 1);
+    log_peer(LOG_WARNING, "core.denied", "client=%llu principal=%s operation=%u name=%s",
+             (unsigned long long)client->number,
+             log_quote(client->principal.name.at, client->principal.name.len), (unsigned)operation,
+             log_quote(name.at, name.len));
+    return RC_REFUSED;
+}
+
+/* ---- pressure ---- */
+
+static void press(struct client *client, enum pressure pressure)
+{
+    if (client->ops->on_pressure != NULL)
+        client->ops->on_pressure(client->session, pressure);
+}
+
+void clients_press(struct core *core, enum pressure pressure)
+{
+    LIST_EACH (k, &core->clients) {
+        struct client *client = CONTAINER_OF(k, struct client, link);
+
+        if (client->has_published)
+            press(client, pressure);
+    }
+}
+
+enum rc client_may_publish(struct client *client)
+{
+    if (__builtin_expect(!client->has_published, 0)) {
+        client->has_published = true;
+        if (client->core->pressure != PRESSURE_NONE)
+            press(client, client->core->pressure);
+    }
+    return client->core->stall;
+}
+
+/* ---- who waits for the disk ---- */
+
+void client_await(struct client *client, uint64_t token)
+{
+    struct core *core = client->core;
+    struct await *await = ring_push(&core->awaits);
+
+    *await = (struct await){ client, token };
+    client->awaits++;
+    core->turn_awaits++;
+}
+
+void awaits_end_turn(struct core *core)
+{
+    struct await_group *group;
+
+    if (core->turn_awaits == 0)
+        return;
+    group = ring_push(&core->await_groups);
+    *group = (struct await_group){ core->last_ticket, core->turn_awaits };
+    core->turn_awaits = 0;
+}
+
+static void complete(struct core *core, size_t count, struct list *notified)
+{
+    for (; count > 0; count--) {
+        struct await await = *(struct await *)ring_front(&core->awaits);
+        struct client *client = await.client;
+
+        ring_pop(&core->awaits, 1);
+        client->awaits--;
+        if (client->is_closed) {
+            free_when_unused(client);
+            continue;
+        }
+        if (client->ops->on_durable == NULL)
+            continue;
+        client->ops->on_durable(client->session, await.token, RC_OK);
+        if (!link_is_linked(&client->notified))
+            list_append(notified, &client->notified);
+    }
+}
+
+void awaits_complete(struct core *core)
+{
+    struct list notified;
+    struct await_group *group;
+
+    list_init(&notified);
+    while ((group = ring_front(&core->await_groups)) != NULL &&
+           group->ticket <= core->durable_ticket) {
+        size_t count = group->count;
+
+        ring_pop(&core->await_groups, 1);
+        complete(core, count, &notified);
+    }
+    while (!list_is_empty(&notified)) {
+        struct client *client = LIST_FIRST(&notified, struct client, notified);
+
+        link_remove(&client->notified);
+        if (client->ops->on_durable_end != NULL)
+            client->ops->on_durable_end(client->session);
+    }
+}
+
+void awaits_done(struct core *core)
+{
+    while (core->awaits.count > 0) {
+        struct client *client = ((struct await *)ring_front(&core->awaits))->client;
+
+        ring_pop(&core->awaits, 1);
+        client->awaits--;
+        free_when_unused(client);
+    }
+    ring_done(&core->awaits);
+    ring_done(&core->await_groups);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Consumers of queues: who gets the next message, and what becomes of it. */
+#include "broker/base/counters.h"
+#include "broker/base/mem.h"
+#include "broker/core/acl.h"
+#include "broker/core/queue_int.h"
+#include "broker/core/stream_int.h"
+
+/* A delivery handle of a queue: lane in the upper 12 bits, offset + 1 below. */
+#define HANDLE_OFFSET_BITS 52
+_Static_assert(PARTITIONS_MAX <= 1 << (64 - HANDLE_OFFSET_BITS), "a handle holds the lane");
+
+static uint64_t handle_of(const struct lane *lane, uint64_t offset)
+{
+    return (uint64_t)lane->index << HANDLE_OFFSET_BITS | (offset + 1);
+}
+
+/* ---- holdings ---- */
+
+struct holding *holding_of(struct client *client, struct queue *queue)
+{
+    struct holding *holding;
+
+    LIST_EACH (k, &client->holdings) {
+        holding = CONTAINER_OF(k, struct holding, of_client);
+        if (holding->queue == queue)
+            return holding;
+    }
+    holding = mem_new(struct holding);
+    holding->client = client;
+    holding->queue = queue;
+    list_append(&client->holdings, &holding->of_client);
+    list_append(&queue->holdings, &holding->of_queue);
+    return holding;
+}
+
+void holding_free(struct holding *holding)
+{
+    link_remove(&holding->of_client);
+    link_remove(&holding->of_queue);
+    mem_free(holding);
+}
+
+/* ---- consumers come and go ---- */
+
+static void make_ready(struct consumer *consumer)
+{
+    struct queue *queue = consumer->queue;
+    struct link *after = queue->ready.head.prev;
+
+    if (link_is_linked(&consumer->ready))
+        return;
+    while (after != &queue->ready.head &&
+           CONTAINER_OF(after, struct consumer, ready)->spec.priority < consumer->spec.priority)
+        after = after->prev;
+    link_insert(after, &consumer->ready);
+    queue_wake(queue);
+}
+
+enum rc queue_consume(struct client *client, struct queue *queue, const struct consumer_spec *spec,
+                      struct consumer **ret)
+{
+    struct consumer *consumer = LIST_FIRST(&queue->consumers, struct consumer, of_queue);
+    enum rc rc = queue_check_owner(queue, client);
+
+    if (rc == RC_OK)
+        rc = authorise(client, OPERATION_CONSUME, RESOURCE_QUEUE, queue->spec.name);
+    if (rc != RC_OK)
+        return rc;
+    if (consumer != NULL && (spec->is_exclusive || consumer->spec.is_exclusive))
+        return RC_IN_USE;
+    consumer = mem_new(struct consumer);
+    consumer->client = client;
+    consumer->queue = queue;
+    consumer->spec = *spec;
+    consumer->holding = holding_of(client, queue);
+    list_append(&client->consumers, &consumer->of_client);
+    list_append(&queue->consumers, &consumer->of_queue);
+    queue->consumer_count++;
+    make_ready(consumer);
+    *ret = consumer;
+    return RC_OK;
+}
+
+void consumer_free(struct consumer *consumer)
+{
+    link_remove(&consumer->of_client);
+    link_remove(&consumer->of_queue);
+    link_remove_if(&consumer->ready);
+    consumer->queue->consumer_count--;
+    mem_free(consumer);
+}
+
+void consumer_cancel(struct consumer **ref)
+{
+    struct consumer *consumer = *ref;
+    struct queue *queue;
+
+    *ref = NULL;
+    if (consumer == NULL)
+        return;
+    queue = consumer->queue;
+    ASSERT(!queue->is_pumping);
+    consumer_free(consumer);
+    if (queue->spec.is_auto_delete && queue->consumer_count == 0)
+        queue_remove(queue);
+}
+
+void consumer_ready(struct consumer *consumer)
+{
+    make_ready(consumer);
+}
+
+void *consumer_context(const struct consumer *consumer)
+{
+    return consumer->spec.context;
+}
+
+struct queue *consumer_queue(const struct consumer *consumer)
+{
+    return consumer->queue;
+}
+
+struct client *consumer_client(const struct consumer *consumer)
+{
+    return consumer->client;
+}
+
+/* ---- settling ---- */
+
+enum rc queue_settle(struct client *client, uint64_t number, uint64_t handle, enum outcome outcome)
+{
+    struct map_node *node =
+        map_get(&client->core->queues_by_number, slice_of(&number, sizeof(number)));
+    struct queue *queue = node == NULL ? NULL : CONTAINER_OF(node, struct queue, by_numbers);
+    uint64_t lane = handle >> HANDLE_OFFSET_BITS;
+    uint64_t offset = (handle & ((UINT64_C(1) << HANDLE_OFFSET_BITS) - 1)) - 1;
+    enum rc rc;
+
+    if (queue == NULL || lane >= queue->lane_count)
+        return RC_NOT_FOUND;
+    rc = lane_settle(queue->lanes[lane], client, offset, outcome);
+    if (rc == RC_OK && outcome == OUTCOME_REQUEUE)
+        queue_wake(queue);
+    return rc;
+}
+
+/* ---- delivering ---- */
+
+/* The next message that is to be delivered, over all lanes in turn; what has expired is settled. */
+static enum rc next_message(struct queue *queue, struct lane **ret_lane, struct item **ret_item,
+                            uint64_t *ret_offset)
+{
+    enum rc found = RC_NOT_FOUND;
+
+    for (unsigned tries = 0; tries < queue->lane_count; tries++) {
+        struct lane *lane = queue->lanes[queue->next_lane % queue->lane_count];
+        enum rc rc;
+
+        while ((rc = lane_next(lane, ret_item, ret_offset)) == RC_OK) {
+            int64_t expires_at_ms = (*ret_item)->message->expires_at_ms;
+
+            if (expires_at_ms == 0 || expires_at_ms > core_wall_ms(queue->core)) {
+                *ret_lane = lane;
+                return RC_OK;
+            }
+            lane_settle_ready(lane, *ret_offset);
+        }
+        if (rc == RC_AGAIN)
+            found = RC_AGAIN;
+        queue->next_lane++;
+    }
+    return found;
+}
+
+static struct delivery delivery_of(const struct lane *lane, const struct item *item,
+                                   uint64_t offset)
+{
+    struct delivery d = {
+        .message = item->message,
+        .handle = handle_of(lane, offset),
+        .delivery_count = item->attempts,
+        .qos = item->message->qos,
+        .is_redelivered = item->attempts > 0 || offset < lane->redelivered_below,
+    };
+
+    if (d.is_redelivered)
+        count_add(COUNT_CORE_REDELIVERED, 1);
+    return d;
+}
+
+static void serve_getter(struct queue *queue, enum rc rc, struct lane *lane, struct item *item,
+                         uint64_t offset)
+{
+    struct getter *getter = LIST_FIRST(&queue->getters, struct getter, link);
+    struct delivery delivery;
+    struct message *message;
+
+    link_remove(&getter->link);
+    if (rc == RC_OK) {
+        delivery = delivery_of(lane, item, offset);
+        message = message_ref(item->message);
+        lane_deliver(lane, offset, getter->is_no_ack ? NULL : getter->holding);
+        count_add(COUNT_CORE_DELIVERED, 1);
+        getter->on_got(getter->client->session, getter->token, RC_OK, queue, &delivery);
+        message_unref(&message);
+    } else {
+        getter->on_got(getter->client->session, getter->token, rc, queue, NULL);
+    }
+    mem_free(getter);
+}
+
+static void serve_consumer(struct queue *queue, struct lane *lane, struct item *item,
+                           uint64_t offset)
+{
+    struct consumer *consumer = LIST_FIRST(&queue->ready, struct consumer, ready);
+    struct delivery delivery = delivery_of(lane, item, offset);
+    enum rc rc =
+        consumer->client->ops->on_queue_delivery(consumer->client->session, consumer, &delivery);
+
+    link_remove(&consumer->ready);
+    if (rc != RC_OK)
+        return;           /* it says consumer_ready() when it can */
+    make_ready(consumer); /* behind the others of its priority */
+    lane_deliver(lane, offset, consumer->spec.is_no_ack ? NULL : consumer->holding);
+    count_add(COUNT_CORE_DELIVERED, 1);
+}
+
+void queue_pump(struct queue *queue)
+{
+    struct lane *lane;
+    struct item *item;
+    uint64_t offset;
+    unsigned budget = PUMP_BUDGET;
+    enum rc rc = RC_OK;
+
+    queue->is_pumping = true;
+    for (; budget > 0 && queue_wants(queue); budget--) {
+        rc = next_message(queue, &lane, &item, &offset);
+        if (rc == RC_AGAIN)
+            break;
+        if (!list_is_empty(&queue->getters))
+            serve_getter(queue, rc, lane, item, offset);
+        else if (rc == RC_OK)
+            serve_consumer(queue, lane, item, offset);
+        else
+            break;
+    }
+    queue->is_pumping = false;
+    link_remove_if(&queue->busy);
+    if (budget == 0) {
+        queue_wake(queue);
+        core_wake(queue->core);
+    }
+}
+
+void queues_pump(struct core *core)
+{
+    struct list busy;
+
+    list_init(&busy);
+    list_splice(&busy, &core->busy_queues);
+    while (!list_is_empty(&busy)) {
+        struct queue *queue = LIST_FIRST(&busy, struct queue, busy);
+
+        link_remove(&queue->busy);
+        queue_pump(queue);
+    }
+}
+
+enum rc queue_get(struct client *client, struct queue *queue, bool is_no_ack, queue_got_fn *on_got,
+                  uint64_t token)
+{
+    enum rc rc = queue_check_owner(queue, client);
+    struct getter *getter;
+
+    if (rc == RC_OK)
+        rc = authorise(client, OPERATION_CONSUME, RESOURCE_QUEUE, queue->spec.name);
+    if (rc != RC_OK)
+        return rc;
+    getter = mem_new(struct getter);
+    getter->client = client;
+    getter->holding = holding_of(client, queue);
+    getter->on_got = on_got;
+    getter->token = token;
+    getter->is_no_ack = is_no_ack;
+    list_append(&queue->getters, &getter->link);
+    queue_pump(queue);
+    return RC_OK;
+}

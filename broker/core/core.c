@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/core/core.h"
+
+#include "broker/base/clock.h"
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/random.h"
+#include "broker/base/wire.h"
+#include "broker/core/exchange_int.h"
+
+/* Numbers are recorded as given in steps of this many, so that few puts are needed for them. */
+#define NUMBERS_STEP 1000
+
+#define RETENTION_EVERY_NS UINT64_C(5000000000)
+
+static const char key_identity[] = "identity";
+static const char key_numbers[] = "numbers";
+
+/* ---- puts ---- */
+
+void core_took_ticket(struct core *core, uint64_t ticket)
+{
+    core->last_ticket = ticket;
+    core->has_put = true;
+}
+
+void core_put(struct core *core, enum meta_table table, struct slice key, struct slice value,
+              enum durability durability)
+{
+    ASSERT(!core->is_loading);
+    core_took_ticket(core, meta_put(core->store, table, key, value, durability));
+}
+
+void core_delete(struct core *core, enum meta_table table, struct slice key)
+{
+    ASSERT(!core->is_loading);
+    core_took_ticket(core, meta_delete(core->store, table, key, DURABILITY_MEMORY));
+}
+
+static void put_number(struct core *core)
+{
+    uint8_t value[8];
+
+    put_u64(value, core->reserved_number);
+    core_put(core, META_BROKER, slice_str(key_numbers), slice_of(value, sizeof(value)),
+             DURABILITY_MEMORY);
+}
+
+uint64_t core_number(struct core *core)
+{
+    if (core->next_number >= core->reserved_number) {
+        core->reserved_number = core->next_number + NUMBERS_STEP;
+        put_number(core);
+    }
+    return core->next_number++;
+}
+
+/* ---- what the store reports ---- */
+
+static void on_durable(void *arg, uint64_t ticket)
+{
+    struct core *core = arg;
+
+    ASSERT(ticket >= core->durable_ticket);
+    core->durable_ticket = ticket;
+    partitions_advance(core);
+    awaits_complete(core);
+}
+
+static enum pressure pressure_wanted(const struct core *core)
+{
+    uint64_t backlog = store_backlog_bytes(core->store);
+
+    if (core->stall != RC_OK)
+        return PRESSURE_STALLED;
+    if (backlog > BACKLOG_HIGH_BYTES)
+        return PRESSURE_BACKLOG;
+    if (core->pressure == PRESSURE_BACKLOG && backlog > BACKLOG_LOW_BYTES)
+        return PRESSURE_BACKLOG;
+    return PRESSURE_NONE;
+}
+
+static void update_pressure(struct core *core)
+{
+    enum pressure wanted = pressure_wanted(core);
+
+    if (wanted == core->pressure)
+        return;
+    core->pressure = wanted;
+    clients_press(core, wanted);
+}
+
+static void on_stall(void *arg, enum rc rc)
+{
+    struct core *core = arg;
+
+    if (rc == core->stall)
+        return;
+    core->stall = rc;
+    count_set(COUNT_STORE_STALLED, rc != RC_OK);
+    if (rc == RC_OK)
+        log_event(LOG_NOTICE, "core.store_works", "backlog_bytes=%llu",
+                  (unsigned long long)store_backlog_bytes(core->store));
+    else
+        log_event(LOG_ERROR, "core.store_stalled", "rc=%s what=\"publishers are refused\"",
+                  rc_word(rc));
+    update_pressure(core);
+}
+
+static void on_wake(void *arg)
+{
+    struct core *core = arg;
+
+    core->config.wake(core->config.wake_arg);
+}
+
+void core_wake(struct core *core)
+{
+    core->config.wake(core->config.wake_arg);
+}
+
+/* ---- the turn ---- */
+
+void core_turn_end(struct core *core)
+{
+    queues_pump(core);
+    sessions_pump(core);
+    queues_record(core);
+    sessions_record(core);
+    partitions_seal(core);
+    awaits_end_turn(core);
+    if (core->has_put)
+        store_submit(core->store);
+    core->has_put = false;
+    awaits_complete(core);
+    update_pressure(core);
+    core->wall_ms = 0;
+}
+
+void core_poll(struct core *core)
+{
+    store_poll(core->store);
+    deadlines_run(&core->deadlines, clock_monotonic_ns());
+    update_pressure(core);
+}
+
+uint64_t core_next_deadline_ns(const struct core *core)
+{
+    return deadlines_next_ns(&core->deadlines);
+}
+
+static void on_retention(void *arg)
+{
+    struct core *core = arg;
+
+    retention_run(core);
+    deadline_start(&core->deadlines, &core->retention, clock_monotonic_ns() + RETENTION_EVERY_NS,
+                   on_retention, core);
+}
+
+/* ---- life ---- */
+
+static enum rc visit_broker(void *arg, struct slice key, struct slice value)
+{
+    struct core *core = arg;
+    struct rd rd = rd_of(value);
+
+    if (slice_equal_str(key, key_identity) && value.len == CORE_IDENTITY_BYTES) {
+        memcpy(core->identity, value.at, CORE_IDENTITY_BYTES);
+    } else if (slice_equal_str(key, key_numbers)) {
+        core->next_number = core->reserved_number = rd_u64(&rd);
+    }
+    return rd.bad ? RC_CORRUPT : RC_OK;
+}
+
+static bool identity_is_set(const struct core *core)
+{
+    static const uint8_t none[CORE_IDENTITY_BYTES];
+
+    return memcmp(core->identity, none, sizeof(none)) != 0;
+}
+
+static void init_tables(struct core *core)
+{
+    map_init(&core->streams);
+    map_init(&core->streams_by_id);
+    map_init(&core->logs);
+    map_init(&core->queues);
+    map_init(&core->queues_by_number);
+    map_init(&core->exchanges);
+    map_init(&core->sessions);
+    map_init(&core->retained);
+    map_init(&core->groups);
+    map_init(&core->routes);
+    map_init(&core->bindings);
+    ring_init(&core->walk, sizeof(struct exchange *));
+    list_init(&core->stream_list);
+    list_init(&core->queue_list);
+    list_init(&core->exchange_list);
+    list_init(&core->clients);
+    list_init(&core->dirty_partitions);
+    list_init(&core->moving_partitions);
+    list_init(&core->busy_queues);
+    list_init(&core->dirty_queues);
+    list_init(&core->busy_sessions);
+    list_init(&core->dirty_sessions);
+    ring_init(&core->awaits, sizeof(struct await));
+    ring_init(&core->await_groups, sizeof(struct await_group));
+    deadlines_init(&core->deadlines);
+}
+
+static enum rc load(struct core *core)
+{
+    static enum rc (*const loads[])(struct core *) = {
+        streams_load,   exchanges_load, queues_load,   bindings_load,
+        positions_load, retained_load,  sessions_load,
+    };
+    enum rc rc = meta_each(core->store, META_BROKER, visit_broker, core);
+
+    for (size_t i = 0; rc == RC_OK && i < sizeof(loads) / sizeof(loads[0]); i++)
+        rc = loads[i](core);
+    return rc;
+}
+
+enum rc core_new(struct store *store, const struct core_config *config, struct core **ret)
+{
+    struct core *core = mem_new(struct core);
+    const struct store_events events = { on_durable, on_stall, on_wake, core };
+    enum rc rc;
+
+    core->store = store;
+    core->config = *config;
+    core->next_number = core->reserved_number = 1;
+    init_tables(core);
+    core->is_loading = true;
+    rc = load(core);
+    core->is_loading = false;
+    if (rc != RC_OK) {
+        log_event(LOG_ERROR, "core.load_failed", "rc=%s", rc_word(rc));
+        core_free(&core);
+        return rc;
+    }
+    store_set_events(store, &events);
+    if (!identity_is_set(core)) {
+        random_bytes(core->identity, sizeof(core->identity));
+        core_put(core, META_BROKER, slice_str(key_identity),
+                 slice_of(core->identity, sizeof(core->identity)), DURABILITY_MEMORY);
+    }
+    streams_drop_transient(core);
+    deadline_start(&core->deadlines, &core->retention, clock_monotonic_ns() + RETENTION_EVERY_NS,
+                   on_retention, core);
+    *ret = core;
+    return RC_OK;
+}
+
+void core_free(struct core **ref)
+{
+    struct core *core = *ref;
+
+    *ref = NULL;
+    if (core == NULL)
+        return;
+    ASSERT(list_is_empty(&core->clients));
+    awaits_done(core);
+    sessions_done(core);
+    routes_done(core);
+    exchanges_done(core);
+    queues_done(core);
+    streams_done(core);
+    retained_done(core);
+    positions_done(core);
+    deadlines_done(&core->deadlines);
+    ring_done(&core->walk);
+    routed_done(&core->routed);
+    text_done(&core->scratch);
+    mem_free(core);
+}
+
+enum rc core_stall(const struct core *core)
+{
+    return core->stall;
+}
+
+int64_t core_wall_ms(struct core *core)
+{
+    if (core->wall_ms == 0)
+        core->wall_ms = clock_wall_ms();
+    return core->wall_ms;
+}
+
+const uint8_t *core_identity(const struct core *core)
+{
+    return core->identity;
+}
+
+const struct core_config *core_config(const struct core *core)
+{
+    return &core->config;
+}

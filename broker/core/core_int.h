@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of core share with each other, and with nobody else. */
+#ifndef TERCET_BROKER_CORE_CORE_INT_H
+#define TERCET_BROKER_CORE_CORE_INT_H
+
+#include "broker/base/list.h"
+#include "broker/base/map.h"
+#include "broker/base/ring.h"
+#include "broker/base/text.h"
+#include "broker/core/client.h"
+#include "broker/core/core.h"
+#include "broker/core/deadline.h"
+#include "broker/core/limits.h"
+#include "broker/core/matcher.h"
+#include "broker/core/message.h"
+#include "storage/log.h"
+#include "storage/meta.h"
+
+struct exchange;
+struct queue;
+struct stream;
+
+#define CORE_IDENTITY_BYTES 16
+
+/* What the topics matcher finds. */
+enum interest_kind { INTEREST_BINDING, INTEREST_SUBSCRIPTION };
+struct interest {
+    struct match_entry entry;
+    enum interest_kind kind;
+};
+
+/* Those waiting for the same ticket. */
+struct await_group {
+    uint64_t ticket;
+    size_t count; /* of `awaits`, from its front */
+};
+
+struct await {
+    struct client *client; /* one reference; its session may be gone */
+    uint64_t token;
+};
+
+/* The queues that one message reaches, each once. */
+struct routed {
+    struct queue **queues; /* owned array */
+    size_t count;
+    size_t room;
+};
+
+struct core {
+    struct store *store; /* borrowed */
+    struct core_config config;
+    uint8_t identity[CORE_IDENTITY_BYTES];
+    int64_t wall_ms; /* of this turn; 0: not asked yet */
+    enum rc stall;
+    enum pressure pressure;
+    bool is_loading; /* core_new() reads the store: nothing is put */
+
+    /* numbers that are never given twice; below `reserved` they are recorded as given */
+    uint64_t next_number;
+    uint64_t reserved_number;
+
+    struct map streams;       /* by name: struct stream.by_name */
+    struct map streams_by_id; /* struct stream.by_id */
+    struct list stream_list;  /* struct stream.link */
+    struct map logs;          /* by log number: struct partition.by_log */
+    unsigned implicit_streams;
+
+    struct map queues;           /* by name: struct queue.by_name */
+    struct map queues_by_number; /* struct queue.by_numbers */
+    struct list queue_list;
+    struct map exchanges;
+    struct list exchange_list;
+    struct exchange *default_exchange;
+    struct exchange *shared_exchange; /* amq.topic */
+    struct matcher *topics;  /* owned: struct interest of its bindings and of all subscriptions */
+    struct map bindings;     /* by identity */
+    uint64_t stamp;          /* marks the queues that one message has reached */
+    uint64_t walk_stamp;     /* marks the exchanges that one key's walk has visited */
+    struct ring walk;        /* of struct exchange *: work list of the routing at hand */
+    struct routed routed;    /* what it reached; kept for its memory */
+    uint64_t bindings_epoch; /* changes with every binding and every queue */
+
+    struct map sessions;
+    struct map retained;
+    struct map groups;
+    struct map routes;
+
+    struct list clients;
+    uint64_t next_client;
+
+    /* work of this turn */
+    struct list dirty_partitions;  /* have records not yet sealed */
+    struct list moving_partitions; /* have appends on their way to the disk */
+    struct list busy_queues;       /* may have something to deliver */
+    struct list dirty_queues;      /* their settled state is to be recorded */
+    struct list busy_sessions;
+    struct list dirty_sessions;
+
+    uint64_t last_ticket;    /* of the last thing put */
+    uint64_t durable_ticket; /* everything up to here is durable */
+    bool has_put;            /* since the last submit */
+    size_t turn_awaits;      /* at the end of `awaits`, without a ticket yet */
+    struct ring awaits;
+    struct ring await_groups;
+
+    struct deadlines deadlines;
+    struct deadline retention;
+    struct text scratch; /* for one function at a time, never across a call */
+};
+
+struct client {
+    struct core *core;            /* borrowed */
+    const struct client_ops *ops; /* borrowed */
+    void *session;                /* borrowed until closed, then NULL */
+    struct link link;             /* in core->clients while open */
+    struct link notified;         /* while a run of on_durable() goes on */
+    struct list consumers;        /* struct consumer.of_client */
+    struct list holdings;         /* struct holding.of_client */
+    struct list exclusive_queues; /* struct queue.of_owner */
+    struct principal principal;
+    char *name; /* owned text of principal.name */
+    uint64_t number;
+    unsigned awaits; /* references from core->awaits */
+    bool is_closed;
+    bool has_published;
+};
+
+/* ---- core.c ---- */
+
+/* A number never given before, also not before a crash. */
+uint64_t core_number(struct core *core);
+/* Every put goes through these two, so that the turn's ticket is known. */
+void core_put(struct core *core, enum meta_table table, struct slice key, struct slice value,
+              enum durability durability);
+void core_delete(struct core *core, enum meta_table table, struct slice key);
+void core_took_ticket(struct core *core, uint64_t ticket);
+/* Work is left that needs another turn. */
+void core_wake(struct core *core);
+
+/* ---- client.c ---- */
+/* First publish of a client: tells it of pressure. RC of the stall when nothing can be taken. */
+MUST_CHECK enum rc client_may_publish(struct client *client);
+void clients_press(struct core *core, enum pressure pressure);
+void awaits_end_turn(struct core *core);
+void awaits_complete(struct core *core);
+void awaits_done(struct core *core);
+
+/* ---- loading, in the order core_new() calls them ---- */
+MUST_CHECK enum rc streams_load(struct core *core);
+MUST_CHECK enum rc exchanges_load(struct core *core);
+MUST_CHECK enum rc queues_load(struct core *core);
+MUST_CHECK enum rc bindings_load(struct core *core);
+MUST_CHECK enum rc positions_load(struct core *core);
+MUST_CHECK enum rc retained_load(struct core *core);
+MUST_CHECK enum rc sessions_load(struct core *core);
+/* After loading, when puts are allowed: removes what was transient. */
+void streams_drop_transient(struct core *core);
+
+void exchanges_done(struct core *core);
+void queues_done(struct core *core);
+void streams_done(struct core *core);
+void sessions_done(struct core *core);
+void retained_done(struct core *core);
+void positions_done(struct core *core);
+void routes_done(struct core *core);
+
+/* ---- the end of a turn, in this order ---- */
+void queues_pump(struct core *core);
+void sessions_pump(struct core *core);
+void queues_record(struct core *core);
+void sessions_record(struct core *core);
+void partitions_seal(struct core *core);
+/* Durable ends move up to core->durable_ticket. */
+void partitions_advance(struct core *core);
+/* Retained messages whose time is over. */
+void retained_expire(struct core *core);
+/* Every few seconds: what retention lets go. */
+void retention_run(struct core *core);
+
+/* A message as it is kept in a value of the catalogue (retained, wills). */
+void message_encode(struct text *out, const struct message *message);
+struct message *message_decode(struct slice bytes);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reads messages of one partition one after the other, from memory or from the disk. Core thread.
+ */
+#ifndef TERCET_BROKER_CORE_CURSOR_H
+#define TERCET_BROKER_CORE_CURSOR_H
+
+#include "broker/base/text.h"
+#include "broker/core/message.h"
+#include "broker/core/stream.h"
+#include "broker/record/record.h"
+
+/* Embedded in its owner. Holds at most one read's worth of log. */
+struct cursor {
+    struct log_read read;
+    struct log_pieces pieces;
+    struct partition *partition; /* borrowed: what pieces belong to */
+    unsigned piece;              /* the one being walked */
+    size_t batch_at;             /* where the next batch of it begins */
+    struct record_reader reader;
+    struct text inflated;
+    uint64_t next;    /* smallest offset that the reader can still give */
+    bool has_batch;   /* reader stands in a batch */
+    bool is_inflated; /* that batch lies in `inflated`, not in a piece */
+    enum rc failed;   /* what the last read under way came to */
+    void (*on_ready)(void *arg);
+    void *arg;
+};
+
+/* on_ready(arg): what cursor_get() gave RC_AGAIN for can be asked again. Called inside core_poll().
+ */
+void cursor_init(struct cursor *cursor, void (*on_ready)(void *arg), void *arg);
+void cursor_done(struct cursor *cursor);
+/* Lets go of the log it holds; the next get reads afresh. */
+void cursor_rest(struct cursor *cursor);
+
+/* The first record at or after `offset`; gives one reference and its offset. RC_AGAIN: on_ready
+ * comes. RC_RANGE: outside what the log holds now. RC_CORRUPT, RC_IO: that entry cannot be read
+ * (logged). Records not yet sealed are sealed first. */
+MUST_CHECK enum rc cursor_get(struct cursor *cursor, struct partition *partition, uint64_t offset,
+                              struct message **ret, uint64_t *ret_offset);
+
+#endif

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/wire.h"
+#include "broker/core/queue_int.h"
+#include "broker/core/stream_int.h"
+
+/* Records of a lane: under 0 its head and taken_high, under n + 1 the bitmap of chunk n. In this
+ * order they are read back. */
+#define HEAD_RECORD     UINT64_C(0)
+#define CHUNK_RECORD(n) ((n) + 1)
+#define BITMAP_BYTES    (CHUNK_ITEMS / 8)
+
+/* Stands for a chunk, other than the first, in which everything is settled. Its bitmap is recorded.
+ */
+static struct chunk chunk_settled;
+
+/* ---- chunks ---- */
+
+static struct chunk **chunk_slot(const struct lane *lane, uint64_t number)
+{
+    if (number < lane->first_chunk || number - lane->first_chunk >= lane->chunks.count)
+        return NULL;
+    return ring_at(&lane->chunks, number - lane->first_chunk);
+}
+
+static struct chunk *chunk_make(struct lane *lane, uint64_t number)
+{
+    struct chunk **slot;
+
+    ASSERT(number >= lane->first_chunk);
+    while (lane->chunks.count <= number - lane->first_chunk)
+        *(struct chunk **)ring_push(&lane->chunks) = NULL;
+    slot = chunk_slot(lane, number);
+    if (*slot == NULL)
+        *slot = mem_new(struct chunk);
+    return *slot;
+}
+
+static struct item *item_at(const struct lane *lane, uint64_t offset)
+{
+    struct chunk **slot = chunk_slot(lane, offset >> CHUNK_SHIFT);
+
+    if (slot == NULL || *slot == NULL || *slot == &chunk_settled)
+        return NULL;
+    return &(*slot)->items[offset & (CHUNK_ITEMS - 1)];
+}
+
+static bool is_settled(const struct lane *lane, uint64_t offset)
+{
+    struct chunk **slot = chunk_slot(lane, offset >> CHUNK_SHIFT);
+
+    if (slot == NULL || *slot == NULL)
+        return false;
+    return *slot == &chunk_settled ||
+           (*slot)->items[offset & (CHUNK_ITEMS - 1)].state == ITEM_SETTLED;
+}
+
+/* ---- recording ---- */
+
+struct settled_key {
+    uint8_t bytes[20];
+};
+
+static struct settled_key settled_key(const struct lane *lane, uint64_t record)
+{
+    struct settled_key key;
+
+    put_u64(key.bytes, lane->queue->number);
+    put_u32(key.bytes + 8, lane->index);
+    put_u64(key.bytes + 12, record);
+    return key;
+}
+
+static void put_settled(struct lane *lane, uint64_t record, const void *value, size_t len)
+{
+    struct settled_key key = settled_key(lane, record);
+
+    core_put(lane->queue->core, META_SETTLED, slice_of(key.bytes, sizeof(key.bytes)),
+             slice_of(value, len), DURABILITY_MEMORY);
+}
+
+static void delete_settled(struct lane *lane, uint64_t record)
+{
+    struct settled_key key = settled_key(lane, record);
+
+    core_delete(lane->queue->core, META_SETTLED, slice_of(key.bytes, sizeof(key.bytes)));
+}
+
+static void record_chunk(struct lane *lane, uint64_t number, struct chunk *chunk)
+{
+    uint8_t bitmap[BITMAP_BYTES] = { 0 };
+
+    for (unsigned i = 0; i < CHUNK_ITEMS; i++) {
+        uint64_t offset = (number << CHUNK_SHIFT) + i;
+
+        if (offset < lane->head || chunk->items[i].state == ITEM_SETTLED)
+            bitmap[i / 8] |= (uint8_t)(1u << (i % 8));
+    }
+    put_settled(lane, CHUNK_RECORD(number), bitmap, sizeof(bitmap));
+    chunk->is_recorded = true;
+    chunk->is_dirty = false;
+}
+
+/* Does it hold more than the run that head alone tells? */
+static bool has_settled_above_head(const struct lane *lane, uint64_t number,
+                                   const struct chunk *chunk)
+{
+    uint64_t base = number << CHUNK_SHIFT;
+    uint64_t below = lane->head > base ? lane->head - base : 0;
+
+    return chunk->settled > below;
+}
+
+void lane_record(struct lane *lane)
+{
+    uint8_t value[16];
+
+    for (size_t i = 0; i < lane->dirty_chunks.count; i++) {
+        uint64_t number = *(uint64_t *)ring_at(&lane->dirty_chunks, i);
+        struct chunk **slot = chunk_slot(lane, number);
+
+        if (slot == NULL || *slot == NULL || *slot == &chunk_settled || !(*slot)->is_dirty)
+            continue;
+        (*slot)->is_dirty = false;
+        if (has_settled_above_head(lane, number, *slot))
+            record_chunk(lane, number, *slot);
+    }
+    ring_pop(&lane->dirty_chunks, lane->dirty_chunks.count);
+    if (lane->head == lane->recorded_head && lane->taken_high == lane->recorded_taken_high)
+        return;
+    put_u64(value, lane->head);
+    put_u64(value + 8, lane->taken_high);
+    put_settled(lane, HEAD_RECORD, value, sizeof(value));
+    lane->recorded_head = lane->head;
+    lane->recorded_taken_high = lane->taken_high;
+}
+
+void lane_forget(struct lane *lane)
+{
+    for (size_t i = 0; i < lane->chunks.count; i++) {
+        struct chunk *chunk = *(struct chunk **)ring_at(&lane->chunks, i);
+
+        if (chunk != NULL && (chunk == &chunk_settled || chunk->is_recorded))
+            delete_settled(lane, CHUNK_RECORD(lane->first_chunk + i));
+    }
+    if (lane->recorded_head > 0 || lane->recorded_taken_high > 0)
+        delete_settled(lane, HEAD_RECORD);
+}
+
+/* ---- settling ---- */
+
+static void drop_first_chunk(struct lane *lane)
+{
+    struct chunk *chunk = *(struct chunk **)ring_front(&lane->chunks);
+
+    if (lane->queue->spec.is_durable &&
+        (chunk == &chunk_settled || (chunk != NULL && chunk->is_recorded)))
+        delete_settled(lane, CHUNK_RECORD(lane->first_chunk));
+    if (chunk != &chunk_settled)
+        mem_free(chunk);
+    ring_pop(&lane->chunks, 1);
+}
+
+static void advance_head(struct lane *lane)
+{
+    while (lane->head < lane->window_end && is_settled(lane, lane->head)) {
+        lane->head++;
+        if (lane->head >> CHUNK_SHIFT > lane->first_chunk) {
+            if (lane->chunks.count > 0)
+                drop_first_chunk(lane);
+            lane->first_chunk++;
+        }
+    }
+    if (lane->scan < lane->head)
+        lane->scan = lane->head;
+}
+
+static void mark_settled(struct lane *lane, uint64_t offset, struct item *item)
+{
+    uint64_t number = offset >> CHUNK_SHIFT;
+    struct chunk **slot = chunk_slot(lane, number);
+    struct chunk *chunk = *slot;
+
+    message_unref(&item->message);
+    item->state = ITEM_SETTLED;
+    item->holding = NULL;
+    chunk->settled++;
+    if (lane->queue->spec.is_durable && !chunk->is_dirty) {
+        chunk->is_dirty = true;
+        *(uint64_t *)ring_push(&lane->dirty_chunks) = number;
+    }
+    queue_dirty(lane->queue);
+    if (offset == lane->head) {
+        advance_head(lane);
+    } else if (chunk->settled == CHUNK_ITEMS && number > lane->first_chunk) {
+        if (lane->queue->spec.is_durable)
+            record_chunk(lane, number, chunk);
+        mem_free(chunk);
+        *slot = &chunk_settled;
+    }
+}
+
+static void leave_ready(struct lane *lane, const struct item *item)
+{
+    lane->ready--;
+    lane->ready_bytes -= item->message->body.len;
+}
+
+void lane_settle_ready(struct lane *lane, uint64_t offset)
+{
+    struct item *item = item_at(lane, offset);
+
+    ASSERT(item != NULL && item->state == ITEM_READY);
+    leave_ready(lane, item);
+    mark_settled(lane, offset, item);
+}
+
+void lane_deliver(struct lane *lane, uint64_t offset, struct holding *holding)
+{
+    struct item *item = item_at(lane, offset);
+
+    ASSERT(item != NULL && item->state == ITEM_READY);
+    leave_ready(lane, item);
+    if (offset >= lane->taken_high) {
+        lane->taken_high = offset + 1;
+        queue_dirty(lane->queue);
+    }
+    if (item->attempts < UINT16_MAX)
+        item->attempts++;
+    if (holding == NULL) {
+        mark_settled(lane, offset, item);
+        return;
+    }
+    item->state = ITEM_TAKEN;
+    item->holding = holding;
+    holding->count++;
+    lane->taken++;
+}
+
+/* ---- what is given back: a min-heap of offsets ---- */
+
+static void heap_push(struct lane *lane, uint64_t offset)
+{
+    size_t i = lane->returned_count++;
+
+    if (lane->returned_count > lane->returned_room) {
+        lane->returned_room = lane->returned_room == 0 ? 16 : lane->returned_room * 2;
+        lane->returned = mem_resize(lane->returned, lane->returned_room * sizeof(uint64_t));
+    }
+    while (i > 0 && lane->returned[(i - 1) / 2] > offset) {
+        lane->returned[i] = lane->returned[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    lane->returned[i] = offset;
+}
+
+static void heap_pop(struct lane *lane)
+{
+    uint64_t last = lane->returned[--lane->returned_count];
+    size_t i = 0;
+
+    for (;;) {
+        size_t child = 2 * i + 1;
+
+        if (child >= lane->returned_count)
+            break;
+        if (child + 1 < lane->returned_count && lane->returned[child + 1] < lane->returned[child])
+            child++;
+        if (lane->returned[child] >= last)
+            break;
+        lane->returned[i] = lane->returned[child];
+        i = child;
+    }
+    lane->returned[i] = last;
+}
+
+static void give_back(struct lane *lane, uint64_t offset, struct item *item)
+{
+    item->state = ITEM_READY;
+    item->holding = NULL;
+    lane->ready++;
+    lane->ready_bytes += item->message->body.len;
+    heap_push(lane, offset);
+}
+
+enum rc lane_settle(struct lane *lane, const struct client *client, uint64_t offset,
+                    enum outcome outcome)
+{
+    struct item *item = offset >= lane->head ? item_at(lane, offset) : NULL;
+
+    if (item == NULL || item->state != ITEM_TAKEN || item->holding->client != client)
+        return RC_NOT_FOUND;
+    item->holding->count--;
+    lane->taken--;
+    if (outcome == OUTCOME_REQUEUE)
+        give_back(lane, offset, item);
+    else
+        mark_settled(lane, offset, item);
+    return RC_OK;
+}
+
+void lane_return_all(struct lane *lane, struct holding *holding)
+{
+    for (uint64_t offset = lane->head; offset < lane->window_end && holding->count > 0; offset++) {
+        struct item *item = item_at(lane, offset);
+
+        if (item == NULL) { /* a chunk that is settled whole */
+            offset |= CHUNK_ITEMS - 1;
+            continue;
+        }
+        if (item->state != ITEM_TAKEN || item->holding != holding)
+            continue;
+        holding->count--;
+        lane->taken--;
+        give_back(lane, offset, item);
+    }
+}
+
+/* ---- the window ---- */
+
+static void window_add(struct lane *lane, struct message *message)
+{
+    struct chunk *chunk = chunk_make(lane, lane->window_end >> CHUNK_SHIFT);
+    struct item *item = &chunk->items[lane->window_end & (CHUNK_ITEMS - 1)];
+
+    ASSERT(item->state == ITEM_ABSENT);
+    item->message = message_ref(message);
+    item->state = ITEM_READY;
+    lane->ready++;
+    lane->ready_bytes += message->body.len;
+    lane->window_end++;
+}
+
+static bool window_is_full(const struct lane *lane)
+{
+    return lane->ready >= QUEUE_WINDOW_MESSAGES || lane->ready_bytes >= QUEUE_WINDOW_BYTES;
+}
+
+void lane_take(struct lane *lane, uint64_t offset, struct message *message)
+{
+    if (lane->window_end == offset && !lane->is_reading && !window_is_full(lane) &&
+        (lane->queue->consumer_count > 0 || queue_wants(lane->queue)))
+        window_add(lane, message);
+}
+
+/* Passes offsets that need no delivery: settled before a restart, or without a record. */
+static void window_skip(struct lane *lane, uint64_t to)
+{
+    while (lane->window_end < to) {
+        if (is_settled(lane, lane->window_end)) {
+            ASSERT(lane->settled_ahead > 0);
+            lane->settled_ahead--;
+        } else {
+            struct chunk *chunk = chunk_make(lane, lane->window_end >> CHUNK_SHIFT);
+
+            chunk->items[lane->window_end & (CHUNK_ITEMS - 1)].state = ITEM_SETTLED;
+            chunk->settled++;
+        }
+        lane->window_end++;
+    }
+    advance_head(lane);
+}
+
+/* Has the next message of the log in the window. RC_NOT_FOUND: there is none. */
+static enum rc window_load(struct lane *lane)
+{
+    struct partition *p = lane->partition;
+    struct message *message = NULL;
+    uint64_t offset = 0;
+    enum rc rc;
+
+    lane->is_reading = false;
+    while (lane->window_end < p->end && is_settled(lane, lane->window_end))
+        window_skip(lane, lane->window_end + 1);
+    if (lane->window_end < p->start)
+        window_skip(lane, p->start);
+    if (lane->window_end >= p->end) {
+        cursor_rest(&lane->cursor);
+        return RC_NOT_FOUND;
+    }
+    rc = cursor_get(&lane->cursor, p, lane->window_end, &message, &offset);
+    if (rc == RC_AGAIN)
+        lane->is_reading = true;
+    if (rc == RC_CORRUPT || rc == RC_IO || rc == RC_RANGE)
+        window_skip(lane, lane->window_end + 1); /* logged; one unreadable record stops no queue */
+    if (rc != RC_OK)
+        return rc == RC_AGAIN || rc == RC_MEMORY ? RC_AGAIN : RC_OK;
+    window_skip(lane, offset);
+    window_add(lane, message);
+    message_unref(&message);
+    return RC_OK;
+}
+
+enum rc lane_next(struct lane *lane, struct item **ret, uint64_t *ret_offset)
+{
+    enum rc rc;
+
+    while (lane->returned_count > 0) {
+        struct item *item = item_at(lane, lane->returned[0]);
+
+        *ret_offset = lane->returned[0];
+        if (item != NULL && *ret_offset >= lane->head && item->state == ITEM_READY) {
+            *ret = item;
+            return RC_OK;
+        }
+        heap_pop(lane);
+    }
+    for (;;) {
+        for (; lane->scan < lane->window_end; lane->scan++) {
+            struct item *item = item_at(lane, lane->scan);
+
+            if (item == NULL || item->state != ITEM_READY)
+                continue;
+            *ret = item;
+            *ret_offset = lane->scan;
+            return RC_OK;
+        }
+        rc = window_load(lane);
+        if (rc != RC_OK)
+            return rc;
+    }
+}
+
+uint64_t lane_ready(const struct lane *lane)
+{
+    uint64_t end = lane->partition->end;
+    uint64_t ahead = end > lane->window_end ? end - lane->window_end : 0;
+
+    return lane->ready + (ahead > lane->settled_ahead ? ahead - lane->settled_ahead : 0);
+}
+
+uint64_t lane_purge(struct lane *lane)
+{
+    uint64_t purged = lane_ready(lane);
+
+    for (uint64_t offset = lane->head; offset < lane->window_end; offset++) {
+        struct item *item = item_at(lane, offset);
+
+        if (item != NULL && item->state == ITEM_READY)
+            lane_settle_ready(lane, offset);
+    }
+    cursor_rest(&lane->cursor);
+    lane->is_reading = false;
+    lane->returned_count = 0;
+    if (lane->taken == 0) { /* no need for an item each */
+        while (lane->chunks.count > 0) {
+            drop_first_chunk(lane);
+            lane->first_chunk++;
+        }
+        lane->head = lane->window_end = lane->scan = lane->partition->end;
+        lane->first_chunk = lane->head >> CHUNK_SHIFT;
+        lane->settled_ahead = 0;
+    } else {
+        uint64_t from = lane->window_end;
+
+        window_skip(lane, lane->partition->end);
+        for (uint64_t n = from >> CHUNK_SHIFT; n <= lane->window_end >> CHUNK_SHIFT; n++)
+            *(uint64_t *)ring_push(&lane->dirty_chunks) = n;
+    }
+    queue_dirty(lane->queue);
+    return purged;
+}
+
+/* ---- retention ---- */
+
+uint64_t lane_retention_floor(struct lane *lane, int64_t now_ms, uint64_t retention_ms)
+{
+    struct head_sample *sample = ring_push(&lane->heads);
+    uint64_t floor = lane->partition->start;
+
+    *sample = (struct head_sample){ now_ms, lane->head };
+    while ((sample = ring_front(&lane->heads)) != NULL &&
+           now_ms - sample->at_ms >= (int64_t)retention_ms) {
+        floor = sample->head;
+        ring_pop(&lane->heads, 1);
+    }
+    return floor;
+}
+
+/* ---- life ---- */
+
+static void on_cursor_ready(void *arg)
+{
+    struct lane *lane = arg;
+
+    lane->is_reading = false;
+    queue_wake(lane->queue);
+}
+
+struct lane *lane_new(struct queue *queue, struct partition *partition, uint32_t index)
+{
+    struct lane *lane = mem_new(struct lane);
+
+    lane->queue = queue;
+    lane->partition = partition;
+    lane->index = index;
+    lane->head = lane->window_end = lane->scan = partition->start;
+    lane->first_chunk = lane->head >> CHUNK_SHIFT;
+    ring_init(&lane->chunks, sizeof(struct chunk *));
+    ring_init(&lane->dirty_chunks, sizeof(uint64_t));
+    ring_init(&lane->heads, sizeof(struct head_sample));
+    cursor_init(&lane->cursor, on_cursor_ready, lane);
+    return lane;
+}
+
+void lane_free(struct lane *lane)
+{
+    cursor_done(&lane->cursor);
+    for (size_t i = 0; i < lane->chunks.count; i++) {
+        struct chunk *chunk = *(struct chunk **)ring_at(&lane->chunks, i);
+
+        if (chunk == NULL || chunk == &chunk_settled)
+            continue;
+        for (unsigned k = 0; k < CHUNK_ITEMS; k++)
+            message_unref(&chunk->items[k].message);
+        mem_free(chunk);
+    }
+    ring_done(&lane->chunks);
+    ring_done(&lane->dirty_chunks);
+    ring_done(&lane->heads);
+    mem_free(lane->returned);
+    mem_free(lane);
+}
+
+static enum rc load_head(struct lane *lane, struct slice value)
+{
+    struct rd rd = rd_of(value);
+    uint64_t head = rd_u64(&rd);
+    uint64_t taken_high = rd_u64(&rd);
+
+    if (rd.bad)
+        return RC_CORRUPT;
+    if (head < lane->partition->start)
+        head = lane->partition->start;
+    if (head > lane->partition->end) /* what was settled never reached the disk itself */
+        head = lane->partition->end;
+    lane->head = lane->window_end = lane->scan = head;
+    lane->first_chunk = head >> CHUNK_SHIFT;
+    lane->recorded_head = head;
+    lane->taken_high = lane->redelivered_below = lane->recorded_taken_high = taken_high;
+    return RC_OK;
+}
+
+enum rc lane_load(struct lane *lane, uint64_t record, struct slice value)
+{
+    uint64_t number = record - CHUNK_RECORD(0);
+    struct chunk *chunk;
+
+    if (record == HEAD_RECORD)
+        return load_head(lane, value);
+    if (value.len != BITMAP_BYTES)
+        return RC_CORRUPT;
+    if (number < lane->head >> CHUNK_SHIFT)
+        return RC_OK;
+    chunk = chunk_make(lane, number);
+    chunk->is_recorded = true;
+    for (unsigned i = 0; i < CHUNK_ITEMS; i++) {
+        uint64_t offset = (number << CHUNK_SHIFT) + i;
+
+        if ((value.at[i / 8] & (1u << (i % 8))) == 0)
+            continue;
+        chunk->items[i].state = ITEM_SETTLED;
+        chunk->settled++;
+        if (offset >= lane->window_end && offset < lane->partition->end)
+            lane->settled_ahead++;
+    }
+    return RC_OK;
+}

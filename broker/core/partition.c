@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Partitions: one log each, appended to in batches, read below the durable end. */
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/core/acl.h"
+#include "broker/core/queue_int.h"
+#include "broker/core/stream_int.h"
+#include "broker/record/partition_hash.h"
+#include "broker/record/record.h"
+
+/* ---- appending messages ---- */
+
+static void append_under_way(struct partition *p, uint64_t ticket, uint64_t end)
+{
+    struct partition_append *append = ring_push(&p->appends);
+
+    *append = (struct partition_append){ ticket, end };
+    if (!link_is_linked(&p->moving))
+        list_append(&p->stream->core->moving_partitions, &p->moving);
+    core_took_ticket(p->stream->core, ticket);
+}
+
+void partition_seal(struct partition *p)
+{
+    struct append append = { .log = p->log, .base_offset = p->sealed_end };
+
+    if (batch_builder_is_empty(&p->builder))
+        return;
+    append.record_count = p->builder.record_count;
+    append.max_timestamp_ms = p->builder.max_timestamp_ms;
+    append.durability = p->builder_durability;
+    batch_builder_seal(&p->builder, p->sealed_end, &append.bytes);
+    p->sealed_end += append.record_count;
+    ASSERT(p->sealed_end == p->end);
+    p->builder_durability = DURABILITY_MEMORY;
+    link_remove_if(&p->dirty);
+    append_under_way(p, log_append(p->stream->core->store, &append), p->sealed_end);
+}
+
+void partitions_seal(struct core *core)
+{
+    while (!list_is_empty(&core->dirty_partitions))
+        partition_seal(LIST_FIRST(&core->dirty_partitions, struct partition, dirty));
+}
+
+struct partition *stream_choose(struct stream *stream, struct slice key)
+{
+    if (stream->partition_count == 1 || slice_is_none(key))
+        return stream->partitions[0]; /* one address without a subject: one partition, in order */
+    return stream->partitions[kafka_partition_of(key, stream->partition_count)];
+}
+
+enum rc stream_append(struct stream *stream, struct message *message, struct slice body,
+                      enum durability durability, struct placed *ret)
+{
+    struct partition *p = stream_choose(stream, message->key);
+    enum rc rc = batch_builder_add_body(&p->builder, message->timestamp_ms, body);
+
+    if (rc == RC_LIMIT) {
+        partition_seal(p);
+        rc = batch_builder_add_body(&p->builder, message->timestamp_ms, body);
+    }
+    if (rc != RC_OK)
+        return rc;
+    if (durability > p->builder_durability)
+        p->builder_durability = durability;
+    if (!link_is_linked(&p->dirty))
+        list_append(&stream->core->dirty_partitions, &p->dirty);
+    *ret = (struct placed){ p, p->end++ };
+    if (stream->queue != NULL)
+        queue_take(stream->queue, p, ret->offset, message);
+    return RC_OK;
+}
+
+/* ---- appending whole batches ---- */
+
+static uint64_t set_offsets(uint8_t *at, size_t len, uint64_t base, int64_t *ret_max_timestamp)
+{
+    uint64_t next = base;
+    struct batch_header header;
+    size_t whole;
+
+    *ret_max_timestamp = INT64_MIN;
+    while (len > 0) {
+        enum rc rc = batch_peek(slice_of(at, len), &header, NULL, &whole);
+
+        ASSERT(rc == RC_OK); /* the protocol has checked them */
+        batch_set_base_offset(at, next, 0);
+        next += (uint64_t)header.last_offset_delta + 1;
+        if (header.max_timestamp_ms > *ret_max_timestamp)
+            *ret_max_timestamp = header.max_timestamp_ms;
+        at += whole;
+        len -= whole;
+    }
+    return next;
+}
+
+enum rc partition_append(struct partition *p, struct client *client, struct slice bytes,
+                         enum durability durability, struct append_result *ret)
+{
+    struct core *core = p->stream->core;
+    struct append append = { .log = p->log, .durability = durability };
+    struct batch_header first;
+    enum rc rc = client_may_publish(client);
+    uint64_t end;
+
+    if (rc == RC_OK)
+        rc = authorise(client, OPERATION_PUBLISH, RESOURCE_TOPIC, p->stream->name_slice);
+    if (rc == RC_OK)
+        rc = batch_peek(bytes, &first, NULL, NULL);
+    if (rc == RC_OK)
+        rc = producer_check(p, &first, ret);
+    if (rc != RC_OK)
+        return rc;
+    append.bytes = block_try(bytes.len);
+    if (append.bytes == NULL)
+        return RC_MEMORY;
+    memcpy(append.bytes->at, bytes.at, bytes.len);
+    partition_seal(p);
+    append.base_offset = p->end;
+    end = set_offsets(append.bytes->at, bytes.len, p->end, &append.max_timestamp_ms);
+    append.record_count = (uint32_t)(end - p->end);
+    *ret = (struct append_result){ p->end, p->start };
+    p->end = p->sealed_end = end;
+    producer_appended(p, &first, ret->base_offset);
+    count_add(COUNT_CORE_PUBLISHED, append.record_count);
+    append_under_way(p, log_append(core->store, &append), end);
+    if (p->stream->queue != NULL)
+        queue_grew(p->stream->queue);
+    publish_batches(p, client, bytes, ret->base_offset);
+    return RC_OK;
+}
+
+/* ---- the durable end ---- */
+
+static void wake_waiters(struct partition *p)
+{
+    struct list waiters;
+
+    list_init(&waiters);
+    list_splice(&waiters, &p->waiters);
+    while (!list_is_empty(&waiters)) {
+        struct partition_waiter *waiter = LIST_FIRST(&waiters, struct partition_waiter, link);
+
+        link_remove(&waiter->link);
+        waiter->on_moved(waiter, RC_OK);
+    }
+}
+
+static void advance(struct partition *p)
+{
+    struct core *core = p->stream->core;
+    struct partition_append *append;
+    uint64_t before = p->durable_end;
+
+    while ((append = ring_front(&p->appends)) != NULL && append->ticket <= core->durable_ticket) {
+        p->durable_end = append->end;
+        ring_pop(&p->appends, 1);
+    }
+    if (p->appends.count == 0)
+        link_remove(&p->moving);
+    if (p->durable_end != before)
+        wake_waiters(p);
+}
+
+void partitions_advance(struct core *core)
+{
+    LIST_EACH_SAFE (k, &core->moving_partitions)
+        advance(CONTAINER_OF(k, struct partition, moving));
+}
+
+void partition_wait(struct partition *p, struct partition_waiter *waiter)
+{
+    list_append(&p->waiters, &waiter->link);
+}
+
+void partition_wait_cancel(struct partition_waiter *waiter)
+{
+    link_remove_if(&waiter->link);
+}
+
+/* ---- reading ---- */
+
+void partition_cut(struct partition *p, struct log_pieces *pieces)
+{
+    struct batch_header header;
+    size_t kept, whole;
+
+    while (pieces->count > 0) {
+        struct log_piece *last = &pieces->at[pieces->count - 1];
+
+        if (last->next_offset <= p->durable_end)
+            return;
+        kept = 0;
+        while (kept < last->bytes.len &&
+               batch_peek(slice_after(last->bytes, kept), &header, NULL, &whole) == RC_OK &&
+               header.base_offset + header.last_offset_delta < p->durable_end) {
+            kept += whole;
+            last->next_offset = header.base_offset + header.last_offset_delta + 1;
+        }
+        pieces->bytes -= last->bytes.len - kept;
+        last->bytes.len = kept;
+        if (kept > 0)
+            return;
+        block_unref(&last->block);
+        pieces->count--;
+    }
+}
+
+enum rc partition_read_cached(struct partition *p, uint64_t offset, size_t max_bytes,
+                              struct log_pieces *ret)
+{
+    enum rc rc;
+
+    if (offset < p->start || offset > p->durable_end)
+        return RC_RANGE;
+    if (offset == p->durable_end) {
+        *ret = (struct log_pieces){ .count = 0 };
+        return RC_OK;
+    }
+    rc = log_read_cached(p->stream->core->store, p->log, offset, max_bytes, ret);
+    if (rc == RC_OK)
+        partition_cut(p, ret);
+    return rc;
+}
+
+void partition_read(struct partition *p, struct log_read *read)
+{
+    read->log = p->log;
+    log_read(p->stream->core->store, read);
+}
+
+void partition_read_cancel(struct partition *p, struct log_read *read)
+{
+    log_read_cancel(p->stream->core->store, read);
+}
+
+/* ---- trimming ---- */
+
+void partition_trim_to(struct partition *p, uint64_t start)
+{
+    ASSERT(start <= p->sealed_end);
+    if (start <= p->start)
+        return;
+    p->start = start;
+    core_took_ticket(p->stream->core, log_trim(p->stream->core->store, p->log, start));
+}
+
+enum rc partition_trim(struct partition *p, struct client *client, uint64_t start)
+{
+    enum rc rc = authorise(client, OPERATION_DELETE, RESOURCE_TOPIC, p->stream->name_slice);
+
+    if (rc != RC_OK)
+        return rc;
+    if (start > p->durable_end)
+        return RC_RANGE;
+    if (p->stream->queue != NULL && start > queue_floor(p->stream->queue, p))
+        return RC_IN_USE;
+    partition_trim_to(p, start);
+    return RC_OK;
+}
+
+/* ---- facts ---- */
+
+struct stream *partition_stream(struct partition *p)
+{
+    return p->stream;
+}
+
+unsigned partition_index(const struct partition *p)
+{
+    return p->index;
+}
+
+uint64_t partition_start(const struct partition *p)
+{
+    return p->start;
+}
+
+uint64_t partition_end(const struct partition *p)
+{
+    return p->end;
+}
+
+uint64_t partition_durable_end(const struct partition *p)
+{
+    return p->durable_end;
+}
+
+uint64_t partition_bytes(const struct partition *p)
+{
+    return log_bytes(p->stream->core->store, p->log);
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/core/publish.h"
+
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/core/acl.h"
+#include "broker/core/exchange_int.h"
+#include "broker/core/name.h"
+#include "broker/core/queue_int.h"
+#include "broker/core/retain_int.h"
+#include "broker/core/route.h"
+#include "broker/core/session_int.h"
+#include "broker/core/stream_int.h"
+#include "broker/record/record.h"
+
+static enum durability durability_of(const struct message *message)
+{
+    return (message->flags & MESSAGE_PERSISTENT) != 0 ? DURABILITY_ALWAYS : DURABILITY_MEMORY;
+}
+
+/* The same message as it lies in the log of a queue that its address does not name: without a key,
+ * and with a header that tells the address. NULL without memory. */
+static struct message *message_foreign(const struct message *m)
+{
+    struct text headers = { 0 };
+    struct message_spec spec = {
+        .address = m->address,
+        .value = m->value,
+        .header_count = m->header_count,
+        .timestamp_ms = m->timestamp_ms,
+        .expires_at_ms = m->expires_at_ms,
+        .qos = m->qos,
+        .flags = m->flags,
+        .priority = m->priority,
+    };
+    struct message *foreign = NULL;
+
+    text_add(&headers, m->headers);
+    message_add_header(&headers, &spec.header_count, SLICE(HEADER_ADDRESS), m->address);
+    spec.headers = text_slice(&headers);
+    if (!headers.bad)
+        foreign = message_new(&spec);
+    text_done(&headers);
+    return foreign;
+}
+
+static enum rc append_to_queue(struct queue *queue, struct message *message)
+{
+    struct placed placed;
+
+    return stream_append(queue->stream, message, message->body,
+                         queue->spec.is_durable ? durability_of(message) : DURABILITY_MEMORY,
+                         &placed);
+}
+
+/* Appends to the logs of the queues, but for the one that has it already. */
+static enum rc append_to_queues(struct queue *const *queues, size_t count, struct message *message,
+                                const struct queue *already, size_t *taken)
+{
+    struct slice stream = name_stream(message->address);
+    struct message *foreign = NULL;
+    enum rc rc = RC_OK;
+
+    for (size_t i = 0; i < count && rc == RC_OK; i++) {
+        struct queue *queue = queues[i];
+
+        if (queue == already)
+            continue;
+        if (slice_equal(queue->stream->name_slice, stream)) {
+            rc = append_to_queue(queue, message);
+        } else {
+            if (foreign == NULL)
+                foreign = message_foreign(message);
+            rc = foreign == NULL ? RC_MEMORY : append_to_queue(queue, foreign);
+        }
+        *taken += rc == RC_OK;
+    }
+    message_unref(&foreign);
+    return rc;
+}
+
+static void deliver_to_targets(const struct route *route, struct client *client,
+                               struct message *message, const struct placed *placed)
+{
+    for (size_t i = 0; i < route->target_count; i++) {
+        const struct target *target = &route->targets[i];
+
+        if (target->is_no_local && client != NULL && target->session->client == client)
+            continue;
+        session_offer(target->session, target, message, placed);
+    }
+}
+
+/* Through the exchanges bound to amq.topic. */
+static enum rc walk_exchanges(struct core *core, const struct route *route, struct message *message,
+                              const struct routing *routing, const struct queue *already,
+                              size_t *taken)
+{
+    enum rc rc;
+
+    if (route->exchange_count == 0)
+        return RC_OK;
+    core->stamp++;
+    core->routed.count = 0;
+    core->shared_exchange->stamp = ++core->walk_stamp;
+    for (size_t i = 0; i < route->queue_count; i++)
+        route->queues[i]->stamp = core->stamp; /* reached directly */
+    for (size_t i = 0; i < route->exchange_count; i++)
+        exchange_walk(route->exchanges[i], routing, &core->routed);
+    rc = append_to_queues(core->routed.queues, core->routed.count, message, already, taken);
+    return rc;
+}
+
+/* ---- to an address ---- */
+
+static enum rc find_stream(struct client *client, const struct route **route, struct slice address,
+                           struct stream **ret)
+{
+    struct core *core = client->core;
+    struct stream_spec spec = { .name = name_stream(address), .is_implicit = true };
+    enum rc rc;
+
+    *ret = (*route)->stream;
+    if (*ret != NULL || !core->config.auto_stream)
+        return RC_OK;
+    rc = stream_create(core, client, &spec, ret);
+    *route = route_of(core, address);
+    return rc;
+}
+
+static bool may_skip_log(const struct core *core, const struct message *message,
+                         const struct stream *stream)
+{
+    return message->qos == 0 && (message->flags & MESSAGE_PERSISTENT) == 0 &&
+           stream->queue == NULL && store_backlog_bytes(core->store) > BACKLOG_UNLOGGED_BYTES;
+}
+
+/* What publishing to an address and through amq.topic have in common. `own`: the message enters the
+ * log of its address's stream even when that is a queue's. */
+static enum rc publish_routed(struct client *client, struct message *message,
+                              const struct routing *routing, bool own, size_t *ret_taken)
+{
+    struct core *core = client->core;
+    const struct route *route = route_of(core, message->address);
+    struct placed placed = { NULL, 0 };
+    struct stream *stream = NULL;
+    const struct queue *already = NULL;
+    enum rc rc = find_stream(client, &route, message->address, &stream);
+
+    if (rc != RC_OK)
+        return rc;
+    if (stream != NULL && (own || stream->queue == NULL)) {
+        if (may_skip_log(core, message, stream))
+            count_add(COUNT_CORE_UNLOGGED, 1);
+        else
+            rc = stream_append(stream, message, message->body, durability_of(message), &placed);
+        already = stream->queue;
+        *ret_taken += stream->queue != NULL;
+    }
+    if (rc == RC_OK)
+        rc = append_to_queues(route->queues, route->queue_count, message, already, ret_taken);
+    if (rc == RC_OK)
+        rc = walk_exchanges(core, route, message, routing, already, ret_taken);
+    if (rc != RC_OK)
+        return rc;
+    if ((message->flags & MESSAGE_RETAIN) != 0)
+        retain_set(core, message);
+    deliver_to_targets(route, client, message, &placed);
+    *ret_taken += route->target_count;
+    return RC_OK;
+}
+
+enum rc publish_address(struct client *client, struct message **ref)
+{
+    struct message *message = *ref;
+    struct core *core = client->core;
+    struct routing routing = { .headers = NULL };
+    struct text scratch = { 0 };
+    size_t taken = 0;
+    enum rc rc = client_may_publish(client);
+
+    *ref = NULL;
+    if (rc == RC_OK)
+        rc = authorise(client, OPERATION_PUBLISH, RESOURCE_TOPIC, message->address);
+    if (rc == RC_OK && route_of(core, message->address)->exchange_count > 0)
+        rc = name_to_amqp_key(message->address, NAME_DOTS_ESCAPE, &scratch, &routing.key);
+    if (rc == RC_OK)
+        rc = publish_routed(client, message, &routing, true, &taken);
+    text_done(&scratch);
+    message_unref(&message);
+    if (rc != RC_OK)
+        return rc;
+    count_add(COUNT_CORE_PUBLISHED, 1);
+    if (taken > 0)
+        return RC_OK;
+    count_add(COUNT_CORE_UNROUTED, 1);
+    return RC_NO_ROUTE;
+}
+
+/* ---- through an exchange ---- */
+
+static enum rc publish_default(struct client *client, const struct publish_exchange *publish,
+                               struct message *message, size_t *taken)
+{
+    struct core *core = client->core;
+    const struct route *route;
+    struct placed placed = { NULL, 0 };
+    enum rc rc = RC_OK;
+
+    core->stamp++;
+    for (unsigned i = 0; i < publish->routing_key_count && rc == RC_OK; i++) {
+        struct queue *queue = queue_find(core, publish->routing_keys[i]);
+
+        if (queue == NULL || queue->stamp == core->stamp)
+            continue;
+        queue->stamp = core->stamp;
+        rc = stream_append(queue->stream, message, message->body,
+                           queue->spec.is_durable ? durability_of(message) : DURABILITY_MEMORY,
+                           &placed);
+        *taken += rc == RC_OK;
+    }
+    if (rc != RC_OK || *taken == 0)
+        return rc;
+    route = route_of(core, message->address);
+    deliver_to_targets(route, client, message, &placed);
+    return RC_OK;
+}
+
+static enum rc publish_private(struct client *client, const struct publish_exchange *publish,
+                               struct message *message, size_t *taken)
+{
+    struct core *core = client->core;
+    struct routed *routed = &core->routed;
+    enum rc rc = RC_OK;
+    bool is_shared_reached = false;
+
+    routed->count = 0;
+    core->stamp++;
+    for (unsigned i = 0; i < publish->routing_key_count; i++) {
+        struct routing routing = { publish->routing_keys[i], publish->headers,
+                                   publish->header_count };
+
+        core->walk_stamp++;
+        exchange_walk(publish->exchange, &routing, routed);
+        is_shared_reached |= core->shared_exchange->stamp == core->walk_stamp;
+    }
+    for (size_t i = 0; i < routed->count && rc == RC_OK; i++) {
+        rc = append_to_queue(routed->queues[i], message);
+        *taken += rc == RC_OK;
+    }
+    if (rc == RC_OK && is_shared_reached)
+        deliver_to_targets(route_of(core, message->address), client, message,
+                           &(struct placed){ NULL, 0 });
+    return rc;
+}
+
+static enum rc publish_shared(struct client *client, const struct publish_exchange *publish,
+                              struct message *message, size_t *taken)
+{
+    struct routing routing = { publish->routing_keys[0], publish->headers, publish->header_count };
+    enum rc rc = publish_routed(client, message, &routing, false, taken);
+
+    for (unsigned i = 1; i < publish->routing_key_count && rc == RC_OK; i++) {
+        struct publish_exchange more = *publish;
+
+        more.routing_keys = &publish->routing_keys[i];
+        more.routing_key_count = 1;
+        rc = publish_private(client, &more, message, taken);
+    }
+    return rc;
+}
+
+enum rc publish_exchange(struct client *client, const struct publish_exchange *publish,
+                         struct message **ref)
+{
+    struct message *message = *ref;
+    size_t taken = 0;
+    enum rc rc = client_may_publish(client);
+
+    *ref = NULL;
+    ASSERT(publish->routing_key_count > 0);
+    if (rc == RC_OK)
+        rc = authorise(client, OPERATION_PUBLISH, RESOURCE_EXCHANGE, publish->exchange->spec.name);
+    if (rc == RC_OK) {
+        if (exchange_is_default(publish->exchange))
+            rc = publish_default(client, publish, message, &taken);
+        else if (exchange_is_shared(publish->exchange))
+            rc = publish_shared(client, publish, message, &taken);
+        else
+            rc = publish_private(client, publish, message, &taken);
+    }
+    message_unref(&message);
+    if (rc != RC_OK)
+        return rc;
+    count_add(COUNT_CORE_PUBLISHED, 1);
+    if (taken > 0)
+        return RC_OK;
+    count_add(COUNT_CORE_UNROUTED, 1);
+    return RC_NO_ROUTE;
+}
+
+/* ---- verbatim batches ---- */
+
+static void publish_record(struct partition *partition, struct client *client,
+                           const struct record *record)
+{
+    struct core *core = client->core;
+    struct message *message = message_of_record(partition->stream->name_slice, record, NULL);
+    struct placed placed = { partition, record->offset };
+    struct routing routing = { .headers = NULL };
+    struct text scratch = { 0 };
+    const struct route *route;
+    size_t taken = 0;
+    enum rc rc;
+
+    if (message == NULL)
+        return;
+    route = route_of(core, message->address);
+    rc = name_to_amqp_key(message->address, NAME_DOTS_ESCAPE, &scratch, &routing.key);
+    if (rc == RC_OK)
+        rc = append_to_queues(route->queues, route->queue_count, message, partition->stream->queue,
+                              &taken);
+    if (rc == RC_OK)
+        rc = walk_exchanges(core, route, message, &routing, partition->stream->queue, &taken);
+    if (rc != RC_OK)
+        log_peer(LOG_ERROR, "core.copy_failed", "stream=%s offset=%llu rc=%s",
+                 log_quote(partition->stream->name, partition->stream->name_slice.len),
+                 (unsigned long long)record->offset, rc_word(rc));
+    deliver_to_targets(route, client, message, &placed);
+    text_done(&scratch);
+    message_unref(&message);
+}
+
+/* What a producer may inflate one batch to, as a reader may (cursor.c). */
+#define PUBLISH_INFLATED_MAX ((size_t)256 << 20)
+
+void publish_batches(struct partition *partition, struct client *client, struct slice bytes,
+                     uint64_t base_offset)
+{
+    struct core *core = client->core;
+    struct text inflated = { 0 };
+
+    if (!matcher_touches(core->topics, partition->stream->name_slice))
+        return; /* nobody else is interested: never decoded */
+    while (bytes.len > 0) {
+        struct record_reader reader;
+        struct batch_header header;
+        struct record record;
+        size_t whole;
+        enum rc rc =
+            record_reader_open(bytes, PUBLISH_INFLATED_MAX, &inflated, &reader, &header, &whole);
+
+        if (rc != RC_OK) {
+            log_peer(LOG_WARNING, "core.undecodable_batch", "rc=%s", rc_word(rc));
+            break;
+        }
+        while (!header.is_control && record_next(&reader, &record) == RC_OK) {
+            record.offset = record.offset - header.base_offset + base_offset;
+            publish_record(partition, client, &record);
+        }
+        base_offset += (uint64_t)header.last_offset_delta + 1;
+        bytes = slice_after(bytes, whole);
+    }
+    text_done(&inflated);
+}

@@ -1,0 +1,470 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What sessions are owed: references into the log, sent as credit allows, recorded in chunks. */
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/wire.h"
+#include "broker/core/name.h"
+#include "broker/core/route.h"
+#include "broker/core/session_int.h"
+#include "broker/core/stream_int.h"
+
+/* A delivery handle is the reference's number plus one: 0 means nothing to settle. */
+
+static struct reference *reference_at(const struct session *session, uint64_t number)
+{
+    return ring_at(&session->references, (size_t)(number - session->first));
+}
+
+static uint64_t end_number(const struct session *session)
+{
+    return session->first + session->references.count;
+}
+
+/* ---- recording: per reference not settled: its place in the chunk u8, log u32, offset u64, qos
+ * and attempts u8, flags u8 ---- */
+
+struct chunk_key {
+    uint8_t bytes[16];
+};
+
+static struct chunk_key chunk_key(const struct session *session, uint64_t chunk)
+{
+    struct chunk_key key;
+
+    put_u64(key.bytes, session->number);
+    put_u64(key.bytes + 8, chunk);
+    return key;
+}
+
+static void mark_dirty(struct session *session, uint64_t number)
+{
+    uint64_t chunk = number >> REFERENCE_CHUNK_SHIFT;
+    size_t count = session->dirty_chunks.count;
+
+    if (!session_is_durable(session))
+        return;
+    if (count == 0 || *(uint64_t *)ring_at(&session->dirty_chunks, count - 1) != chunk)
+        *(uint64_t *)ring_push(&session->dirty_chunks) = chunk;
+    if (!link_is_linked(&session->dirty))
+        list_append(&session->core->dirty_sessions, &session->dirty);
+}
+
+#define REFERENCE_WAS_SENT 0x10u
+
+static bool was_sent(const struct reference *r)
+{
+    return r->attempts > 0 || r->state == REFERENCE_SENT;
+}
+
+static void encode_chunk(const struct session *session, uint64_t chunk, struct text *out)
+{
+    uint64_t number = chunk << REFERENCE_CHUNK_SHIFT;
+    uint64_t end = number + REFERENCE_CHUNK;
+
+    if (number < session->first)
+        number = session->first;
+    if (end > end_number(session))
+        end = end_number(session);
+    for (; number < end; number++) {
+        const struct reference *r = reference_at(session, number);
+
+        if (r->state == REFERENCE_SETTLED)
+            continue;
+        text_add_byte(out, (uint8_t)(number & (REFERENCE_CHUNK - 1)));
+        text_add_u32(out, r->log);
+        text_add_u64(out, r->offset);
+        text_add_byte(out, (uint8_t)(r->qos | (was_sent(r) ? REFERENCE_WAS_SENT : 0u)));
+        text_add_byte(out, r->flags);
+    }
+}
+
+static void record_chunk(struct session *session, uint64_t chunk)
+{
+    struct text *out = &session->core->scratch;
+    struct chunk_key key = chunk_key(session, chunk);
+    struct slice key_slice = slice_of(key.bytes, sizeof(key.bytes));
+
+    text_clear(out);
+    encode_chunk(session, chunk, out);
+    if (out->len == 0)
+        core_delete(session->core, META_REFERENCES, key_slice);
+    else
+        core_put(session->core, META_REFERENCES, key_slice, text_slice(out), DURABILITY_MEMORY);
+}
+
+void sessions_record(struct core *core)
+{
+    while (!list_is_empty(&core->dirty_sessions)) {
+        struct session *session = LIST_FIRST(&core->dirty_sessions, struct session, dirty);
+        uint64_t last = UINT64_MAX;
+
+        link_remove(&session->dirty);
+        for (size_t i = 0; i < session->dirty_chunks.count; i++) {
+            uint64_t chunk = *(uint64_t *)ring_at(&session->dirty_chunks, i);
+
+            if (chunk != last)
+                record_chunk(session, chunk);
+            last = chunk;
+        }
+        ring_pop(&session->dirty_chunks, session->dirty_chunks.count);
+    }
+}
+
+void references_forget(struct session *session)
+{
+    uint64_t end = end_number(session);
+
+    if (session->references.count == 0)
+        return;
+    for (uint64_t chunk = session->first >> REFERENCE_CHUNK_SHIFT;
+         chunk <= (end - 1) >> REFERENCE_CHUNK_SHIFT; chunk++) {
+        struct chunk_key key = chunk_key(session, chunk);
+
+        core_delete(session->core, META_REFERENCES, slice_of(key.bytes, sizeof(key.bytes)));
+    }
+    ring_pop(&session->dirty_chunks, session->dirty_chunks.count);
+    link_remove_if(&session->dirty);
+}
+
+enum rc references_load(struct session *session, uint64_t chunk, struct slice value)
+{
+    struct rd rd = rd_of(value);
+
+    if (session->references.count == 0)
+        session->first = session->next = chunk << REFERENCE_CHUNK_SHIFT;
+    while (rd.left > 0) {
+        uint64_t number = (chunk << REFERENCE_CHUNK_SHIFT) + rd_u8(&rd);
+        struct reference r = { .log = rd_u32(&rd) };
+        unsigned qos;
+
+        r.offset = rd_u64(&rd);
+        qos = rd_u8(&rd);
+        r.flags = rd_u8(&rd);
+        r.qos = qos & 3;
+        r.attempts = (qos & REFERENCE_WAS_SENT) != 0;
+        if (rd.bad || number < end_number(session))
+            return RC_CORRUPT;
+        while (end_number(session) < number)
+            *(struct reference *)ring_push(&session->references) =
+                (struct reference){ .state = REFERENCE_SETTLED };
+        *(struct reference *)ring_push(&session->references) = r;
+        session->open_count++;
+    }
+    return RC_OK;
+}
+
+static void drop_settled(struct session *session)
+{
+    struct reference *r;
+
+    while ((r = ring_front(&session->references)) != NULL && r->state == REFERENCE_SETTLED) {
+        ring_pop(&session->references, 1);
+        session->first++;
+    }
+    if (session->next < session->first)
+        session->next = session->first;
+}
+
+void references_loaded(struct session *session)
+{
+    drop_settled(session);
+}
+
+/* ---- making and settling ---- */
+
+static uint64_t reference_add(struct session *session, const struct placed *placed, uint8_t qos,
+                              enum reference_state state, bool is_retained)
+{
+    struct reference *r = ring_push(&session->references);
+    uint64_t number = end_number(session) - 1;
+
+    *r = (struct reference){ .offset = placed->offset,
+                             .log = placed->partition->log,
+                             .qos = qos,
+                             .state = (uint8_t)state,
+                             .flags = is_retained ? REFERENCE_RETAIN : 0 };
+    session->open_count++;
+    mark_dirty(session, number);
+    return number;
+}
+
+static void reference_settle(struct session *session, uint64_t number)
+{
+    struct reference *r = reference_at(session, number);
+
+    ASSERT(r->state != REFERENCE_SETTLED);
+    r->state = REFERENCE_SETTLED;
+    session->open_count--;
+    mark_dirty(session, number);
+    drop_settled(session);
+}
+
+enum rc session_settle(struct session *session, uint64_t handle, enum outcome outcome)
+{
+    uint64_t number = handle - 1;
+    struct reference *r;
+
+    if (handle == 0 || number < session->first || number >= end_number(session))
+        return RC_NOT_FOUND;
+    r = reference_at(session, number);
+    if (r->state != REFERENCE_SENT)
+        return RC_NOT_FOUND;
+    if (outcome != OUTCOME_REQUEUE) {
+        reference_settle(session, number);
+        return RC_OK;
+    }
+    r->state = REFERENCE_OWED;
+    if (number < session->next)
+        session->next = number;
+    session_wake(session);
+    return RC_OK;
+}
+
+uint64_t session_owed_count(const struct session *session)
+{
+    return session->open_count;
+}
+
+void references_detach(struct session *session)
+{
+    for (uint64_t n = session->first; n < end_number(session); n++) {
+        struct reference *r = reference_at(session, n);
+
+        if (r->state == REFERENCE_SENT) {
+            r->state = REFERENCE_OWED;
+            r->attempts = 1;
+        }
+        if (r->state == REFERENCE_OWED && r->qos == 0) { /* QoS 0 is for who is there */
+            r->state = REFERENCE_SETTLED;
+            session->open_count--;
+            mark_dirty(session, n);
+        }
+    }
+    session->next = session->first;
+    drop_settled(session);
+    cursor_rest(&session->cursor);
+    session->is_reading = false;
+}
+
+uint64_t references_floor(struct core *core, uint32_t log)
+{
+    uint64_t floor = UINT64_MAX;
+
+    MAP_EACH (node, &core->sessions) {
+        const struct session *session = CONTAINER_OF(node, struct session, by_id);
+
+        for (uint64_t n = session->first; n < end_number(session); n++) {
+            const struct reference *r = reference_at(session, n);
+
+            if (r->log == log && r->state != REFERENCE_SETTLED && r->offset < floor)
+                floor = r->offset;
+        }
+    }
+    return floor;
+}
+
+/* ---- a message comes ---- */
+
+static bool is_direct(const struct session *session)
+{
+    return session->is_ready && session->retained.count == 0 &&
+           session->next == end_number(session);
+}
+
+static void drop(struct session *session, const char *why)
+{
+    count_add(COUNT_CORE_DROPPED, 1);
+    log_peer(LOG_WARNING, "core.dropped", "session=%s owed=%zu why=\"%s\"",
+             log_quote(session->id, session->id_slice.len), session->open_count, why);
+}
+
+/* Kept for later: only what lies in the log can be. */
+static void owe(struct session *session, const struct placed *placed, uint8_t qos, bool is_retained)
+{
+    if (placed->partition == NULL) {
+        drop(session, "not logged");
+        return;
+    }
+    if (session->open_count >= SESSION_REFERENCES_MAX) {
+        drop(session, "too many owed");
+        return;
+    }
+    (void)reference_add(session, placed, qos, REFERENCE_OWED, is_retained);
+    session_wake(session);
+}
+
+void session_offer(struct session *session, const struct target *target, struct message *message,
+                   const struct placed *placed)
+{
+    uint8_t qos = target->qos < message->qos ? target->qos : message->qos;
+    bool is_retained = target->is_retain_as_published && (message->flags & MESSAGE_RETAIN) != 0;
+    struct delivery delivery = { .message = message,
+                                 .subscription_ids = target->ids,
+                                 .subscription_id_count = target->id_count,
+                                 .qos = qos,
+                                 .is_retained = is_retained };
+    bool is_kept = qos > 0 && session_is_durable(session) && placed->partition != NULL;
+    uint64_t number = 0;
+    enum rc rc;
+
+    if (session->client == NULL && qos == 0)
+        return; /* QoS 0 is for who is there */
+    if (!is_direct(session)) {
+        owe(session, placed, qos, is_retained);
+        return;
+    }
+    if (is_kept) {
+        number = reference_add(session, placed, qos, REFERENCE_SENT, is_retained);
+        session->next = number + 1;
+        delivery.handle = number + 1;
+    }
+    rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
+    if (rc == RC_OK) {
+        count_add(COUNT_CORE_DELIVERED, 1);
+        return;
+    }
+    session->is_ready = false;
+    if (is_kept) {
+        reference_at(session, number)->state = REFERENCE_OWED;
+        session->next = number;
+    } else {
+        owe(session, placed, qos, is_retained);
+    }
+}
+
+/* ---- sending what is owed ---- */
+
+static enum rc send_retained(struct session *session)
+{
+    struct retained_due *due = ring_front(&session->retained);
+    struct delivery delivery = { .message = due->message,
+                                 .qos = due->qos,
+                                 .is_retained = true,
+                                 .subscription_ids = &due->id,
+                                 .subscription_id_count = due->id != 0 };
+    enum rc rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
+
+    if (rc != RC_OK)
+        return rc;
+    count_add(COUNT_CORE_DELIVERED, 1);
+    message_unref(&due->message);
+    ring_pop(&session->retained, 1);
+    return RC_OK;
+}
+
+static const struct target *target_of(const struct session *session, struct slice address)
+{
+    const struct route *route = route_of(session->core, address);
+
+    for (size_t i = 0; i < route->target_count; i++) {
+        if (route->targets[i].session == session)
+            return &route->targets[i];
+    }
+    return NULL;
+}
+
+static enum rc send_message(struct session *session, uint64_t number, struct message *message)
+{
+    struct reference *r = reference_at(session, number);
+    const struct target *target = target_of(session, message->address);
+    bool is_settled_at_once = r->qos == 0 || !session_is_durable(session);
+    struct delivery delivery = { .message = message,
+                                 .handle = is_settled_at_once ? 0 : number + 1,
+                                 .qos = r->qos,
+                                 .is_retained = (r->flags & REFERENCE_RETAIN) != 0,
+                                 .is_redelivered = r->attempts > 0,
+                                 .delivery_count = r->attempts };
+    enum rc rc;
+
+    if (target != NULL) {
+        delivery.subscription_ids = target->ids;
+        delivery.subscription_id_count = target->id_count;
+    }
+    r->state = REFERENCE_SENT;
+    rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
+    r = reference_at(session, number);
+    if (rc != RC_OK) {
+        r->state = REFERENCE_OWED;
+        return rc;
+    }
+    count_add(COUNT_CORE_DELIVERED, 1);
+    if (r->attempts > 0)
+        count_add(COUNT_CORE_REDELIVERED, 1);
+    r->attempts = 1;
+    session->next = number + 1;
+    if (is_settled_at_once)
+        reference_settle(session, number);
+    return RC_OK;
+}
+
+/* Sends the next reference. RC_NOT_FOUND: nothing is owed. RC_AGAIN: no credit, or being read. */
+static enum rc send_next(struct session *session)
+{
+    struct message *message = NULL;
+    struct partition *p;
+    struct reference *r;
+    uint64_t offset;
+    enum rc rc;
+
+    while (session->next < end_number(session) &&
+           reference_at(session, session->next)->state != REFERENCE_OWED)
+        session->next++;
+    if (session->next == end_number(session))
+        return RC_NOT_FOUND;
+    r = reference_at(session, session->next);
+    p = partition_of_log(session->core, r->log);
+    rc = p == NULL ? RC_RANGE : cursor_get(&session->cursor, p, r->offset, &message, &offset);
+    if (rc == RC_AGAIN || rc == RC_MEMORY) {
+        session->is_reading = rc == RC_AGAIN;
+        return RC_AGAIN;
+    }
+    if (rc != RC_OK || offset != r->offset ||
+        (message->expires_at_ms != 0 && message->expires_at_ms <= core_wall_ms(session->core))) {
+        if (rc != RC_OK)
+            drop(session, "no longer in the log");
+        reference_settle(session, session->next);
+        message_unref(&message);
+        return RC_OK;
+    }
+    rc = send_message(session, session->next, message);
+    message_unref(&message);
+    if (rc != RC_OK)
+        session->is_ready = false;
+    return rc;
+}
+
+static void session_pump(struct session *session)
+{
+    unsigned budget = PUMP_BUDGET;
+    enum rc rc = RC_OK;
+
+    for (; budget > 0 && rc == RC_OK && session->is_ready && !session->is_reading; budget--) {
+        if (session->retained.count > 0) {
+            rc = send_retained(session);
+            session->is_ready = rc == RC_OK;
+        } else {
+            rc = send_next(session);
+        }
+    }
+    if (rc == RC_NOT_FOUND)
+        cursor_rest(&session->cursor);
+    if (budget == 0) {
+        session_wake(session);
+        core_wake(session->core);
+    }
+}
+
+void sessions_pump(struct core *core)
+{
+    struct list busy;
+
+    list_init(&busy);
+    list_splice(&busy, &core->busy_sessions);
+    while (!list_is_empty(&busy)) {
+        struct session *session = LIST_FIRST(&busy, struct session, busy);
+
+        link_remove(&session->busy);
+        session_pump(session);
+    }
+}

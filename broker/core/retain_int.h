@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Retained messages as the files of core see them. */
+#ifndef TERCET_BROKER_CORE_RETAIN_INT_H
+#define TERCET_BROKER_CORE_RETAIN_INT_H
+
+#include "broker/core/core_int.h"
+#include "broker/core/retain.h"
+
+/* The message becomes its address's last value; with an empty value the address has none any more.
+ * Durable with the turn. */
+void retain_set(struct core *core, struct message *message);
+
+#endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/core/route.h"
+
+#include "broker/base/mem.h"
+#include "broker/core/exchange_int.h"
+#include "broker/core/name.h"
+#include "broker/core/queue_int.h"
+#include "broker/core/session_int.h"
+#include "broker/core/stream.h"
+
+/* What one lookup gathers before it is packed into a route. */
+struct gather {
+    struct core *core;
+    struct ring queues;        /* of struct queue * */
+    struct ring exchanges;     /* of struct exchange * */
+    struct ring subscriptions; /* of struct subscription * */
+};
+
+static void on_match(void *arg, struct match_entry *entry)
+{
+    struct gather *gather = arg;
+    struct interest *interest = CONTAINER_OF(entry, struct interest, entry);
+    struct binding *binding;
+
+    if (interest->kind == INTEREST_SUBSCRIPTION) {
+        *(struct subscription **)ring_push(&gather->subscriptions) =
+            CONTAINER_OF(interest, struct subscription, interest);
+        return;
+    }
+    binding = CONTAINER_OF(interest, struct binding, interest);
+    if (binding->destination != NULL) {
+        *(struct exchange **)ring_push(&gather->exchanges) = binding->destination;
+    } else if (binding->queue->stamp != gather->core->stamp) {
+        binding->queue->stamp = gather->core->stamp;
+        *(struct queue **)ring_push(&gather->queues) = binding->queue;
+    }
+}
+
+static void *pack(struct ring *ring, size_t *ret_count)
+{
+    uint8_t *at = mem_zeroed_array(ring->count, ring->item_bytes);
+
+    for (size_t i = 0; i < ring->count; i++)
+        memcpy(at + i * ring->item_bytes, ring_at(ring, i), ring->item_bytes);
+    *ret_count = ring->count;
+    ring_done(ring);
+    return at;
+}
+
+/* The subscriptions of one session become one target; the session remembers which by stamp. */
+static void add_targets(struct route *route, struct gather *gather)
+{
+    size_t count = gather->subscriptions.count;
+
+    route->targets = mem_new_array(struct target, count);
+    route->ids = mem_new_array(uint32_t, count);
+    for (size_t i = 0; i < count; i++) {
+        struct subscription *s = *(struct subscription **)ring_at(&gather->subscriptions, i);
+        struct target *target;
+
+        if (s->session->stamp != gather->core->stamp) {
+            s->session->stamp = gather->core->stamp;
+            s->session->target_index = route->target_count;
+            target = &route->targets[route->target_count++];
+            *target = (struct target){ .session = s->session, .is_no_local = true };
+        }
+        target = &route->targets[s->session->target_index];
+        target->qos = s->qos > target->qos ? s->qos : target->qos;
+        target->is_no_local &= s->is_no_local;
+        target->is_retain_as_published |= s->is_retain_as_published;
+        target->id_count += s->id != 0;
+    }
+}
+
+static void add_ids(struct route *route, struct gather *gather)
+{
+    size_t used = 0;
+
+    for (size_t i = 0; i < route->target_count; i++) {
+        route->targets[i].ids = &route->ids[used];
+        used += route->targets[i].id_count;
+        route->targets[i].id_count = 0;
+    }
+    for (size_t i = 0; i < gather->subscriptions.count; i++) {
+        struct subscription *s = *(struct subscription **)ring_at(&gather->subscriptions, i);
+        struct target *target = &route->targets[s->session->target_index];
+
+        if (s->id != 0)
+            route->ids[(size_t)(target->ids - route->ids) + target->id_count++] = s->id;
+    }
+}
+
+static void fill(struct core *core, struct route *route, struct slice address)
+{
+    struct gather gather = { .core = core };
+
+    core->stamp++;
+    ring_init(&gather.queues, sizeof(struct queue *));
+    ring_init(&gather.exchanges, sizeof(struct exchange *));
+    ring_init(&gather.subscriptions, sizeof(struct subscription *));
+    (void)matcher_find(core->topics, address, on_match, &gather);
+    route->stream = stream_find(core, name_stream(address));
+    route->queues = pack(&gather.queues, &route->queue_count);
+    route->exchanges = pack(&gather.exchanges, &route->exchange_count);
+    add_targets(route, &gather);
+    add_ids(route, &gather);
+    ring_done(&gather.subscriptions);
+    route->topics_epoch = matcher_epoch(core->topics);
+    route->bindings_epoch = core->bindings_epoch;
+}
+
+static void empty(struct route *route)
+{
+    MEM_FREE(route->queues);
+    MEM_FREE(route->exchanges);
+    MEM_FREE(route->targets);
+    MEM_FREE(route->ids);
+    route->queue_count = route->exchange_count = route->target_count = 0;
+}
+
+static void route_free(struct core *core, struct route *route)
+{
+    map_remove(&core->routes, &route->by_address);
+    empty(route);
+    mem_free(route->address);
+    mem_free(route);
+}
+
+const struct route *route_of(struct core *core, struct slice address)
+{
+    struct map_node *node = map_get(&core->routes, address);
+    struct route *route;
+
+    if (node != NULL) {
+        route = CONTAINER_OF(node, struct route, by_address);
+        if (route->topics_epoch == matcher_epoch(core->topics) &&
+            route->bindings_epoch == core->bindings_epoch)
+            return route;
+        empty(route);
+    } else {
+        if (core->routes.count >= ROUTES_MAX)
+            routes_done(core);
+        route = mem_new(struct route);
+        route->address = mem_copy_text(address);
+        map_add(&core->routes, slice_of(route->address, address.len), &route->by_address);
+    }
+    fill(core, route, address);
+    return route;
+}
+
+void routes_done(struct core *core)
+{
+    while (core->routes.count > 0)
+        route_free(core, CONTAINER_OF(map_any(&core->routes), struct route, by_address));
+    map_done(&core->routes);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where what is published to an address goes: looked up once, kept while nothing changes. For core.
+ */
+#ifndef TERCET_BROKER_CORE_ROUTE_H
+#define TERCET_BROKER_CORE_ROUTE_H
+
+#include "broker/core/core_int.h"
+
+struct session;
+
+/* One session whose subscriptions match, all of them taken together. */
+struct target {
+    struct session *session; /* borrowed while the route is valid */
+    const uint32_t *ids;     /* subscription identifiers; borrowed from the route */
+    unsigned id_count;
+    uint8_t qos;                 /* greatest of its subscriptions */
+    bool is_no_local;            /* all of them */
+    bool is_retain_as_published; /* any of them */
+};
+
+struct route {
+    struct map_node by_address;
+    uint64_t topics_epoch;
+    uint64_t bindings_epoch;
+    struct stream *stream; /* of the first level; NULL: none yet */
+    struct queue **queues; /* owned: bound to amq.topic */
+    size_t queue_count;
+    struct exchange **exchanges; /* owned: bound to amq.topic, to be walked for each message */
+    size_t exchange_count;
+    struct target *targets; /* owned */
+    size_t target_count;
+    uint32_t *ids; /* owned */
+    char *address; /* owned: key of the map */
+};
+
+/* Valid until the next change of subscriptions, bindings, queues or streams: use it at once. */
+const struct route *route_of(struct core *core, struct slice address);
+
+#endif

@@ -1,0 +1,587 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/core/session.h"
+
+#include "broker/base/clock.h"
+#include "broker/base/counters.h"
+#include "broker/base/hash.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/wire.h"
+#include "broker/core/acl.h"
+#include "broker/core/filter.h"
+#include "broker/core/publish.h"
+#include "broker/core/retain_int.h"
+#include "broker/core/session_int.h"
+
+#define NS_PER_MS UINT64_C(1000000)
+
+/* ---- the catalogue: sessions: number u64, expiry u64, detached u64 ---- */
+
+static void session_record(struct session *session)
+{
+    uint8_t value[24];
+
+    put_u64(value, session->number);
+    put_u64(value + 8, session->expiry_ms);
+    put_u64(value + 16, (uint64_t)session->detached_ms);
+    core_put(session->core, META_SESSIONS, session->id_slice, slice_of(value, sizeof(value)),
+             DURABILITY_ALWAYS);
+}
+
+struct subscription_key {
+    uint8_t bytes[24];
+};
+
+static struct subscription_key subscription_key(const struct subscription *s)
+{
+    struct slice text = s->by_text.key;
+    struct subscription_key key;
+
+    put_u64(key.bytes, s->session->number);
+    put_u64(key.bytes + 8, hash_checksum(text, 1));
+    put_u64(key.bytes + 16, hash_checksum(text, 2));
+    return key;
+}
+
+/* subscriptions: id u32, qos u8, flags u8, the filter's text */
+enum { SUBSCRIPTION_NO_LOCAL = 1, SUBSCRIPTION_AS_PUBLISHED = 2 };
+
+static void subscription_record(const struct subscription *s)
+{
+    struct text *out = &s->session->core->scratch;
+    struct subscription_key key = subscription_key(s);
+
+    text_clear(out);
+    text_add_u32(out, s->id);
+    text_add_byte(out, s->qos);
+    text_add_byte(out, (uint8_t)((s->is_no_local ? SUBSCRIPTION_NO_LOCAL : 0) |
+                                 (s->is_retain_as_published ? SUBSCRIPTION_AS_PUBLISHED : 0)));
+    text_add(out, s->by_text.key);
+    core_put(s->session->core, META_SUBSCRIPTIONS, slice_of(key.bytes, sizeof(key.bytes)),
+             text_slice(out), DURABILITY_ALWAYS);
+}
+
+/* ---- life ---- */
+
+static void on_cursor_ready(void *arg)
+{
+    struct session *session = arg;
+
+    session->is_reading = false;
+    session_wake(session);
+}
+
+static struct session *session_new(struct core *core, struct slice id, uint64_t number)
+{
+    struct session *session = mem_new(struct session);
+
+    session->core = core;
+    session->id = mem_copy_text(id);
+    session->id_slice = slice_of(session->id, id.len);
+    session->number = number;
+    map_init(&session->subscriptions);
+    map_init(&session->notes);
+    ring_init(&session->references, sizeof(struct reference));
+    ring_init(&session->dirty_chunks, sizeof(uint64_t));
+    ring_init(&session->retained, sizeof(struct retained_due));
+    cursor_init(&session->cursor, on_cursor_ready, session);
+    map_add(&core->sessions, session->id_slice, &session->by_id);
+    count_add(COUNT_CORE_SESSIONS, 1);
+    return session;
+}
+
+static void retained_drop(struct session *session)
+{
+    struct retained_due *due;
+
+    while ((due = ring_front(&session->retained)) != NULL) {
+        message_unref(&due->message);
+        ring_pop(&session->retained, 1);
+    }
+}
+
+static void subscription_free(struct subscription *s)
+{
+    matcher_remove(s->session->core->topics, &s->interest.entry);
+    map_remove(&s->session->subscriptions, &s->by_text);
+    filter_free(&s->filter);
+    mem_free(s->text);
+    mem_free(s);
+}
+
+static void session_free(struct session *session)
+{
+    struct core *core = session->core;
+
+    while (session->subscriptions.count > 0)
+        subscription_free(
+            CONTAINER_OF(map_any(&session->subscriptions), struct subscription, by_text));
+    map_done(&session->subscriptions);
+    retained_drop(session);
+    notes_free(session);
+    cursor_done(&session->cursor);
+    ring_done(&session->references);
+    ring_done(&session->dirty_chunks);
+    ring_done(&session->retained);
+    deadline_stop(&core->deadlines, &session->expiry);
+    deadline_stop(&core->deadlines, &session->will_due);
+    message_unref(&session->will);
+    link_remove_if(&session->busy);
+    link_remove_if(&session->dirty);
+    map_remove(&core->sessions, &session->by_id);
+    count_add(COUNT_CORE_SESSIONS, -1);
+    mem_free(session->id);
+    mem_free(session);
+}
+
+static void forget_recorded(struct session *session)
+{
+    MAP_EACH (node, &session->subscriptions) {
+        struct subscription_key key =
+            subscription_key(CONTAINER_OF(node, struct subscription, by_text));
+
+        core_delete(session->core, META_SUBSCRIPTIONS, slice_of(key.bytes, sizeof(key.bytes)));
+    }
+    references_forget(session);
+    notes_forget(session);
+    core_delete(session->core, META_SESSIONS, session->id_slice);
+}
+
+/* ---- wills ---- */
+
+/* What publishes on behalf of nobody connected: the message was authorised when the will was set.
+ */
+static const struct client_ops nobody = { .protocol = "will" };
+
+static void will_publish(struct session *session)
+{
+    struct message *will = session->will;
+    struct client *client;
+    enum rc rc;
+
+    if (will == NULL)
+        return;
+    session->will = NULL;
+    deadline_stop(&session->core->deadlines, &session->will_due);
+    if (session_is_durable(session))
+        session_note_delete(session, NOTE_CORE_WILL);
+    client = client_open(session->core, &nobody, session, true);
+    rc = publish_address(client, &will);
+    if (rc != RC_OK && rc != RC_NO_ROUTE)
+        log_event(LOG_WARNING, "core.will_failed", "session=%s rc=%s",
+                  log_quote(session->id, session->id_slice.len), rc_word(rc));
+    client_close(&client);
+}
+
+static void on_will_due(void *arg)
+{
+    struct session *session = arg;
+
+    will_publish(session);
+    core_wake(session->core);
+}
+
+void session_will_set(struct session *session, struct message **message, uint64_t delay_ms)
+{
+    session_will_clear(session);
+    session->will = *message;
+    *message = NULL;
+    session->will_delay_ms = delay_ms;
+    if (session_is_durable(session)) {
+        struct text value = { 0 };
+
+        text_add_u64(&value, delay_ms);
+        message_encode(&value, session->will);
+        session_note_put(session, NOTE_CORE_WILL, text_slice(&value));
+        text_done(&value);
+    }
+}
+
+void session_will_clear(struct session *session)
+{
+    deadline_stop(&session->core->deadlines, &session->will_due);
+    if (session->will != NULL && session_is_durable(session))
+        session_note_delete(session, NOTE_CORE_WILL);
+    message_unref(&session->will);
+}
+
+/* ---- ending ---- */
+
+void session_end(struct session *session)
+{
+    if (session->is_ending)
+        return;
+    session->is_ending = true;
+    will_publish(session);
+    if (session_is_durable(session))
+        forget_recorded(session);
+    session_free(session);
+}
+
+static void on_expired(void *arg)
+{
+    struct session *session = arg;
+
+    log_event(LOG_DEBUG, "core.session_expired", "id=%s",
+              log_quote(session->id, session->id_slice.len));
+    session_end(session);
+}
+
+static uint64_t in_ms(uint64_t ms)
+{
+    return clock_monotonic_ns() + ms * NS_PER_MS;
+}
+
+static void start_expiry(struct session *session, uint64_t left_ms)
+{
+    if (session->expiry_ms == SESSION_NEVER_EXPIRES)
+        return;
+    deadline_start(&session->core->deadlines, &session->expiry, in_ms(left_ms), on_expired,
+                   session);
+}
+
+/* MQTT 5 3.1.3.2.2: the will is published when its delay passes or the session ends. */
+static void start_will(struct session *session)
+{
+    if (session->will == NULL)
+        return;
+    if (session->will_delay_ms == 0)
+        will_publish(session);
+    else
+        deadline_start(&session->core->deadlines, &session->will_due, in_ms(session->will_delay_ms),
+                       on_will_due, session);
+}
+
+void session_detach(struct session **ref)
+{
+    struct session *session = *ref;
+
+    *ref = NULL;
+    if (session == NULL)
+        return;
+    session->client = NULL;
+    session->is_ready = false;
+    if (!session_is_durable(session)) {
+        session_end(session);
+        return;
+    }
+    retained_drop(session);
+    references_detach(session);
+    session->detached_ms = core_wall_ms(session->core);
+    session_record(session);
+    start_expiry(session, session->expiry_ms);
+    start_will(session);
+}
+
+/* ---- opening ---- */
+
+static void take_over(struct session *session)
+{
+    struct client *before = session->client;
+
+    if (before == NULL)
+        return;
+    session->client = NULL;
+    session->is_ready = false;
+    if (before->ops->on_taken_over != NULL)
+        before->ops->on_taken_over(before->session);
+    retained_drop(session);
+    references_detach(session);
+}
+
+enum rc session_open(struct client *client, const struct session_spec *spec, struct session **ret,
+                     bool *ret_present)
+{
+    struct core *core = client->core;
+    struct map_node *node = map_get(&core->sessions, spec->id);
+    struct session *session = node == NULL ? NULL : CONTAINER_OF(node, struct session, by_id);
+    bool was_durable = false;
+    enum rc rc = authorise(client, OPERATION_CONSUME, RESOURCE_SESSION, spec->id);
+
+    if (rc != RC_OK)
+        return rc;
+    if (spec->id.len > SESSION_ID_MAX_BYTES)
+        return RC_LIMIT;
+    if (session != NULL) {
+        take_over(session);
+        if (spec->is_clean_start || !session_is_durable(session)) {
+            session_end(session);
+            session = NULL;
+        }
+    }
+    *ret_present = session != NULL;
+    if (session == NULL)
+        session = session_new(core, spec->id, core_number(core));
+    else
+        was_durable = session_is_durable(session);
+    session->client = client;
+    session->detached_ms = 0;
+    session->expiry_ms = was_durable ? session->expiry_ms : 0;
+    deadline_stop(&core->deadlines, &session->expiry);
+    session_will_clear(session);
+    session_set_expiry(session, spec->expiry_ms);
+    *ret = session;
+    return RC_OK;
+}
+
+/* From kept-in-memory to durable and back everything recorded follows. */
+void session_set_expiry(struct session *session, uint64_t expiry_ms)
+{
+    bool was_durable = session_is_durable(session);
+
+    if (was_durable && expiry_ms == 0)
+        forget_recorded(session);
+    session->expiry_ms = expiry_ms;
+    if (expiry_ms == 0)
+        return;
+    session_record(session);
+    if (was_durable)
+        return;
+    MAP_EACH (node, &session->subscriptions)
+        subscription_record(CONTAINER_OF(node, struct subscription, by_text));
+    notes_record(session);
+}
+
+struct slice session_id(const struct session *session)
+{
+    return session->id_slice;
+}
+
+/* ---- subscriptions ---- */
+
+struct retained_search {
+    struct session *session;
+    const struct subscription *subscription;
+};
+
+static void on_retained(void *arg, struct message *message)
+{
+    struct retained_search *search = arg;
+    const struct subscription *s = search->subscription;
+    struct retained_due *due = ring_push(&search->session->retained);
+
+    due->message = message_ref(message);
+    due->id = s->id;
+    due->qos = s->qos < message->qos ? s->qos : message->qos;
+}
+
+static struct subscription *find_subscription(const struct session *session, struct slice text)
+{
+    struct map_node *node = map_get(&session->subscriptions, text);
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct subscription, by_text);
+}
+
+static enum rc subscription_add(struct session *session, const struct subscription_spec *spec,
+                                struct subscription **ret)
+{
+    struct subscription *s = mem_new(struct subscription);
+    enum rc rc = filter_copy(spec->filter, &s->filter);
+
+    s->session = session;
+    s->interest.kind = INTEREST_SUBSCRIPTION;
+    if (rc == RC_OK)
+        rc = matcher_add(session->core->topics, s->filter, &s->interest.entry);
+    if (rc != RC_OK) {
+        filter_free(&s->filter);
+        mem_free(s);
+        return rc;
+    }
+    s->text = mem_copy_text(spec->text);
+    map_add(&session->subscriptions, slice_of(s->text, spec->text.len), &s->by_text);
+    *ret = s;
+    return RC_OK;
+}
+
+enum rc session_subscribe(struct session *session, const struct subscription_spec *spec,
+                          enum retained_wanted retained, bool *ret_replaced)
+{
+    struct subscription *s = find_subscription(session, spec->text);
+    struct retained_search search = { session, NULL };
+    enum rc rc = authorise(session->client, OPERATION_CONSUME, RESOURCE_TOPIC, spec->text);
+
+    *ret_replaced = s != NULL;
+    if (rc == RC_OK && s == NULL && session->subscriptions.count >= SESSION_SUBSCRIPTIONS_MAX)
+        rc = RC_LIMIT;
+    if (rc == RC_OK && s == NULL)
+        rc = subscription_add(session, spec, &s);
+    if (rc != RC_OK)
+        return rc;
+    s->id = spec->id;
+    s->qos = spec->qos;
+    s->is_no_local = spec->is_no_local;
+    s->is_retain_as_published = spec->is_retain_as_published;
+    session->core->bindings_epoch++; /* routes hold what it granted before */
+    if (session_is_durable(session))
+        subscription_record(s);
+    search.subscription = s;
+    if (retained == RETAINED_ALWAYS || (retained == RETAINED_IF_NEW && !*ret_replaced)) {
+        retain_each(session->core, s->filter, on_retained, &search);
+        session_wake(session);
+    }
+    return RC_OK;
+}
+
+enum rc session_unsubscribe(struct session *session, struct slice text)
+{
+    struct subscription *s = find_subscription(session, text);
+
+    if (s == NULL)
+        return RC_NOT_FOUND;
+    if (session_is_durable(session)) {
+        struct subscription_key key = subscription_key(s);
+
+        core_delete(session->core, META_SUBSCRIPTIONS, slice_of(key.bytes, sizeof(key.bytes)));
+    }
+    subscription_free(s);
+    return RC_OK;
+}
+
+void session_wake(struct session *session)
+{
+    if (session->is_ready && !link_is_linked(&session->busy))
+        list_append(&session->core->busy_sessions, &session->busy);
+}
+
+void session_ready(struct session *session)
+{
+    session->is_ready = true;
+    session_wake(session);
+}
+
+/* ---- loading ---- */
+
+static enum rc visit_session(void *arg, struct slice key, struct slice value)
+{
+    struct rd rd = rd_of(value);
+    struct session *session = session_new(arg, key, rd_u64(&rd));
+
+    session->expiry_ms = rd_u64(&rd);
+    session->detached_ms = rd_i64(&rd);
+    return rd.bad ? RC_CORRUPT : RC_OK;
+}
+
+static struct session *session_numbered(struct core *core, uint64_t number)
+{
+    MAP_EACH (node, &core->sessions) {
+        struct session *session = CONTAINER_OF(node, struct session, by_id);
+
+        if (session->number == number)
+            return session;
+    }
+    return NULL;
+}
+
+/* Rows of one session lie together: the last one found is mostly the one wanted. */
+struct loading {
+    struct core *core;
+    struct session *last;
+};
+
+static struct session *loading_session(struct loading *loading, uint64_t number)
+{
+    if (loading->last == NULL || loading->last->number != number)
+        loading->last = session_numbered(loading->core, number);
+    return loading->last;
+}
+
+static enum rc visit_subscription(void *arg, struct slice key, struct slice value)
+{
+    struct rd key_rd = rd_of(key);
+    struct rd rd = rd_of(value);
+    struct session *session = loading_session(arg, rd_u64(&key_rd));
+    struct subscription_spec spec = { .id = rd_u32(&rd) };
+    unsigned flags;
+    struct filter *filter = NULL;
+    struct subscription *s;
+    enum rc rc;
+
+    spec.qos = rd_u8(&rd);
+    flags = rd_u8(&rd);
+    spec.text = rd_rest(&rd);
+    if (rd.bad)
+        return RC_CORRUPT;
+    if (session == NULL)
+        return RC_OK; /* of a session that is gone */
+    rc = filter_from_mqtt(spec.text, &filter);
+    spec.filter = filter;
+    if (rc == RC_OK)
+        rc = subscription_add(session, &spec, &s);
+    filter_free(&filter);
+    if (rc != RC_OK)
+        return rc;
+    s->id = spec.id;
+    s->qos = spec.qos;
+    s->is_no_local = (flags & SUBSCRIPTION_NO_LOCAL) != 0;
+    s->is_retain_as_published = (flags & SUBSCRIPTION_AS_PUBLISHED) != 0;
+    return RC_OK;
+}
+
+static enum rc visit_references(void *arg, struct slice key, struct slice value)
+{
+    struct rd rd = rd_of(key);
+    struct session *session = loading_session(arg, rd_u64(&rd));
+    uint64_t chunk = rd_u64(&rd);
+
+    if (rd.bad)
+        return RC_CORRUPT;
+    return session == NULL ? RC_OK : references_load(session, chunk, value);
+}
+
+static enum rc visit_note(void *arg, struct slice key, struct slice value)
+{
+    struct rd rd = rd_of(key);
+    struct session *session = loading_session(arg, rd_u64(&rd));
+    uint32_t number = rd_u32(&rd);
+    struct rd will = rd_of(value);
+
+    if (rd.bad)
+        return RC_CORRUPT;
+    if (session == NULL)
+        return RC_OK;
+    if (number == NOTE_CORE_WILL) {
+        session->will_delay_ms = rd_u64(&will);
+        session->will = message_decode(rd_rest(&will));
+    }
+    return note_load(session, number, value);
+}
+
+/* The time that passed while the broker was down counts towards the expiry. */
+static void resume(struct session *session)
+{
+    int64_t now_ms = core_wall_ms(session->core);
+    uint64_t gone_ms = session->detached_ms > 0 && now_ms > session->detached_ms
+                           ? (uint64_t)(now_ms - session->detached_ms)
+                           : 0;
+
+    references_loaded(session);
+    start_expiry(session, session->expiry_ms > gone_ms ? session->expiry_ms - gone_ms : 0);
+    if (session->will != NULL)
+        deadline_start(&session->core->deadlines, &session->will_due, in_ms(session->will_delay_ms),
+                       on_will_due, session);
+}
+
+enum rc sessions_load(struct core *core)
+{
+    struct loading loading = { core, NULL };
+    enum rc rc = meta_each(core->store, META_SESSIONS, visit_session, core);
+
+    if (rc == RC_OK)
+        rc = meta_each(core->store, META_SUBSCRIPTIONS, visit_subscription, &loading);
+    if (rc == RC_OK)
+        rc = meta_each(core->store, META_REFERENCES, visit_references, &loading);
+    if (rc == RC_OK)
+        rc = meta_each(core->store, META_INFLIGHT, visit_note, &loading);
+    if (rc != RC_OK)
+        return rc;
+    MAP_EACH (node, &core->sessions)
+        resume(CONTAINER_OF(node, struct session, by_id));
+    return RC_OK;
+}
+
+void sessions_done(struct core *core)
+{
+    while (core->sessions.count > 0)
+        session_free(CONTAINER_OF(map_any(&core->sessions), struct session, by_id));
+    map_done(&core->sessions);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sessions as the files of core see them. */
+#ifndef TERCET_BROKER_CORE_SESSION_INT_H
+#define TERCET_BROKER_CORE_SESSION_INT_H
+
+#include "broker/core/core_int.h"
+#include "broker/core/cursor.h"
+#include "broker/core/session.h"
+
+struct placed;
+struct target;
+
+struct subscription {
+    struct interest interest; /* first: in core->topics */
+    struct session *session;  /* borrowed */
+    struct filter *filter;    /* owned */
+    struct map_node by_text;
+    char *text; /* owned */
+    uint32_t id;
+    uint8_t qos;
+    bool is_no_local;
+    bool is_retain_as_published;
+};
+
+enum reference_state { REFERENCE_OWED, REFERENCE_SENT, REFERENCE_SETTLED };
+
+/* A message that a session is owed, as a place in the log. */
+struct reference {
+    uint64_t offset;
+    uint32_t log;
+    uint8_t qos; /* as granted */
+    uint8_t state;
+    uint8_t attempts; /* 0 or 1: whether it was sent before */
+    uint8_t flags;    /* REFERENCE_RETAIN */
+};
+#define REFERENCE_RETAIN 1u /* to be shown with the retain flag */
+
+/* References are recorded in chunks of this many, numbered by the reference's own number. */
+#define REFERENCE_CHUNK_SHIFT 8u
+#define REFERENCE_CHUNK       (1u << REFERENCE_CHUNK_SHIFT)
+
+struct retained_due {
+    struct message *message; /* owned reference */
+    uint32_t id;
+    uint8_t qos;
+};
+
+struct note {
+    struct map_node by_key;
+    uint8_t key_bytes[4];
+    uint32_t key;
+    struct slice value; /* owned bytes */
+};
+
+struct session {
+    struct core *core;
+    struct client *client; /* borrowed; NULL while nobody is connected */
+    char *id;              /* owned */
+    struct slice id_slice;
+    struct map_node by_id;
+    uint64_t number;
+    uint64_t expiry_ms;
+    int64_t detached_ms; /* wall clock; 0 while attached */
+    struct deadline expiry;
+    struct map subscriptions; /* by text */
+
+    struct ring references;   /* of struct reference */
+    uint64_t first;           /* number of the ring's front */
+    uint64_t next;            /* number of the first that may be OWED */
+    size_t open_count;        /* references not SETTLED */
+    struct ring dirty_chunks; /* of uint64_t */
+    struct cursor cursor;
+    bool is_reading;
+    bool is_ready; /* its client has credit */
+
+    struct ring retained; /* of struct retained_due */
+    struct map notes;
+    struct message *will; /* owned reference */
+    uint64_t will_delay_ms;
+    struct deadline will_due;
+
+    struct link busy;
+    struct link dirty;
+    uint64_t stamp;      /* of the lookup that met it last, */
+    size_t target_index; /* and its place there */
+    bool is_ending;
+};
+
+/* ---- session.c ---- */
+/* Does it outlive its connection, so that what it owes is recorded? */
+static inline bool session_is_durable(const struct session *session)
+{
+    return session->expiry_ms > 0;
+}
+void session_wake(struct session *session);
+/* Ends it for good. */
+void session_end(struct session *session);
+
+/* ---- reference.c ---- */
+/* A message was published that its subscriptions match. */
+void session_offer(struct session *session, const struct target *target, struct message *message,
+                   const struct placed *placed);
+void references_detach(struct session *session);
+void references_forget(struct session *session);
+MUST_CHECK enum rc references_load(struct session *session, uint64_t chunk, struct slice value);
+void references_loaded(struct session *session);
+/* The first offset of that log that some session is owed; UINT64_MAX: none. */
+uint64_t references_floor(struct core *core, uint32_t log);
+
+/* ---- note.c ---- */
+void notes_forget(struct session *session);
+void notes_free(struct session *session);
+MUST_CHECK enum rc note_load(struct session *session, uint32_t key, struct slice value);
+/* Everything is recorded anew: the session has become durable. */
+void notes_record(struct session *session);
+
+/* Keys of notes that core keeps for itself. */
+#define NOTE_CORE_WILL UINT32_MAX
+
+#endif

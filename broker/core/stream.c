@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/core/stream.h"
+
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/random.h"
+#include "broker/core/acl.h"
+#include "broker/core/name.h"
+#include "broker/core/queue_int.h"
+#include "broker/core/stream_int.h"
+
+/* ---- the catalogue's value: flags u8, created ms u64, id, log numbers u32 each, config ---- */
+
+enum { STREAM_IMPLICIT = 1, STREAM_HIDDEN = 2, STREAM_TRANSIENT = 4, STREAM_CONFIGURED = 8 };
+
+static void stream_record(struct stream *stream)
+{
+    struct text *out = &stream->core->scratch;
+    unsigned flags = (stream->is_implicit ? STREAM_IMPLICIT : 0u) |
+                     (stream->is_hidden ? STREAM_HIDDEN : 0u) |
+                     (stream->is_transient ? STREAM_TRANSIENT : 0u) |
+                     (slice_is_none(stream->config) ? 0u : STREAM_CONFIGURED);
+
+    text_clear(out);
+    text_add_byte(out, (uint8_t)flags);
+    text_add_u64(out, (uint64_t)stream->created_ms);
+    text_add(out, slice_of(stream->id, STREAM_ID_BYTES));
+    text_add_u32(out, stream->partition_count);
+    for (unsigned i = 0; i < stream->partition_count; i++)
+        text_add_u32(out, stream->partitions[i]->log);
+    text_add(out, stream->config);
+    core_put(stream->core, META_STREAMS, stream->name_slice, text_slice(out), DURABILITY_ALWAYS);
+}
+
+/* ---- making ---- */
+
+static struct partition *partition_new(struct stream *stream, unsigned index, uint32_t log)
+{
+    struct partition *p = mem_new(struct partition);
+    enum rc rc;
+
+    p->stream = stream;
+    p->index = index;
+    p->log = log;
+    memcpy(p->log_key, &log, sizeof(log));
+    batch_builder_init(&p->builder, BATCH_SEAL_BYTES, 0);
+    ring_init(&p->appends, sizeof(struct partition_append));
+    list_init(&p->waiters);
+    rc = log_range(stream->core->store, log, &p->start, &p->end);
+    if (rc != RC_OK)
+        p->start = p->end = 0; /* never appended to */
+    p->sealed_end = p->durable_end = p->end;
+    map_add(&stream->core->logs, slice_of(p->log_key, sizeof(p->log_key)), &p->by_log);
+    return p;
+}
+
+static void partition_free(struct partition *p)
+{
+    while (!list_is_empty(&p->waiters)) {
+        struct partition_waiter *waiter = LIST_FIRST(&p->waiters, struct partition_waiter, link);
+
+        link_remove(&waiter->link);
+        waiter->on_moved(waiter, RC_NOT_FOUND);
+    }
+    map_remove(&p->stream->core->logs, &p->by_log);
+    link_remove_if(&p->dirty);
+    link_remove_if(&p->moving);
+    batch_builder_done(&p->builder);
+    ring_done(&p->appends);
+    producers_free(p);
+    mem_free(p);
+}
+
+static struct stream *stream_new(struct core *core, struct slice name, unsigned partition_count)
+{
+    struct stream *stream = mem_new(struct stream);
+
+    stream->core = core;
+    stream->name = mem_copy_text(name);
+    stream->name_slice = slice_of(stream->name, name.len);
+    stream->partitions = mem_new_array(struct partition *, partition_count);
+    stream->partition_count = partition_count;
+    return stream;
+}
+
+static void stream_link(struct stream *stream)
+{
+    struct core *core = stream->core;
+
+    map_add(&core->streams, stream->name_slice, &stream->by_name);
+    map_add(&core->streams_by_id, slice_of(stream->id, STREAM_ID_BYTES), &stream->by_id);
+    list_append(&core->stream_list, &stream->link);
+    core->implicit_streams += stream->is_implicit;
+    core->bindings_epoch++;
+    count_add(COUNT_CORE_STREAMS, 1);
+}
+
+static enum rc check_spec(struct core *core, struct client *client, const struct stream_spec *spec)
+{
+    if (spec->name.len > STREAM_NAME_MAX_BYTES || spec->partition_count > PARTITIONS_MAX)
+        return RC_LIMIT;
+    if (name_level_count(spec->name) > 1)
+        return RC_INVALID;
+    if (stream_find(core, spec->name) != NULL)
+        return RC_EXISTS;
+    if (spec->is_implicit && core->implicit_streams >= IMPLICIT_STREAMS_MAX) {
+        log_peer(LOG_WARNING, "core.streams_limit", "implicit=%u name=%s", core->implicit_streams,
+                 log_quote(spec->name.at, spec->name.len));
+        return RC_LIMIT;
+    }
+    return client == NULL ? RC_OK : authorise(client, OPERATION_CREATE, RESOURCE_TOPIC, spec->name);
+}
+
+void stream_set_config(struct stream *stream, struct slice config)
+{
+    uint8_t *copy = slice_is_none(config) ? NULL : (uint8_t *)mem_copy_text(config);
+
+    mem_free((void *)(uintptr_t)stream->config.at);
+    stream->config = slice_of(copy, config.len);
+    if (!stream->core->is_loading && link_is_linked(&stream->link))
+        stream_record(stream);
+}
+
+enum rc stream_create(struct core *core, struct client *client, const struct stream_spec *spec,
+                      struct stream **ret)
+{
+    unsigned count =
+        spec->partition_count == 0 ? core->config.default_partitions : spec->partition_count;
+    enum rc rc = check_spec(core, client, spec);
+    struct stream *stream;
+
+    if (rc != RC_OK)
+        return rc;
+    stream = stream_new(core, spec->name, count);
+    random_bytes(stream->id, sizeof(stream->id));
+    stream->created_ms = core_wall_ms(core);
+    stream->is_implicit = spec->is_implicit;
+    stream->is_hidden = spec->is_hidden;
+    stream->is_transient = spec->is_transient;
+    stream_set_config(stream, spec->config);
+    for (unsigned i = 0; i < count; i++)
+        stream->partitions[i] = partition_new(stream, i, (uint32_t)core_number(core));
+    stream_link(stream);
+    stream_record(stream);
+    log_event(LOG_DEBUG, "core.stream_created", "name=%s partitions=%u implicit=%d",
+              log_quote(spec->name.at, spec->name.len), count, spec->is_implicit);
+    *ret = stream;
+    return RC_OK;
+}
+
+enum rc stream_grow(struct stream *stream, unsigned partition_count)
+{
+    struct partition **partitions;
+
+    if (partition_count <= stream->partition_count)
+        return RC_INVALID;
+    if (partition_count > PARTITIONS_MAX || stream->queue != NULL)
+        return RC_LIMIT;
+    partitions = mem_new_array(struct partition *, partition_count);
+    memcpy(partitions, stream->partitions, stream->partition_count * sizeof(struct partition *));
+    for (unsigned i = stream->partition_count; i < partition_count; i++)
+        partitions[i] = partition_new(stream, i, (uint32_t)core_number(stream->core));
+    mem_free(stream->partitions);
+    stream->partitions = partitions;
+    stream->partition_count = partition_count;
+    stream->core->bindings_epoch++;
+    stream_record(stream);
+    return RC_OK;
+}
+
+/* ---- ending ---- */
+
+static void stream_free(struct stream *stream)
+{
+    struct core *core = stream->core;
+
+    for (unsigned i = 0; i < stream->partition_count; i++)
+        partition_free(stream->partitions[i]);
+    map_remove(&core->streams, &stream->by_name);
+    map_remove(&core->streams_by_id, &stream->by_id);
+    link_remove(&stream->link);
+    core->implicit_streams -= stream->is_implicit;
+    core->bindings_epoch++;
+    count_add(COUNT_CORE_STREAMS, -1);
+    mem_free((void *)(uintptr_t)stream->config.at);
+    mem_free(stream->partitions);
+    mem_free(stream->name);
+    mem_free(stream);
+}
+
+void stream_remove(struct stream *stream)
+{
+    struct core *core = stream->core;
+
+    ASSERT(stream->queue == NULL);
+    stream->is_deleted = true;
+    core_delete(core, META_STREAMS, stream->name_slice);
+    for (unsigned i = 0; i < stream->partition_count; i++) {
+        producers_drop(stream->partitions[i]);
+        core_took_ticket(core, log_drop(core->store, stream->partitions[i]->log));
+    }
+    positions_forget_stream(core, stream->name_slice);
+    stream_free(stream);
+}
+
+enum rc stream_delete(struct core *core, struct client *client, struct stream *stream)
+{
+    enum rc rc;
+
+    (void)core;
+    if (client != NULL) {
+        rc = authorise(client, OPERATION_DELETE, RESOURCE_TOPIC, stream->name_slice);
+        if (rc != RC_OK)
+            return rc;
+    }
+    if (stream->queue != NULL)
+        queue_remove(stream->queue); /* takes its stream with it */
+    else
+        stream_remove(stream);
+    return RC_OK;
+}
+
+void streams_done(struct core *core)
+{
+    while (!list_is_empty(&core->stream_list))
+        stream_free(LIST_FIRST(&core->stream_list, struct stream, link));
+    map_done(&core->streams);
+    map_done(&core->streams_by_id);
+    map_done(&core->logs);
+}
+
+void streams_drop_transient(struct core *core)
+{
+    LIST_EACH_SAFE (k, &core->stream_list) {
+        struct stream *stream = CONTAINER_OF(k, struct stream, link);
+
+        if (!stream->is_transient)
+            continue;
+        if (stream->queue != NULL)
+            queue_remove(stream->queue);
+        else
+            stream_remove(stream);
+    }
+}
+
+/* ---- loading ---- */
+
+static enum rc visit_stream(void *arg, struct slice key, struct slice value)
+{
+    struct core *core = arg;
+    struct rd rd = rd_of(value);
+    unsigned flags = rd_u8(&rd);
+    int64_t created_ms = rd_i64(&rd);
+    struct slice id = rd_bytes(&rd, STREAM_ID_BYTES);
+    size_t count = rd_count(&rd, rd_u32(&rd), sizeof(uint32_t));
+    struct stream *stream;
+
+    if (rd.bad || count == 0 || count > PARTITIONS_MAX) {
+        log_event(LOG_ERROR, "core.bad_stream", "name=%s", log_quote(key.at, key.len));
+        return RC_CORRUPT;
+    }
+    stream = stream_new(core, key, (unsigned)count);
+    memcpy(stream->id, id.at, STREAM_ID_BYTES);
+    stream->created_ms = created_ms;
+    stream->is_implicit = (flags & STREAM_IMPLICIT) != 0;
+    stream->is_hidden = (flags & STREAM_HIDDEN) != 0;
+    stream->is_transient = (flags & STREAM_TRANSIENT) != 0;
+    for (unsigned i = 0; i < count; i++)
+        stream->partitions[i] = partition_new(stream, i, rd_u32(&rd));
+    if ((flags & STREAM_CONFIGURED) != 0)
+        stream_set_config(stream, rd_rest(&rd));
+    stream_link(stream);
+    return RC_OK;
+}
+
+static enum rc visit_producer(void *arg, struct slice key, struct slice value)
+{
+    return producer_load(arg, key, value);
+}
+
+enum rc streams_load(struct core *core)
+{
+    enum rc rc = meta_each(core->store, META_STREAMS, visit_stream, core);
+
+    return rc != RC_OK ? rc : meta_each(core->store, META_PRODUCERS, visit_producer, core);
+}
+
+/* ---- looking ---- */
+
+struct stream *stream_find(struct core *core, struct slice name)
+{
+    struct map_node *node = map_get(&core->streams, name);
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct stream, by_name);
+}
+
+struct stream *stream_find_id(struct core *core, const uint8_t id[16])
+{
+    struct map_node *node = map_get(&core->streams_by_id, slice_of(id, STREAM_ID_BYTES));
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct stream, by_id);
+}
+
+struct partition *partition_of_log(struct core *core, uint32_t log)
+{
+    struct map_node *node = map_get(&core->logs, slice_of(&log, sizeof(log)));
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct partition, by_log);
+}
+
+struct stream *stream_next(struct core *core, struct stream *after)
+{
+    struct link *next = after == NULL ? core->stream_list.head.next : after->link.next;
+
+    return next == &core->stream_list.head ? NULL : CONTAINER_OF(next, struct stream, link);
+}
+
+struct slice stream_name(const struct stream *stream)
+{
+    return stream->name_slice;
+}
+
+const uint8_t *stream_id(const struct stream *stream)
+{
+    return stream->id;
+}
+
+unsigned stream_partition_count(const struct stream *stream)
+{
+    return stream->partition_count;
+}
+
+struct partition *stream_partition(struct stream *stream, unsigned index)
+{
+    ASSERT(index < stream->partition_count);
+    return stream->partitions[index];
+}
+
+struct queue *stream_queue(const struct stream *stream)
+{
+    return stream->queue;
+}
+
+bool stream_is_hidden(const struct stream *stream)
+{
+    return stream->is_hidden;
+}
+
+struct slice stream_config(const struct stream *stream)
+{
+    return stream->config;
+}
+
+int64_t stream_created_ms(const struct stream *stream)
+{
+    return stream->created_ms;
+}

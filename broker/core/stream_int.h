@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams as the files of core see them. */
+#ifndef TERCET_BROKER_CORE_STREAM_INT_H
+#define TERCET_BROKER_CORE_STREAM_INT_H
+
+#include "broker/core/core_int.h"
+#include "broker/core/stream.h"
+#include "broker/record/batch.h"
+#include "broker/record/builder.h"
+
+#define STREAM_ID_BYTES 16
+
+struct producer_table;
+
+struct partition {
+    struct stream *stream; /* borrowed: its owner */
+    uint32_t index;
+    uint32_t log;       /* number in the store */
+    uint8_t log_key[4]; /* the same, as the map's key */
+    struct map_node by_log;
+    uint64_t start;
+    uint64_t end;        /* next offset, including what is not sealed */
+    uint64_t sealed_end; /* what the store was given */
+    uint64_t durable_end;
+    struct batch_builder builder;
+    enum durability builder_durability;
+    struct link dirty;   /* in core->dirty_partitions while the builder holds records */
+    struct link moving;  /* in core->moving_partitions while appends are under way */
+    struct ring appends; /* of struct partition_append */
+    struct list waiters; /* struct partition_waiter.link */
+    struct producer_table *producers; /* owned; NULL until the first idempotent append */
+};
+
+/* An append under way: everything below `end` is durable when `ticket` is. */
+struct partition_append {
+    uint64_t ticket;
+    uint64_t end;
+};
+
+struct stream {
+    struct core *core; /* borrowed */
+    char *name;        /* owned, canonical */
+    struct slice name_slice;
+    struct map_node by_name;
+    struct map_node by_id;
+    struct link link; /* in core->stream_list */
+    uint8_t id[STREAM_ID_BYTES];
+    struct partition **partitions; /* owned array of owned */
+    unsigned partition_count;
+    unsigned next_partition; /* for records without a key */
+    struct queue *queue;     /* borrowed: whose log it is; NULL */
+    struct slice config;     /* owned bytes, or none */
+    int64_t created_ms;
+    bool is_implicit;
+    bool is_hidden;
+    bool is_transient;
+    bool is_deleted; /* being taken apart */
+};
+
+/* Where a message went. */
+struct placed {
+    struct partition *partition; /* NULL: it was not logged */
+    uint64_t offset;
+};
+
+/* Appends one message to the turn's batch of its partition and tells the stream's queue. `body` is
+ * the message's own or a variant of it. RC_MEMORY, RC_TOO_LARGE. */
+MUST_CHECK enum rc stream_append(struct stream *stream, struct message *message, struct slice body,
+                                 enum durability durability, struct placed *ret);
+/* The partition a key belongs to, as Kafka's clients choose it. */
+struct partition *stream_choose(struct stream *stream, struct slice key);
+struct partition *partition_of_log(struct core *core, uint32_t log);
+/* Gives the builder's records to the store. */
+void partition_seal(struct partition *partition);
+/* Takes the stream out and frees it; the caller has checked that it may. */
+void stream_remove(struct stream *stream);
+/* Moves the start without asking who owes what (retention has). */
+void partition_trim_to(struct partition *partition, uint64_t start);
+
+/* ---- producer.c ---- */
+
+/* RC_OK: append it. Else as partition_append(). */
+MUST_CHECK enum rc producer_check(struct partition *partition, const struct batch_header *batch,
+                                  struct append_result *ret_duplicate);
+void producer_appended(struct partition *partition, const struct batch_header *batch,
+                       uint64_t base_offset);
+void producers_free(struct partition *partition);
+/* Forgets a deleted log's producers in the store too. */
+void producers_drop(struct partition *partition);
+/* A value of META_PRODUCERS. */
+MUST_CHECK enum rc producer_load(struct core *core, struct slice key, struct slice value);
+
+/* ---- publish.c ---- */
+/* Verbatim batches were appended: subscriptions and bindings get their records. */
+void publish_batches(struct partition *partition, struct client *client, struct slice bytes,
+                     uint64_t base_offset);
+
+#endif
