@@ -7,12 +7,36 @@ libmqttcodec_a_SOURCES = \
 	%D%/mqtt_properties.c \
 	%D%/mqtt_topic.c
 
+noinst_LIBRARIES += libmqtt.a
+libmqtt_a_SOURCES = \
+	%D%/mqtt_base64.c %D%/mqtt_base64.h \
+	%D%/mqtt_deliver.c \
+	%D%/mqtt_errors.c %D%/mqtt_errors.h \
+	%D%/mqtt_inflight.c %D%/mqtt_inflight.h \
+	%D%/mqtt_int.h \
+	%D%/mqtt_limits.h \
+	%D%/mqtt_listener.c %D%/mqtt_listener.h \
+	%D%/mqtt_map.c %D%/mqtt_map.h \
+	%D%/mqtt_on_ack.c \
+	%D%/mqtt_on_connect.c \
+	%D%/mqtt_on_end.c \
+	%D%/mqtt_on_publish.c \
+	%D%/mqtt_on_subscribe.c \
+	%D%/mqtt_pending.c %D%/mqtt_pending.h \
+	%D%/mqtt_queue_sub.c \
+	%D%/mqtt_session.c %D%/mqtt_session.h
+
 if HAVE_CHECK
 check_PROGRAMS += test_mqtt_codec
 test_mqtt_codec_SOURCES = tests/unit/test_mqtt_codec.c
 test_mqtt_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_mqtt_codec_LDADD = libmqttcodec.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
 TESTS += test_mqtt_codec
+check_PROGRAMS += test_mqtt_parts
+test_mqtt_parts_SOURCES = tests/unit/test_mqtt_parts.c
+test_mqtt_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_mqtt_parts_LDADD = libmqtt.a libmqttcodec.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+TESTS += test_mqtt_parts
 endif
 
 if FUZZ

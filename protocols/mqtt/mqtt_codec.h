@@ -291,7 +291,8 @@ struct mqtt_disconnect { /* and AUTH */
 
 /* Decoders take the body of a frame whose flags were found legal. RC_MALFORMED and RC_PROTOCOL as
  * the specification tells them apart; RC_LIMIT from properties. All slices borrow from the body.
- * CONNECT also: RC_VERSION for a level that we do not speak. */
+ * CONNECT also: RC_VERSION for a level that we do not speak; ret->version is set whenever the name
+ * and level were understood, so that a refusal can be worded. */
 MUST_CHECK enum rc mqtt_decode_connect(struct slice body, struct mqtt_connect *ret);
 MUST_CHECK enum rc mqtt_decode_connack(struct slice body, unsigned version,
                                        struct mqtt_connack *ret);

@@ -106,8 +106,8 @@ static enum rc check_connect_flags(unsigned flags, unsigned version)
 {
     unsigned qos = (flags & CONNECT_WILL_QOS) >> 3;
 
-    if ((flags & CONNECT_RESERVED) != 0 || qos == 3)
-        return RC_MALFORMED;
+    if (qos == 3 || ((flags & CONNECT_RESERVED) != 0 && version > MQTT_V31))
+        return RC_MALFORMED; /* 3.1 gave the reserved bit no meaning and did not forbid it */
     if ((flags & CONNECT_WILL) == 0 && (flags & (CONNECT_WILL_QOS | CONNECT_WILL_RETAIN)) != 0)
         return RC_MALFORMED;
     /* before 5.0 a password needs a user name (3.1.1, 3.1.2-22) */
@@ -138,6 +138,7 @@ enum rc mqtt_decode_connect(struct slice body, struct mqtt_connect *ret)
     enum rc rc = read_version(&r, &c);
     unsigned flags = rd_u8(&r);
 
+    ret->version = rc == RC_MALFORMED ? 0 : c.version;
     if (rc == RC_OK)
         rc = check_connect_flags(flags, c.version);
     if (rc != RC_OK)

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a session, shared by its handlers. */
+#ifndef TERCET_PROTOCOLS_MQTT_MQTT_INT_H
+#define TERCET_PROTOCOLS_MQTT_MQTT_INT_H
+
+#include "broker/base/list.h"
+#include "broker/base/text.h"
+#include "broker/core/client.h"
+#include "broker/core/queue.h"
+#include "broker/net/conn.h"
+#include "broker/net/loop.h"
+#include "protocols/mqtt/mqtt_codec.h"
+#include "protocols/mqtt/mqtt_inflight.h"
+#include "protocols/mqtt/mqtt_limits.h"
+#include "protocols/mqtt/mqtt_pending.h"
+#include "protocols/mqtt/mqtt_session.h"
+
+struct consumer;
+struct session;
+
+enum mqtt_state {
+    STATE_AWAIT_CONNECT,
+    STATE_ACTIVE,
+    STATE_CLOSING, /* nothing more is read; what was written is being sent */
+    STATE_COUNT
+};
+
+/* Keys of the notes kept with core's session: what must survive beside the subscriptions. */
+#define NOTE_INBOUND  0x10000u /* | packet id: a QoS 2 PUBLISH came, its PUBREL did not */
+#define NOTE_OUTBOUND 0x20000u /* | packet id: struct mqtt_flight of what was sent */
+#define NOTE_QUEUE    0x30000u /* | index: QoS and filter of a $queue subscription */
+#define NOTE_KIND     0xffff0000u
+
+/* One $queue/NAME subscription. */
+struct mqtt_queue_sub {
+    struct link link;
+    struct mqtt_session *session; /* borrowed: the owner */
+    struct consumer *consumer;    /* owned; NULL when the queue is gone */
+    struct slice filter;          /* owned, behind this struct */
+    uint64_t queue;               /* number */
+    uint32_t id;                  /* subscription identifier, or 0 */
+    uint32_t note;                /* key of its note */
+    uint8_t qos;
+    bool is_starved; /* on_queue_delivery said RC_AGAIN */
+};
+
+struct mqtt_alias {
+    uint8_t *at; /* owned */
+    uint32_t len;
+};
+
+struct mqtt_session {
+    uint32_t magic;
+    uint8_t state;        /* enum mqtt_state */
+    uint8_t version;      /* 0 until CONNECT told it */
+    uint8_t end_reason;   /* reason code for the DISCONNECT, when a handler knows better; or 0 */
+    bool is_bridge;       /* its subscriptions do not echo, and keep the retain flag */
+    bool is_durable;      /* the session outlives the connection */
+    bool is_starved;      /* on_session_delivery said RC_AGAIN */
+    bool has_credit;      /* something was settled: tell core when the input is done with */
+    bool is_goodbye;      /* the client sent DISCONNECT: no will */
+    bool is_expecting;    /* conn_expect() was called */
+    bool no_problem_info; /* the client wants no reason strings */
+    bool is_will_dated;   /* its will has an expiry, which counts from its publication */
+    uint8_t pauses;       /* enum conn_pause bits that we set: nothing is read meanwhile */
+    uint16_t keep_alive_s;
+    uint16_t receive_max; /* of the client: QoS > 0 messages under way to it */
+    uint16_t queue_count;
+    uint32_t open_inbound; /* QoS > 0 messages of the client that are not done with */
+    uint32_t packet_max;   /* of the client */
+    uint64_t expiry_ms;
+    struct core *core;          /* borrowed from the listener */
+    struct conn *conn;          /* borrowed until on_closed */
+    struct client *client;      /* owned */
+    struct session *session;    /* owned attachment; NULL before CONNECT and after a takeover */
+    struct mqtt_alias *aliases; /* owned; MQTT_ALIAS_MAX of them, or NULL */
+    struct mqtt_inflight inflight;
+    struct mqtt_pending pending;
+    struct list queues;  /* struct mqtt_queue_sub */
+    struct timer timer;  /* CONNECT, then keep alive */
+    struct text connect; /* the CONNECT's body, kept when the will is dated */
+};
+
+extern const struct client_ops mqtt_client_ops;
+
+/* ---- handlers: one for each packet type a client may send ---- */
+
+typedef enum rc mqtt_handler_fn(struct mqtt_session *s, const struct mqtt_frame *frame);
+mqtt_handler_fn mqtt_on_connect;
+mqtt_handler_fn mqtt_on_publish;
+mqtt_handler_fn mqtt_on_pubrel;
+mqtt_handler_fn mqtt_on_puback;
+mqtt_handler_fn mqtt_on_pubrec;
+mqtt_handler_fn mqtt_on_pubcomp;
+mqtt_handler_fn mqtt_on_subscribe;
+mqtt_handler_fn mqtt_on_unsubscribe;
+mqtt_handler_fn mqtt_on_pingreq;
+mqtt_handler_fn mqtt_on_disconnect;
+mqtt_handler_fn mqtt_on_auth;
+
+/* ---- shared by them (mqtt_session.c) ---- */
+
+void mqtt_enter(struct mqtt_session *s, enum mqtt_state state);
+/* The connection is to end with this reason code: for `return mqtt_fail(s, RC_..., 0x..)`. */
+enum rc mqtt_fail(struct mqtt_session *s, enum rc rc, enum mqtt_reason reason);
+/* Ends it: DISCONNECT or CONNACK with the reason where the version has one, then close. Safe inside
+ * a call of core's. */
+void mqtt_end(struct mqtt_session *s, enum rc rc, const char *why);
+void mqtt_send_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_id, uint8_t reason);
+/* Queues an answer behind those that wait for the disk already. RC_MEMORY. */
+MUST_CHECK enum rc mqtt_answer_later(struct mqtt_session *s, const struct mqtt_answer *answer);
+MUST_CHECK enum rc mqtt_ack_later(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_id,
+                                  uint8_t reason);
+/* Asks core to report, once, all answers that were queued since the last time. */
+void mqtt_await_answers(struct mqtt_session *s);
+
+/* Is it a topic that clients may publish to, as far as the broker's own ones go? */
+bool mqtt_may_publish_to(struct slice topic);
+/* Reasons of our own to stop reading; other reasons are net's. */
+void mqtt_pause(struct mqtt_session *s, enum conn_pause why);
+void mqtt_resume(struct mqtt_session *s, enum conn_pause why);
+/* Sets the will anew, its expiry counted from now (mqtt_on_connect.c). */
+void mqtt_date_will(struct mqtt_session *s);
+
+/* ---- deliveries (mqtt_deliver.c) ---- */
+
+enum rc mqtt_on_session_delivery(void *session, const struct delivery *delivery);
+enum rc mqtt_on_queue_delivery(void *session, struct consumer *consumer,
+                               const struct delivery *delivery);
+/* A QoS 2 delivery that waits until its packet id is durable. */
+struct mqtt_held;
+/* Writes it, if its flight is still under way. */
+void mqtt_send_held(struct mqtt_session *s, const struct mqtt_held *held, uint16_t packet_id);
+void mqtt_held_free(struct mqtt_held *held);
+/* The client is done with a flight: settle it and free its id. */
+void mqtt_settle(struct mqtt_session *s, struct mqtt_flight *flight, enum outcome outcome);
+/* PUBREC came: the message is the client's, its id stays taken until PUBCOMP. */
+void mqtt_hand_over(struct mqtt_session *s, struct mqtt_flight *flight);
+/* Tells core that there is room again. */
+void mqtt_give_credit(struct mqtt_session *s);
+/* Keeps the ids of what is under way, so that they are used again on resume (4.4.0-1). */
+void mqtt_note_flights(struct mqtt_session *s);
+/* Reads them back and sends what PUBREL is owed. */
+void mqtt_resume_flights(struct mqtt_session *s);
+
+/* ---- $queue subscriptions (mqtt_queue_sub.c) ---- */
+
+/* Subscribes, or replaces: the granted QoS in *ret. RC_NOT_FOUND: no such queue. RC_LIMIT. */
+MUST_CHECK enum rc mqtt_queue_subscribe(struct mqtt_session *s, const struct mqtt_filter *filter,
+                                        uint32_t id, uint8_t *ret);
+/* RC_NOT_FOUND: there is no such subscription. */
+MUST_CHECK enum rc mqtt_queue_unsubscribe(struct mqtt_session *s, struct slice filter);
+/* Those that the session had before come back. */
+void mqtt_queue_resume(struct mqtt_session *s);
+/* All consumers end; their notes stay. */
+void mqtt_queue_cancel_all(struct mqtt_session *s);
+void mqtt_on_consumer_cancelled(void *session, struct consumer *consumer, enum rc why);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The named limits of the MQTT server, each with its reason. */
+#ifndef TERCET_PROTOCOLS_MQTT_MQTT_LIMITS_H
+#define TERCET_PROTOCOLS_MQTT_MQTT_LIMITS_H
+
+/* A stranger may make us hold no more than this: the largest CONNECT. */
+#define MQTT_CONNECT_MAX_BYTES (64u << 10)
+/* A connection that does not say who it is holds a socket for nothing. */
+#define MQTT_CONNECT_TIMEOUT_MS 10000u
+/* The largest packet taken, told in CONNACK: core's largest message. */
+#define MQTT_PACKET_MAX_BYTES (128u << 20)
+/* Messages of a client under way to us, told in CONNACK: enough to fill one commit window. */
+#define MQTT_RECEIVE_MAX 1024u
+/* Aliases of a client, told in CONNACK: each holds a topic in our memory. */
+#define MQTT_ALIAS_MAX 16u
+/* Messages under way to one client of 3.1 and 3.1.1, which cannot say what it takes. */
+#define MQTT_WINDOW_3 1000u
+/* Filters in one SUBSCRIBE or UNSUBSCRIBE: bounds the work of one packet. */
+#define MQTT_FILTERS_MAX 65536u
+/* $queue subscriptions of one session. */
+#define MQTT_QUEUES_MAX 1000u
+/* Keep alive as the specification stretches it: one and a half (3.1.2-22). */
+#define MQTT_KEEP_ALIVE_MS(seconds) ((uint64_t)(seconds)*1500u)
+
+#endif

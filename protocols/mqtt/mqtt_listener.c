@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocols/mqtt/mqtt_listener.h"
+
+#include "protocols/mqtt/mqtt_session.h"
+
+#define MQTT_PORT     1883
+#define MQTT_TLS_PORT 8883
+
+static enum rc on_open(void *context, struct conn *conn, void **ret_session)
+{
+    struct mqtt_session *session;
+    enum rc rc = mqtt_session_open(context, conn, &session);
+
+    if (rc == RC_OK)
+        *ret_session = session;
+    return rc;
+}
+
+static size_t on_input(void *session, struct slice in)
+{
+    return mqtt_session_input(session, in);
+}
+
+static void on_drained(void *session)
+{
+    mqtt_session_drained(session);
+}
+
+static void on_closed(void *arg, enum rc why)
+{
+    struct mqtt_session *session = arg;
+
+    mqtt_session_close(&session, why);
+}
+
+static void on_shutdown(void *session)
+{
+    mqtt_session_shutdown(session);
+}
+
+const struct protocol mqtt_protocol = {
+    .name = "mqtt",
+    .default_port = MQTT_PORT,
+    .default_tls_port = MQTT_TLS_PORT,
+    .on_open = on_open,
+    .on_input = on_input,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+    .on_shutdown = on_shutdown,
+};

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between PUBLISH and core's message: the only file that knows both languages. No state. */
+#ifndef TERCET_PROTOCOLS_MQTT_MQTT_MAP_H
+#define TERCET_PROTOCOLS_MQTT_MQTT_MAP_H
+
+#include "broker/base/text.h"
+#include "protocols/mqtt/mqtt_codec.h"
+
+struct message;
+
+/* Who published, and when. */
+struct mqtt_origin {
+    int64_t now_ms;
+    struct slice user; /* the principal's name; may be empty */
+};
+
+/* The message that a PUBLISH means; `topic` is the one behind its alias. RC_MEMORY. */
+MUST_CHECK enum rc mqtt_map_publish(const struct mqtt_publish *publish, struct slice topic,
+                                    const struct mqtt_origin *origin, struct message **ret);
+/* The message that a will means when it is published at origin->now_ms. RC_MEMORY. */
+MUST_CHECK enum rc mqtt_map_will(const struct mqtt_will *will, const struct mqtt_origin *origin,
+                                 struct message **ret);
+
+/* Writes the properties (without their length) that an MQTT 5 subscriber sees of a message:
+ * remaining expiry, payload format, content type, response topic, correlation data, and all others
+ * as user properties in their order. Written behind each other as `append` of a property list.
+ * `scratch` serves for values that need Base64. */
+void mqtt_map_properties(struct wr *w, const struct message *message, int64_t now_ms,
+                         struct text *scratch);
+
+#endif

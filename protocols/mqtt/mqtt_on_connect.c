@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/random.h"
+#include "broker/core/core.h"
+#include "broker/core/message.h"
+#include "broker/core/session.h"
+#include "protocols/mqtt/mqtt_errors.h"
+#include "protocols/mqtt/mqtt_int.h"
+#include "protocols/mqtt/mqtt_map.h"
+
+#define NEVER_S 0xffffffffu /* MQTT 5 3.1.2.11.2: the session does not expire */
+
+#define ASSIGNED_ID_BYTES 37 /* "auto-" and 32 hexadecimal digits */
+
+static uint64_t expiry_ms_of(uint32_t seconds)
+{
+    return seconds == NEVER_S ? SESSION_NEVER_EXPIRES : (uint64_t)seconds * 1000;
+}
+
+static uint64_t connect_expiry_ms(const struct mqtt_connect *c)
+{
+    if (c->version < MQTT_V5)
+        return c->clean_start ? 0 : SESSION_NEVER_EXPIRES;
+    return mqtt_has(&c->properties, MQTT_SESSION_EXPIRY)
+               ? expiry_ms_of(c->properties.session_expiry_s)
+               : 0;
+}
+
+/* What of a CONNECT is wrong though its bytes are right. */
+static enum rc check(struct mqtt_session *s, const struct mqtt_connect *c)
+{
+    if (mqtt_has(&c->properties, MQTT_AUTHENTICATION_METHOD))
+        return mqtt_fail(s, RC_UNSUPPORTED, MQTT_BAD_AUTHENTICATION_METHOD);
+    if (c->client_id.len == 0 &&
+        (c->version == MQTT_V31 || (c->version == MQTT_V311 && !c->clean_start)))
+        return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
+    if (!c->will.is_set)
+        return RC_OK;
+    if (!mqtt_topic_is_valid(c->will.topic) || !mqtt_may_publish_to(c->will.topic))
+        return mqtt_fail(s, RC_MALFORMED, MQTT_TOPIC_NAME_INVALID);
+    if (mqtt_has(&c->will.properties, MQTT_RESPONSE_TOPIC) &&
+        !mqtt_topic_is_valid(c->will.properties.response_topic))
+        return mqtt_fail(s, RC_PROTOCOL, MQTT_PROTOCOL_ERROR);
+    return RC_OK;
+}
+
+/* What the client asked for, and the session keeps to. */
+static void adopt(struct mqtt_session *s, const struct mqtt_connect *c)
+{
+    const struct mqtt_properties *p = &c->properties;
+
+    s->is_bridge = c->is_bridge;
+    s->keep_alive_s = c->keep_alive_s;
+    s->expiry_ms = connect_expiry_ms(c);
+    s->is_durable = s->expiry_ms > 0;
+    s->receive_max = c->version < MQTT_V5 ? MQTT_WINDOW_3 : UINT16_MAX;
+    if (mqtt_has(p, MQTT_RECEIVE_MAXIMUM))
+        s->receive_max = p->receive_maximum;
+    if (s->receive_max > MQTT_INFLIGHT_MAX / 2)
+        s->receive_max = MQTT_INFLIGHT_MAX / 2;
+    if (mqtt_has(p, MQTT_MAXIMUM_PACKET_SIZE))
+        s->packet_max = p->maximum_packet_size;
+    s->no_problem_info = mqtt_has(p, MQTT_REQUEST_PROBLEM_INFO) && p->request_problem_info == 0;
+}
+
+static enum rc set_will(struct mqtt_session *s, const struct mqtt_connect *c)
+{
+    struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name };
+    struct message *message;
+    uint64_t delay_ms = 0;
+    enum rc rc;
+
+    if (!c->will.is_set)
+        return RC_OK;
+    rc = mqtt_map_will(&c->will, &origin, &message);
+    if (rc != RC_OK)
+        return rc;
+    if (mqtt_has(&c->will.properties, MQTT_WILL_DELAY))
+        delay_ms = (uint64_t)c->will.properties.will_delay_s * 1000;
+    session_will_set(s->session, &message, delay_ms);
+    return RC_OK;
+}
+
+/* A will with an expiry: CONNECT is kept, for the time counts from when the will is published. */
+static enum rc keep_connect(struct mqtt_session *s, const struct mqtt_connect *c, struct slice body)
+{
+    if (!c->will.is_set || !mqtt_has(&c->will.properties, MQTT_MESSAGE_EXPIRY))
+        return RC_OK;
+    text_add(&s->connect, body);
+    s->is_will_dated = !s->connect.bad;
+    return s->connect.bad ? RC_MEMORY : RC_OK;
+}
+
+void mqtt_date_will(struct mqtt_session *s)
+{
+    struct mqtt_connect c;
+
+    /* without memory the will set at CONNECT stays: at worst it expires early */
+    if (mqtt_decode_connect(text_slice(&s->connect), &c) == RC_OK)
+        (void)set_will(s, &c);
+}
+
+static size_t assign_id(char *at, size_t room)
+{
+    return (size_t)snprintf(at, room, "auto-%016llx%016llx", (unsigned long long)random_u64(),
+                            (unsigned long long)random_u64());
+}
+
+static void send_connack(struct mqtt_session *s, bool is_present, struct slice assigned)
+{
+    struct mqtt_connack c = { .session_present = is_present && s->version > MQTT_V31 };
+    struct mqtt_properties *p = &c.properties;
+    uint8_t at[128];
+    struct wr w = wr_of(at, sizeof(at));
+
+    p->receive_maximum = MQTT_RECEIVE_MAX;
+    p->topic_alias_maximum = MQTT_ALIAS_MAX;
+    p->maximum_packet_size = MQTT_PACKET_MAX_BYTES;
+    p->shared_available = 0;
+    mqtt_set(p, MQTT_RECEIVE_MAXIMUM);
+    mqtt_set(p, MQTT_TOPIC_ALIAS_MAXIMUM);
+    mqtt_set(p, MQTT_MAXIMUM_PACKET_SIZE);
+    mqtt_set(p, MQTT_SHARED_AVAILABLE);
+    if (assigned.len > 0) {
+        p->assigned_client_id = assigned;
+        mqtt_set(p, MQTT_ASSIGNED_CLIENT_ID);
+    }
+    mqtt_encode_connack(&w, s->version, &c);
+    ASSERT(!w.bad);
+    conn_write(s->conn, wr_slice(&w));
+    count_add(COUNT_MQTT_PACKETS_OUT, 1);
+    if (w.len > s->packet_max) /* 3.1.2-24 holds for CONNACK too: there is no way to go on */
+        mqtt_end(s, RC_TOO_LARGE, "the client's packet limit does not hold a CONNACK");
+}
+
+static enum rc open_session(struct mqtt_session *s, const struct mqtt_connect *c, struct slice id,
+                            bool *ret_present)
+{
+    struct session_spec spec = { id, c->clean_start, s->expiry_ms };
+    enum rc rc;
+
+    s->client = client_open(s->core, &mqtt_client_ops, s, conn_is_loopback(s->conn));
+    rc = client_login(s->client, c->user_name, c->password);
+    if (rc != RC_OK)
+        return rc;
+    rc = session_open(s->client, &spec, &s->session, ret_present);
+    if (rc == RC_LIMIT)
+        return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
+    return rc;
+}
+
+/* From here on there is a session, and nothing may fail any more but memory. */
+static enum rc begin(struct mqtt_session *s, const struct mqtt_connect *c, struct slice assigned,
+                     bool is_present)
+{
+    mqtt_enter(s, STATE_ACTIVE);
+    send_connack(s, is_present, assigned);
+    if (s->state != STATE_ACTIVE)
+        return RC_OK;
+    if (is_present)
+        mqtt_resume_flights(s);
+    log_event(LOG_INFO, "mqtt.connected",
+              "conn=%llu peer=%s client=%s version=%u keep_alive=%u present=%d",
+              (unsigned long long)conn_id(s->conn), conn_peer(s->conn),
+              log_quote(session_id(s->session).at, session_id(s->session).len), s->version,
+              c->keep_alive_s, is_present);
+    timer_stop(&s->timer);
+    if (s->keep_alive_s > 0)
+        timer_start(&s->timer, MQTT_KEEP_ALIVE_MS(s->keep_alive_s));
+    session_ready(s->session);
+    if (is_present)
+        mqtt_queue_resume(s);
+    return RC_OK;
+}
+
+enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)
+{
+    struct mqtt_connect c = { 0 };
+    char id[ASSIGNED_ID_BYTES + 1];
+    struct slice assigned = SLICE_NONE;
+    bool is_present = false;
+    enum rc rc = mqtt_decode_connect(frame->body, &c);
+
+    s->version = c.version;
+    /* 3.1 gives the flags of CONNECT no meaning, and has clients that set them */
+    if (rc == RC_OK && c.version > MQTT_V31 && frame->flags != 0)
+        rc = RC_MALFORMED;
+    if (rc == RC_OK)
+        adopt(s, &c);
+    if (rc == RC_OK)
+        rc = check(s, &c);
+    if (rc != RC_OK)
+        return rc;
+    if (c.client_id.len == 0) {
+        c.client_id = slice_of(id, assign_id(id, sizeof(id)));
+        assigned = c.client_id;
+    }
+    rc = open_session(s, &c, c.client_id, &is_present);
+    if (rc == RC_OK)
+        rc = keep_connect(s, &c, frame->body);
+    if (rc == RC_OK)
+        rc = set_will(s, &c);
+    if (rc != RC_OK)
+        return rc;
+    return begin(s, &c, c.version >= MQTT_V5 ? assigned : SLICE_NONE, is_present);
+}

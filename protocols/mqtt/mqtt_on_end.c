@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* PINGREQ, DISCONNECT and AUTH. */
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/core/session.h"
+#include "protocols/mqtt/mqtt_int.h"
+
+enum rc mqtt_on_pingreq(struct mqtt_session *s, const struct mqtt_frame *frame)
+{
+    uint8_t at[2];
+    struct wr w = wr_of(at, sizeof(at));
+    enum rc rc = mqtt_decode_ping(frame->body);
+
+    if (rc != RC_OK)
+        return rc;
+    mqtt_encode_ping(&w, MQTT_PINGRESP);
+    conn_write(s->conn, wr_slice(&w));
+    count_add(COUNT_MQTT_PACKETS_OUT, 1);
+    return RC_OK;
+}
+
+/* 3.14.2.2.2: an expiry that was zero stays so. */
+static enum rc change_expiry(struct mqtt_session *s, const struct mqtt_properties *p)
+{
+    uint64_t expiry_ms = (uint64_t)p->session_expiry_s * 1000;
+
+    if (!mqtt_has(p, MQTT_SESSION_EXPIRY))
+        return RC_OK;
+    if (s->expiry_ms == 0 && expiry_ms != 0)
+        return RC_PROTOCOL;
+    if (p->session_expiry_s == UINT32_MAX)
+        expiry_ms = SESSION_NEVER_EXPIRES;
+    s->expiry_ms = expiry_ms;
+    session_set_expiry(s->session, expiry_ms);
+    return RC_OK;
+}
+
+enum rc mqtt_on_disconnect(struct mqtt_session *s, const struct mqtt_frame *frame)
+{
+    struct mqtt_disconnect d;
+    enum rc rc = mqtt_decode_disconnect(frame->body, s->version, &d);
+
+    if (rc == RC_OK)
+        rc = change_expiry(s, &d.properties);
+    if (rc != RC_OK)
+        return rc;
+    /* 3.14.4-3: only 0x00 is a goodbye that forgets the will */
+    s->is_goodbye = d.reason == MQTT_SUCCESS;
+    log_event(LOG_INFO, "mqtt.disconnected", "conn=%llu reason=0x%02x",
+              (unsigned long long)conn_id(s->conn), d.reason);
+    mqtt_enter(s, STATE_CLOSING);
+    conn_finish(s->conn, RC_OK);
+    return RC_OK;
+}
+
+/* No authentication method is offered, so CONNECT named none, and AUTH is out of place (4.12.0-7).
+ */
+enum rc mqtt_on_auth(struct mqtt_session *s, const struct mqtt_frame *frame)
+{
+    struct mqtt_disconnect auth;
+    enum rc rc = mqtt_decode_auth(frame->body, &auth);
+
+    (void)s;
+    return rc == RC_OK ? RC_PROTOCOL : rc;
+}

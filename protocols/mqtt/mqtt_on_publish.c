@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a client publishes: PUBLISH, and PUBREL of its QoS 2 messages. */
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/core/core.h"
+#include "broker/core/message.h"
+#include "broker/core/publish.h"
+#include "broker/core/session.h"
+#include "protocols/mqtt/mqtt_errors.h"
+#include "protocols/mqtt/mqtt_int.h"
+#include "protocols/mqtt/mqtt_map.h"
+
+/* Topics that mean something to the broker itself are nobody's to publish to. */
+bool mqtt_may_publish_to(struct slice topic)
+{
+    static const struct slice ours[] = {
+        { (const uint8_t *)"$SYS", 4 },     { (const uint8_t *)"$share", 6 },
+        { (const uint8_t *)"$queue", 6 },   { (const uint8_t *)"$stream", 7 },
+        { (const uint8_t *)"$CONTROL", 8 },
+    };
+
+    if (topic.len == 0 || topic.at[0] != '$')
+        return true;
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        if (slice_starts(topic, ours[i]) &&
+            (topic.len == ours[i].len || topic.at[ours[i].len] == '/'))
+            return false;
+    }
+    return true;
+}
+
+/* ---- topic aliases (3.3.2.3.4) ---- */
+
+static enum rc set_alias(struct mqtt_session *s, unsigned alias, struct slice topic)
+{
+    struct mqtt_alias *slot;
+    uint8_t *copy = mem_try(topic.len);
+
+    if (copy == NULL)
+        return RC_MEMORY;
+    memcpy(copy, topic.at, topic.len);
+    if (s->aliases == NULL)
+        s->aliases = mem_new_array(struct mqtt_alias, MQTT_ALIAS_MAX);
+    slot = &s->aliases[alias - 1];
+    mem_free(slot->at);
+    *slot = (struct mqtt_alias){ copy, (uint32_t)topic.len };
+    return RC_OK;
+}
+
+/* The topic that is meant, by name or by alias. */
+static enum rc resolve_topic(struct mqtt_session *s, const struct mqtt_publish *p,
+                             struct slice *ret)
+{
+    unsigned alias = p->properties.topic_alias;
+
+    *ret = p->topic;
+    if (!mqtt_has(&p->properties, MQTT_TOPIC_ALIAS))
+        return p->topic.len > 0 ? RC_OK : RC_PROTOCOL;
+    if (alias == 0 || alias > MQTT_ALIAS_MAX)
+        return mqtt_fail(s, RC_PROTOCOL, MQTT_TOPIC_ALIAS_INVALID);
+    if (p->topic.len > 0)
+        return mqtt_topic_is_valid(p->topic) ? set_alias(s, alias, p->topic) : RC_OK;
+    if (s->aliases == NULL || s->aliases[alias - 1].at == NULL)
+        return mqtt_fail(s, RC_PROTOCOL, MQTT_TOPIC_ALIAS_INVALID);
+    *ret = slice_of(s->aliases[alias - 1].at, s->aliases[alias - 1].len);
+    return RC_OK;
+}
+
+/* ---- PUBLISH ---- */
+
+static enum rc check(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
+{
+    if (!mqtt_topic_is_valid(topic))
+        return mqtt_fail(s, RC_MALFORMED, MQTT_TOPIC_NAME_INVALID);
+    if (p->properties.present == 0)
+        return RC_OK;
+    if (mqtt_has(&p->properties, MQTT_SUBSCRIPTION_ID)) /* 3.3.4-6 */
+        return RC_PROTOCOL;
+    if (mqtt_has(&p->properties, MQTT_RESPONSE_TOPIC) && /* 3.3.2-14 */
+        !mqtt_topic_is_valid(p->properties.response_topic))
+        return RC_PROTOCOL;
+    return RC_OK;
+}
+
+static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
+{
+    struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name };
+    struct message *message;
+    enum rc rc;
+
+    if (!mqtt_may_publish_to(topic))
+        return RC_REFUSED;
+    rc = mqtt_map_publish(p, topic, &origin, &message);
+    return rc == RC_OK ? publish_address(s->client, &message) : rc;
+}
+
+/* What the client is told. RC_CLOSED: its version has no word for it but the end. */
+static enum rc verdict(struct mqtt_session *s, enum rc rc, uint8_t *ret_reason)
+{
+    const struct mqtt_error *error = mqtt_error(rc);
+
+    if (rc != RC_OK && rc != RC_NO_ROUTE)
+        log_peer(LOG_NOTICE, "mqtt.publish_refused", "conn=%llu rc=%s",
+                 (unsigned long long)conn_id(s->conn), rc_word(rc));
+    *ret_reason = s->version >= MQTT_V5 ? error->publish : 0;
+    return s->version < MQTT_V5 && error->publish_3 == MQTT3_CLOSE ? rc : RC_OK;
+}
+
+static enum rc on_qos_1(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
+{
+    uint8_t reason;
+    enum rc rc = verdict(s, publish(s, p, topic), &reason);
+
+    if (rc == RC_OK)
+        rc = mqtt_ack_later(s, MQTT_PUBACK, p->packet_id, reason);
+    if (rc == RC_OK)
+        s->open_inbound++;
+    return rc;
+}
+
+static enum rc on_qos_2(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
+{
+    uint32_t note = NOTE_INBOUND | p->packet_id;
+    uint8_t reason;
+    enum rc rc;
+
+    /* 4.3.3-10: until PUBREL the same id is the same message, whatever it holds */
+    if (!slice_is_none(session_note_get(s->session, note)))
+        return mqtt_ack_later(s, MQTT_PUBREC, p->packet_id, MQTT_SUCCESS);
+    rc = verdict(s, publish(s, p, topic), &reason);
+    if (rc == RC_OK)
+        rc = mqtt_ack_later(s, MQTT_PUBREC, p->packet_id, reason);
+    if (rc != RC_OK)
+        return rc;
+    s->open_inbound++;
+    if (reason < MQTT_UNSPECIFIED_ERROR) /* with the message in one commit */
+        session_note_put(s->session, note, SLICE(""));
+    return RC_OK;
+}
+
+/* 3.3.4-7; older versions know no such limit */
+static bool is_over_receive_maximum(const struct mqtt_session *s, const struct mqtt_publish *p)
+{
+    return s->version >= MQTT_V5 && s->open_inbound >= MQTT_RECEIVE_MAX &&
+           slice_is_none(session_note_get(s->session, NOTE_INBOUND | p->packet_id));
+}
+
+enum rc mqtt_on_publish(struct mqtt_session *s, const struct mqtt_frame *frame)
+{
+    struct mqtt_publish p;
+    struct slice topic;
+    uint8_t reason;
+    enum rc rc = mqtt_decode_publish(frame, s->version, &p);
+
+    if (rc == RC_OK)
+        rc = resolve_topic(s, &p, &topic);
+    if (rc == RC_OK)
+        rc = check(s, &p, topic);
+    if (rc != RC_OK)
+        return rc;
+    if (p.qos == 0) {
+        (void)verdict(s, publish(s, &p, topic), &reason); /* QoS 0 has no answer */
+        return RC_OK;
+    }
+    if (is_over_receive_maximum(s, &p))
+        return mqtt_fail(s, RC_PROTOCOL, MQTT_RECEIVE_MAXIMUM_EXCEEDED);
+    return p.qos == 1 ? on_qos_1(s, &p, topic) : on_qos_2(s, &p, topic);
+}
+
+enum rc mqtt_on_pubrel(struct mqtt_session *s, const struct mqtt_frame *frame)
+{
+    struct mqtt_ack ack;
+    enum rc rc = mqtt_decode_ack(frame, s->version, &ack);
+    uint32_t note = NOTE_INBOUND | ack.packet_id;
+
+    if (rc != RC_OK)
+        return rc;
+    if (slice_is_none(session_note_get(s->session, note))) {
+        mqtt_send_ack(s, MQTT_PUBCOMP, ack.packet_id,
+                      s->version >= MQTT_V5 ? MQTT_PACKET_ID_NOT_FOUND : MQTT_SUCCESS);
+        return RC_OK;
+    }
+    /* PUBCOMP frees the id for a new message, so it waits until we have durably forgotten it */
+    session_note_delete(s->session, note);
+    return mqtt_ack_later(s, MQTT_PUBCOMP, ack.packet_id, MQTT_SUCCESS);
+}

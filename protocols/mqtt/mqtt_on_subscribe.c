@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/core/filter.h"
+#include "broker/core/session.h"
+#include "protocols/mqtt/mqtt_errors.h"
+#include "protocols/mqtt/mqtt_int.h"
+
+static enum retained_wanted retained_of(const struct mqtt_session *s,
+                                        const struct mqtt_filter *filter)
+{
+    if (s->version < MQTT_V5)
+        return RETAINED_ALWAYS;
+    switch (filter->retain_handling) {
+    case 0:
+        return RETAINED_ALWAYS;
+    case 1:
+        return RETAINED_IF_NEW;
+    default:
+        return RETAINED_NEVER;
+    }
+}
+
+static enum rc subscribe_plain(struct mqtt_session *s, const struct mqtt_filter *filter,
+                               uint32_t id)
+{
+    struct subscription_spec spec = { .text = filter->filter,
+                                      .id = id,
+                                      .qos = filter->qos,
+                                      .is_no_local = filter->no_local || s->is_bridge,
+                                      .is_retain_as_published =
+                                          filter->retain_as_published || s->is_bridge };
+    struct filter *compiled = NULL;
+    bool is_replaced;
+    enum rc rc = filter_from_mqtt(filter->filter, &compiled);
+
+    if (rc == RC_OK) {
+        spec.filter = compiled;
+        rc = session_subscribe(s->session, &spec, retained_of(s, filter), &is_replaced);
+    }
+    filter_free(&compiled);
+    return rc;
+}
+
+/* One filter's answer: what was granted, or why not. */
+static uint8_t subscribe_one(struct mqtt_session *s, const struct mqtt_filter *filter, uint32_t id)
+{
+    struct slice name, rest;
+    uint8_t granted = filter->qos;
+    enum rc rc = RC_OK;
+
+    if (!mqtt_filter_is_valid(filter->filter))
+        return MQTT_TOPIC_FILTER_INVALID;
+    switch (mqtt_filter_kind(filter->filter, &name, &rest)) {
+    case MQTT_FILTER_PLAIN:
+        rc = subscribe_plain(s, filter, id);
+        break;
+    case MQTT_FILTER_QUEUE:
+        rc = mqtt_queue_subscribe(s, filter, id, &granted);
+        break;
+    case MQTT_FILTER_SHARED:
+        return MQTT_SHARED_NOT_SUPPORTED;
+    case MQTT_FILTER_BAD:
+        return MQTT_TOPIC_FILTER_INVALID;
+    }
+    if (rc == RC_OK)
+        return granted;
+    log_peer(LOG_NOTICE, "mqtt.subscribe_refused", "conn=%llu rc=%s filter=%s",
+             (unsigned long long)conn_id(s->conn), rc_word(rc),
+             log_quote(filter->filter.at, filter->filter.len));
+    return mqtt_error(rc)->subscribe;
+}
+
+/* 3.8.3-4 and 4.8.2: what makes the whole packet a protocol error, whatever else it asks. */
+static enum rc check_filters(struct mqtt_session *s, struct rd filters, bool has_options)
+{
+    struct mqtt_filter filter;
+    struct slice name, rest;
+
+    while (mqtt_next_filter(&filters, has_options, &filter)) {
+        if (!mqtt_filter_is_valid(filter.filter))
+            return mqtt_fail(s, RC_MALFORMED, MQTT_TOPIC_FILTER_INVALID);
+        if (filter.no_local && mqtt_filter_kind(filter.filter, &name, &rest) == MQTT_FILTER_SHARED)
+            return RC_PROTOCOL;
+    }
+    return RC_OK;
+}
+
+/* The answer in the version's own codes. */
+static uint8_t code_for(const struct mqtt_session *s, uint8_t reason)
+{
+    if (s->version >= MQTT_V5 || reason <= MQTT_GRANTED_QOS_2)
+        return reason;
+    return MQTT3_SUBSCRIBE_FAILURE;
+}
+
+/* SUBACK and UNSUBACK wait until the change is durable, if the session is. */
+static enum rc answer(struct mqtt_session *s, enum mqtt_type type, const struct mqtt_suback *ack)
+{
+    struct mqtt_answer later = { .kind = ANSWER_PACKET };
+    struct wr count = wr_counting(), w;
+    enum rc rc;
+
+    mqtt_encode_suback(&count, s->version, type, ack);
+    if (count.len > s->packet_max)
+        return mqtt_fail(s, RC_TOO_LARGE, MQTT_PACKET_TOO_LARGE);
+    later.owned = mem_try(count.len);
+    if (later.owned == NULL)
+        return RC_MEMORY;
+    w = wr_of(later.owned, count.len);
+    mqtt_encode_suback(&w, s->version, type, ack);
+    ASSERT(!w.bad);
+    later.len = (uint32_t)w.len;
+    if (s->is_durable) {
+        rc = mqtt_answer_later(s, &later);
+        if (rc == RC_OK)
+            return RC_OK;
+    } else {
+        conn_write(s->conn, wr_slice(&w));
+        count_add(COUNT_MQTT_PACKETS_OUT, 1);
+        rc = RC_OK;
+    }
+    mem_free(later.owned);
+    return rc;
+}
+
+/* Runs `one` over all filters and answers with what it gave. */
+typedef uint8_t filter_fn(struct mqtt_session *s, const struct mqtt_filter *filter, uint32_t id);
+
+static enum rc for_each(struct mqtt_session *s, enum mqtt_type type,
+                        const struct mqtt_subscribe *packet, filter_fn *one)
+{
+    struct mqtt_suback ack = { .packet_id = packet->packet_id };
+    struct rd filters = packet->filters;
+    bool has_options = type == MQTT_SUBACK;
+    struct mqtt_filter filter;
+    uint8_t *codes;
+    size_t n = 0;
+    enum rc rc = RC_MEMORY;
+
+    if (packet->filter_count > MQTT_FILTERS_MAX)
+        return mqtt_fail(s, RC_LIMIT, MQTT_QUOTA_EXCEEDED);
+    codes = mem_try(packet->filter_count);
+    if (codes == NULL)
+        return rc;
+    while (mqtt_next_filter(&filters, has_options, &filter))
+        codes[n++] = code_for(s, one(s, &filter, packet->properties.subscription_id));
+    ASSERT(n == packet->filter_count);
+    ack.reasons = slice_of(codes, n);
+    rc = answer(s, type, &ack);
+    mem_free(codes);
+    return rc;
+}
+
+enum rc mqtt_on_subscribe(struct mqtt_session *s, const struct mqtt_frame *frame)
+{
+    struct mqtt_subscribe packet;
+    enum rc rc = mqtt_decode_subscribe(frame->body, s->version, &packet);
+
+    if (rc == RC_OK)
+        rc = check_filters(s, packet.filters, true);
+    return rc == RC_OK ? for_each(s, MQTT_SUBACK, &packet, subscribe_one) : rc;
+}
+
+static uint8_t unsubscribe_one(struct mqtt_session *s, const struct mqtt_filter *filter,
+                               uint32_t id)
+{
+    struct slice name, rest;
+    enum rc rc;
+
+    (void)id; /* UNSUBSCRIBE has none */
+    if (mqtt_filter_kind(filter->filter, &name, &rest) == MQTT_FILTER_QUEUE)
+        rc = mqtt_queue_unsubscribe(s, filter->filter);
+    else
+        rc = session_unsubscribe(s->session, filter->filter);
+    if (rc == RC_NOT_FOUND)
+        return MQTT_NO_SUBSCRIPTION_EXISTED;
+    return rc == RC_OK ? MQTT_SUCCESS : mqtt_error(rc)->subscribe;
+}
+
+enum rc mqtt_on_unsubscribe(struct mqtt_session *s, const struct mqtt_frame *frame)
+{
+    struct mqtt_subscribe packet;
+    enum rc rc = mqtt_decode_unsubscribe(frame->body, s->version, &packet);
+
+    if (rc == RC_OK)
+        rc = check_filters(s, packet.filters, false);
+    return rc == RC_OK ? for_each(s, MQTT_UNSUBACK, &packet, unsubscribe_one) : rc;
+}
