@@ -5,3 +5,6 @@ EXTRA_DIST += .clang-format .editorconfig %D%/run \
 	%D%/style/layers %D%/style/long-functions \
 	%D%/lib/tercet.py %D%/lib/suite.h
 EXTRA_DIST += dev .ci/run
+EXTRA_DIST += %D%/clients/against.py %D%/clients/test_amqp_tools.py \
+	%D%/clients/test_confluent.py %D%/clients/test_kafka_python.py %D%/clients/test_kcat.py \
+	%D%/clients/test_mosquitto_tools.py %D%/clients/test_paho.py %D%/clients/test_pika.py
