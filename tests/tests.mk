@@ -8,3 +8,6 @@ EXTRA_DIST += dev .ci/run
 EXTRA_DIST += %D%/clients/against.py %D%/clients/test_amqp_tools.py \
 	%D%/clients/test_confluent.py %D%/clients/test_kafka_python.py %D%/clients/test_kcat.py \
 	%D%/clients/test_mosquitto_tools.py %D%/clients/test_paho.py %D%/clients/test_pika.py
+EXTRA_DIST += README.md ARCHITECTURE.md CONTRIBUTING.md SECURITY.md CHANGELOG.md LICENSE \
+	examples/README.md examples/jobs_kafka.py examples/log_kafka.py examples/sensor_mqtt.py \
+	examples/worker_amqp.py
