@@ -11,6 +11,8 @@ libbase_a_SOURCES = \
 	%D%/map.c %D%/map.h \
 	%D%/mem.c %D%/mem.h \
 	%D%/number.c %D%/number.h \
+	%D%/options.c %D%/options.h %D%/options_int.h \
+	%D%/options_file.c %D%/options_write.c \
 	%D%/random.c %D%/random.h \
 	%D%/rc.c %D%/rc.h \
 	%D%/ring.c %D%/ring.h \

@@ -1,1 +1,18 @@
-# fragment of the room broker/main
+# The daemon. Each protocol brings its library.
+sbin_PROGRAMS += tercetd
+tercetd_SOURCES = \
+	%D%/boot.c %D%/boot.h %D%/boot_int.h \
+	%D%/boot_listen.c \
+	%D%/main.c \
+	%D%/place.c %D%/place.h \
+	%D%/protocols.c %D%/protocols.h \
+	%D%/ready.c %D%/ready.h \
+	%D%/settings.c %D%/settings.h
+tercetd_LDADD = libmqtt.a libmqttcodec.a \
+	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(NET_LIBS) $(BASE_LIBS)
+
+# tercet.conf(5) is written by the table of options.
+dist_man_MANS += man/tercetd.8 man/tercet.conf.5
+CLEANFILES += man/tercet.conf.5
+man/tercet.conf.5: tercetd$(EXEEXT)
+	$(AM_V_GEN)mkdir -p man && ./tercetd$(EXEEXT) --print-man >$@.new && mv $@.new $@

@@ -66,7 +66,7 @@ uint16_t conn_local_port(const struct conn *conn)
 
 bool conn_is_loopback(const struct conn *conn)
 {
-    return conn->is_loopback;
+    return conn->is_loopback || conn->listener->config.is_trusting;
 }
 
 bool conn_is_tls(const struct conn *conn)

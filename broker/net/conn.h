@@ -20,7 +20,8 @@ const char *conn_peer(const struct conn *conn);
 /* The address and port the peer connected to, as numbers for those who must advertise it. */
 const char *conn_local_host(const struct conn *conn);
 uint16_t conn_local_port(const struct conn *conn);
-bool conn_is_loopback(const struct conn *conn); /* loopback address or Unix socket */
+/* Came over a loopback address or a Unix socket, or to a listener that trusts everybody alike. */
+bool conn_is_loopback(const struct conn *conn);
 bool conn_is_tls(const struct conn *conn);
 const char *conn_listener_name(const struct conn *conn);
 struct loop *conn_loop(const struct conn *conn);

@@ -19,6 +19,7 @@ struct listener_config {
     uint16_t port;       /* 0: any free one */
     struct tls *tls;     /* NULL: plain; borrowed until the listener is freed */
     unsigned max_connections;
+    bool is_trusting; /* its peers count as if they were on this machine */
     const struct protocol *protocol;
     void *context; /* for protocol->on_open */
 };
@@ -34,7 +35,8 @@ uint16_t listener_port(const struct listener *listener);
 bool listener_is_tls(const struct listener *listener);
 const struct protocol *listener_protocol(const struct listener *listener);
 /* Asks every connection of the loop to say goodbye (on_shutdown), then closes those left after
- * `grace_ms`; calls done(arg) when none is left. */
+ * `grace_ms`; calls done(arg) when none is left. Again before that: `grace_ms` counts from now and
+ * the later done() is called. */
 void net_shutdown(struct loop *loop, unsigned grace_ms, void (*done)(void *arg), void *arg);
 
 #endif

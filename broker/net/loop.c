@@ -249,6 +249,17 @@ out:
     return rc;
 }
 
+/* What came after the last turn: its poster stops with the loop. */
+static void drop_posted(struct loop *loop)
+{
+    struct list calls;
+
+    list_init(&calls);
+    mailbox_take(&loop->posted, &calls);
+    while (!list_is_empty(&calls))
+        link_remove(calls.head.next);
+}
+
 void loop_free(struct loop **loop)
 {
     struct loop *l = *loop;
@@ -271,6 +282,7 @@ void loop_free(struct loop **loop)
         event_base_free(l->base);
     }
     output_free_pools(l);
+    drop_posted(l);
     mailbox_done(&l->posted);
     heap_done(&l->timers);
     mem_free(l->input);

@@ -45,13 +45,14 @@ void shutdown_look(struct loop *loop)
 
 void net_shutdown(struct loop *loop, unsigned grace_ms, void (*done)(void *arg), void *arg)
 {
-    ASSERT(!loop->is_shutting);
-    loop->is_shutting = true;
     loop->on_shut = done;
     loop->shut_arg = arg;
-    timer_init(&loop->grace, loop, on_grace, loop);
-    LIST_EACH (k, &loop->conns) {
-        say_goodbye(CONTAINER_OF(k, struct conn, all));
+    if (!loop->is_shutting) {
+        loop->is_shutting = true;
+        timer_init(&loop->grace, loop, on_grace, loop);
+        LIST_EACH (k, &loop->conns) {
+            say_goodbye(CONTAINER_OF(k, struct conn, all));
+        }
     }
     timer_start(&loop->grace, list_is_empty(&loop->conns) ? 0 : grace_ms);
 }

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/main/boot.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "broker/base/log.h"
+#include "broker/base/text.h"
+#include "broker/core/core.h"
+#include "broker/main/boot_int.h"
+#include "broker/main/place.h"
+#include "broker/main/settings.h"
+#include "broker/net/listener.h"
+#include "broker/net/tls.h"
+#include "storage/lmdb/lmdb_store.h"
+#include "storage/mem/mem_store.h"
+
+/* ---- core and loop together ---- */
+
+static void poll_core(void *arg)
+{
+    struct broker *b = arg;
+
+    atomic_store(&b->is_woken, false); /* before the look: what comes later wakes again */
+    core_poll(b->core);
+}
+
+/* Any thread. The call is in the loop's list at most once. */
+static void wake_core(void *arg)
+{
+    struct broker *b = arg;
+
+    if (!atomic_exchange(&b->is_woken, true))
+        loop_post(b->loop, &b->wake_call);
+}
+
+static void end_turn(void *arg)
+{
+    struct broker *b = arg;
+    uint64_t now_ns = loop_now_ns(b->loop);
+    uint64_t deadline_ns;
+
+    core_turn_end(b->core);
+    deadline_ns = core_next_deadline_ns(b->core);
+    if (deadline_ns == b->deadline_ns)
+        return;
+    b->deadline_ns = deadline_ns;
+    timer_stop(&b->deadline);
+    if (deadline_ns != UINT64_MAX)
+        timer_start(&b->deadline,
+                    deadline_ns <= now_ns ? 0 : (deadline_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+static void on_deadline(void *arg)
+{
+    struct broker *b = arg;
+
+    b->deadline_ns = 0; /* whatever it says next, the timer starts anew */
+    core_poll(b->core);
+}
+
+/* ---- the store ---- */
+
+static void explain_store(const struct broker *b, enum rc rc, struct text *why)
+{
+    const char *place = b->place;
+
+    switch ((int)rc) {
+    case RC_LOCKED:
+        text_format(why,
+                    "the store in %s is in use by another tercetd; --data DIR names another one, "
+                    "and --ephemeral needs none",
+                    place);
+        return;
+    case RC_VERSION:
+        text_format(why, "the store in %s was written by a newer version of tercet", place);
+        return;
+    case RC_REFUSED:
+        text_format(why, "the store in %s may not be read or written by this user", place);
+        return;
+    default:
+        text_format(why, "the store in %s cannot be opened: %s (the log says more)", place,
+                    rc_word(rc));
+        return;
+    }
+}
+
+static enum rc open_store(struct broker *b, struct text *why)
+{
+    const struct settings *s = b->settings;
+    struct store_config config = STORE_CONFIG_DEFAULT;
+    enum rc rc;
+
+    config.cache_bytes = s->cache_bytes;
+    config.segment_first_bytes = s->segment_first_bytes;
+    config.segment_max_bytes = s->segment_max_bytes;
+    config.interval_ms = (unsigned)s->sync_interval_ms;
+    config.is_prewritten = s->prewrite;
+    config.has_sync = s->sync;
+    if (s->ephemeral)
+        return mem_store_open(&config, &b->store);
+    rc = place_find(s->data, &b->place, why);
+    if (rc != RC_OK)
+        return rc;
+    config.directory = b->place;
+    text_format(why, "only --ephemeral yet: ");
+    rc = RC_UNSUPPORTED;
+    if (rc != RC_OK)
+        explain_store(b, rc, why);
+    return rc;
+}
+
+static enum rc open_core(struct broker *b, struct text *why)
+{
+    const struct settings *s = b->settings;
+    struct core_config config = CORE_CONFIG_DEFAULT;
+    enum rc rc;
+
+    config.auto_stream = s->auto_stream;
+    config.default_partitions = (unsigned)s->default_partitions;
+    config.dots_as_rabbitmq = s->mqtt_dots != 0;
+    config.retention_ms = s->retention_ms;
+    config.retention_bytes = s->retention_bytes;
+    config.consumed_retention_ms = s->consumed_retention_ms;
+    config.wake = wake_core;
+    config.wake_arg = b;
+    rc = core_new(b->store, &config, &b->core);
+    if (rc != RC_OK) {
+        text_format(why, "the catalogue of the store cannot be read: %s (the log says more)",
+                    rc_word(rc));
+        return rc;
+    }
+    timer_init(&b->deadline, b->loop, on_deadline, b);
+    loop_add_turn_end(b->loop, end_turn, b);
+    for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++)
+        if (protocols[i].start != NULL)
+            b->contexts[i] = protocols[i].start(b->core, b->loop, s);
+    return RC_OK;
+}
+
+/* ---- the end ---- */
+
+static void on_all_gone(void *arg)
+{
+    struct broker *b = arg;
+
+    loop_stop(b->loop);
+}
+
+/* The first signal asks for a clean end, the second for one that does not wait for clients. */
+static void on_end_signal(void *arg)
+{
+    struct broker *b = arg;
+    uint64_t grace_ms = b->settings->shutdown_grace_ms;
+
+    if (b->is_ending) {
+        loop_stop(b->loop);
+        return;
+    }
+    b->is_ending = true;
+    log_event(LOG_NOTICE, "broker.stopping", "grace_ms=%llu", (unsigned long long)grace_ms);
+    for (unsigned i = 0; i < b->listener_count; i++)
+        listener_close(&b->listeners[i]);
+    b->listener_count = 0;
+    net_shutdown(b->loop, (unsigned)grace_ms, on_all_gone, b);
+}
+
+static enum rc watch_signals(struct broker *b, struct text *why)
+{
+    static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        if (loop_on_signal(b->loop, signals[i], on_end_signal, b) != RC_OK) {
+            text_format(why, "signals cannot be watched");
+            return RC_SYSTEM;
+        }
+    }
+    return RC_OK;
+}
+
+/* ---- start and stop ---- */
+
+enum rc broker_start(const struct settings *settings, struct broker **ret, struct text *why)
+{
+    struct broker *b = mem_new(struct broker);
+    enum rc rc, stop_rc;
+
+    b->settings = settings;
+    b->wake_call = (struct loop_call){ .call = poll_core, .arg = b };
+    rc = loop_new(&b->loop);
+    if (rc != RC_OK) {
+        text_format(why, "the event loop cannot be made");
+        goto out;
+    }
+    rc = watch_signals(b, why);
+    if (rc != RC_OK)
+        goto out;
+    rc = boot_check_exposure(settings, why);
+    if (rc != RC_OK)
+        goto out;
+    rc = open_store(b, why);
+    if (rc != RC_OK)
+        goto out;
+    rc = open_core(b, why);
+    if (rc != RC_OK)
+        goto out;
+    rc = boot_listen(b, why);
+    if (rc != RC_OK)
+        goto out;
+    *ret = b;
+    b = NULL; /* given */
+out:
+    stop_rc = broker_stop(&b);
+    return rc != RC_OK ? rc : stop_rc;
+}
+
+void broker_run(struct broker *broker)
+{
+    loop_run(broker->loop);
+}
+
+static void set_true(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+/* After a second signal, or a failed start: connections that are left go now. */
+static void close_connections(struct broker *b)
+{
+    bool is_done = false;
+
+    if (b->loop == NULL || b->core == NULL)
+        return;
+    net_shutdown(b->loop, 0, set_true, &is_done);
+    while (!is_done)
+        loop_turn(b->loop, 1);
+}
+
+enum rc broker_stop(struct broker **broker)
+{
+    struct broker *b = *broker;
+    enum rc rc = RC_OK;
+
+    if (b == NULL)
+        return RC_OK;
+    for (unsigned i = 0; i < b->listener_count; i++)
+        listener_close(&b->listeners[i]);
+    close_connections(b);
+    for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++)
+        if (protocols[i].stop != NULL && b->contexts[i] != NULL)
+            protocols[i].stop(b->contexts[i]);
+    if (b->core != NULL)
+        core_turn_end(b->core);
+    if (b->store != NULL && b->core != NULL)
+        rc = store_flush(b->store);
+    core_free(&b->core);
+    if (b->store != NULL)
+        store_close(&b->store);
+    timer_done(&b->deadline);
+    for (unsigned i = 0; i < b->tls_count; i++)
+        tls_free(&b->tls[i]);
+    loop_free(&b->loop);
+    mem_free(b->place);
+    MEM_FREE(*broker);
+    return rc;
+}
+
+unsigned broker_listener_count(const struct broker *broker)
+{
+    return broker->listener_count;
+}
+
+const struct listener *broker_listener(const struct broker *broker, unsigned i)
+{
+    ASSERT(i < broker->listener_count);
+    return broker->listeners[i];
+}
+
+const char *broker_store_place(const struct broker *broker)
+{
+    return broker->place == NULL ? "in memory" : broker->place;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files that put the broker together share. */
+#ifndef TERCET_BROKER_MAIN_BOOT_INT_H
+#define TERCET_BROKER_MAIN_BOOT_INT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "broker/main/protocols.h"
+#include "broker/main/settings.h"
+#include "broker/net/loop.h"
+
+#define NS_PER_MS 1000000u
+/* Each section may name several addresses; the loopback ones come to these. */
+#define BROKER_LISTENERS_MAX (LISTENERS_MAX * 4 + SETTINGS_PROTOCOLS * 2)
+
+struct core;
+struct listener;
+struct store;
+struct text;
+struct tls;
+
+struct broker {
+    const struct settings *settings; /* borrowed until broker_stop() */
+    struct loop *loop;
+    struct store *store;
+    struct core *core;
+    void *contexts[SETTINGS_PROTOCOLS]; /* what each protocol's sessions share */
+    char *place;                        /* the store's directory; NULL: in memory */
+    struct listener *listeners[BROKER_LISTENERS_MAX];
+    unsigned listener_count;
+    struct tls *tls[LISTENERS_MAX];
+    unsigned tls_count;
+    struct timer deadline;
+    uint64_t deadline_ns; /* what `deadline` is set to; 0: unknown */
+    struct loop_call wake_call;
+    _Atomic bool is_woken; /* wake_call is posted and did not run yet */
+    bool is_ending;
+};
+
+/* RC_REFUSED: a listener could be reached from other machines, and nobody said that it may. */
+enum rc boot_check_exposure(const struct settings *settings, struct text *why);
+/* Opens all listeners, or says why one could not be. */
+enum rc boot_listen(struct broker *b, struct text *why);
+
+#endif

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which sockets the settings ask for, and opening them. */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "broker/base/log.h"
+#include "broker/base/text.h"
+#include "broker/main/boot_int.h"
+#include "broker/net/listener.h"
+#include "broker/net/protocol.h"
+#include "broker/net/tls.h"
+
+/* A free port of 127.0.0.1 may be taken on ::1: then another one is tried. */
+#define FREE_PORT_TRIES 16
+#define LOOPBACK_IPV4   "127.0.0.1"
+#define LOOPBACK_IPV6   "::1"
+
+/* ---- who could reach it ---- */
+
+static bool is_local(const char *address)
+{
+    struct in_addr in;
+    struct in6_addr in6;
+
+    if (inet_pton(AF_INET, address, &in) == 1)
+        return ntohl(in.s_addr) >> 24 == IN_LOOPBACKNET;
+    if (inet_pton(AF_INET6, address, &in6) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&in6);
+    return slice_starts(slice_str(address), SLICE("unix:"));
+}
+
+/* Takes the next address of a list with commas; false at its end. */
+static bool next_address(struct slice *list, char **ret)
+{
+    const uint8_t *comma = list->len == 0 ? NULL : memchr(list->at, ',', list->len);
+    struct slice one = *list;
+
+    if (list->len == 0)
+        return false;
+    if (comma != NULL)
+        one.len = (size_t)(comma - list->at);
+    *list = slice_after(*list, comma == NULL ? one.len : one.len + 1);
+    while (one.len > 0 && one.at[0] == ' ')
+        one = slice_after(one, 1);
+    while (one.len > 0 && one.at[one.len - 1] == ' ')
+        one.len--;
+    *ret = mem_copy_text(one);
+    return true;
+}
+
+enum rc boot_check_exposure(const struct settings *settings, struct text *why)
+{
+    enum rc rc = RC_OK;
+
+    if (settings->allow_anonymous_remote)
+        return RC_OK;
+    LIST_EACH (k, &settings->listeners) {
+        const struct listener_settings *l = CONTAINER_OF(k, struct listener_settings, link);
+        struct slice list = slice_str(l->address);
+        char *address;
+
+        while (next_address(&list, &address)) {
+            if (rc == RC_OK && !is_local(address)) {
+                text_format(
+                    why,
+                    "listener %s: others can reach %s, and there are no users: everybody "
+                    "could do everything. Say allow_anonymous_remote = yes if that is meant",
+                    l->name, address);
+                rc = RC_REFUSED;
+            }
+            mem_free(address);
+        }
+    }
+    return rc;
+}
+
+/* ---- opening ---- */
+
+static void explain(const struct listener_config *config, enum rc rc, struct text *why)
+{
+    const char *name = config->protocol->name;
+
+    switch ((int)rc) {
+    case RC_IN_USE:
+        text_format(why,
+                    "%s: port %u of %s is in use by another program; --port-%s N takes another "
+                    "one, and 0 any free one",
+                    name, config->port, config->address, name);
+        return;
+    case RC_REFUSED:
+        text_format(why, "%s: this user may not listen on %s port %u", name, config->address,
+                    config->port);
+        return;
+    case RC_INVALID:
+        text_format(why, "%s: %s is no address of this machine", name, config->address);
+        return;
+    default:
+        text_format(why, "%s: cannot listen on %s port %u: %s", name, config->address, config->port,
+                    rc_word(rc));
+        return;
+    }
+}
+
+static enum rc open_one(struct broker *b, const struct listener_config *config)
+{
+    struct listener *l = NULL;
+    enum rc rc;
+
+    if (b->listener_count == BROKER_LISTENERS_MAX)
+        return RC_LIMIT;
+    rc = listener_open(b->loop, config, &l);
+    if (rc != RC_OK)
+        return rc;
+    b->listeners[b->listener_count++] = l;
+    log_event(LOG_NOTICE, "broker.listening", "protocol=%s address=%s port=%u tls=%s",
+              config->protocol->name, config->address, listener_port(l),
+              config->tls == NULL ? "no" : "yes");
+    return RC_OK;
+}
+
+/* Loopback of both families on one port. A machine without IPv6 has the one. */
+static enum rc try_loopback(struct broker *b, struct listener_config *config)
+{
+    unsigned before = b->listener_count;
+    enum rc rc;
+
+    config->address = LOOPBACK_IPV4;
+    rc = open_one(b, config);
+    if (rc != RC_OK)
+        return rc;
+    config->port = listener_port(b->listeners[before]);
+    config->address = LOOPBACK_IPV6;
+    rc = open_one(b, config);
+    if (rc == RC_OK || rc == RC_INVALID)
+        return RC_OK;
+    listener_close(&b->listeners[before]);
+    b->listener_count = before;
+    return rc;
+}
+
+static enum rc listen_on_loopback(struct broker *b, unsigned i, struct text *why)
+{
+    struct listener_config config = { .name = protocol_names[i],
+                                      .max_connections = (unsigned)b->settings->max_connections,
+                                      .protocol = protocols[i].protocol,
+                                      .context = b->contexts[i] };
+    unsigned tries = b->settings->port[i] == 0 ? FREE_PORT_TRIES : 1;
+    enum rc rc = RC_IN_USE;
+
+    while (rc == RC_IN_USE && tries-- > 0) {
+        config.port = (uint16_t)b->settings->port[i];
+        rc = try_loopback(b, &config);
+    }
+    if (rc != RC_OK)
+        explain(&config, rc, why);
+    return rc;
+}
+
+static enum rc load_tls(struct broker *b, const struct listener_settings *l, struct tls **ret,
+                        struct text *why)
+{
+    struct tls_config config = { .certificate_file = l->certificate,
+                                 .key_file = l->key,
+                                 .ca_file = l->client_ca,
+                                 .is_client_certificate_required = l->require_client_certificate };
+    enum rc rc = tls_new(&config, ret);
+
+    if (rc != RC_OK) {
+        text_format(why, "listener %s: its certificate and key cannot be used (the log says why)",
+                    l->name);
+        return rc;
+    }
+    b->tls[b->tls_count++] = *ret;
+    return RC_OK;
+}
+
+static enum rc listen_as_told(struct broker *b, const struct listener_settings *l, struct text *why)
+{
+    const struct protocol_row *row = &protocols[l->protocol];
+    struct listener_config config = { .name = l->name,
+                                      .max_connections = (unsigned)l->max_connections,
+                                      .is_trusting = b->settings->allow_anonymous_remote,
+                                      .protocol = row->protocol,
+                                      .context = b->contexts[l->protocol] };
+    struct slice list = slice_str(l->address);
+    char *address;
+    enum rc rc = RC_OK;
+
+    if (row->protocol == NULL) {
+        text_format(why, "listener %s: this build does not speak %s", l->name,
+                    protocol_names[l->protocol]);
+        return RC_UNSUPPORTED;
+    }
+    if (l->tls)
+        rc = load_tls(b, l, &config.tls, why);
+    config.port = l->tls ? row->protocol->default_tls_port : row->protocol->default_port;
+    if (listener_settings_has_port(l))
+        config.port = (uint16_t)l->port;
+    while (rc == RC_OK && next_address(&list, &address)) {
+        config.address = address;
+        rc = open_one(b, &config);
+        if (rc == RC_INVALID && !listener_settings_has_address(l))
+            rc = RC_OK; /* the default names ::1 too, which not every machine has */
+        else if (rc != RC_OK)
+            explain(&config, rc, why);
+        else if (config.port == 0)
+            config.port = listener_port(b->listeners[b->listener_count - 1]);
+        mem_free(address);
+    }
+    return rc;
+}
+
+static bool has_own_listener(const struct settings *s, unsigned i)
+{
+    LIST_EACH (k, &s->listeners) {
+        if (CONTAINER_OF(k, struct listener_settings, link)->protocol == i)
+            return true;
+    }
+    return false;
+}
+
+enum rc boot_listen(struct broker *b, struct text *why)
+{
+    const struct settings *s = b->settings;
+
+    for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++) {
+        enum rc rc;
+
+        if (protocols[i].protocol == NULL || (has_own_listener(s, i) && !s->port_given[i]))
+            continue;
+        rc = listen_on_loopback(b, i, why);
+        if (rc != RC_OK)
+            return rc;
+    }
+    LIST_EACH (k, &s->listeners) {
+        enum rc rc = listen_as_told(b, CONTAINER_OF(k, struct listener_settings, link), why);
+
+        if (rc != RC_OK)
+            return rc;
+    }
+    return RC_OK;
+}

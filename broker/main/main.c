@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tercetd: reads what it is told, starts the broker, runs it, stops it. */
+#include <malloc.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/base/fault.h"
+#include "broker/base/log.h"
+#include "broker/base/text.h"
+#include "broker/main/boot.h"
+#include "broker/main/ready.h"
+#include "broker/main/settings.h"
+#include "config.h"
+
+/* Told in tercetd(8). */
+enum {
+    STATUS_OK = 0,
+    STATUS_FAILED = 1,
+    STATUS_USAGE = 2,  /* command line or configuration */
+    STATUS_LOCKED = 3, /* another process uses the store */
+};
+
+#define PRIVATE_UMASK 0077
+
+/* The writer and the record packer allocate and free runs of up to a megabyte in each turn; with
+ * the default thresholds each would be a mapping of its own, made and unmade by the kernel. The
+ * largest threshold that malloc takes is 32 MB. */
+#define MALLOC_MAP_BYTES  (32 << 20)
+#define MALLOC_TRIM_BYTES (64 << 20)
+
+static void say(FILE *to, struct text *text)
+{
+    struct slice s = text_slice(text);
+
+    /* Standard output may be closed; then nobody reads it. */
+    (void)fwrite(s.at, 1, s.len, to);
+    (void)fflush(to);
+    text_clear(text);
+}
+
+static void complain(struct text *why)
+{
+    (void)fprintf(stderr, "tercetd: %.*s\n", SLICE_FMT(text_slice(why)));
+}
+
+static void set_up_process(void)
+{
+    struct rlimit files;
+
+    (void)mallopt(M_MMAP_THRESHOLD, MALLOC_MAP_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, MALLOC_TRIM_BYTES);
+    (void)umask(PRIVATE_UMASK);
+    /* A connection is a descriptor: all that the system allows. */
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
+static int status_of(enum rc rc)
+{
+    if (rc == RC_OK)
+        return STATUS_OK;
+    return rc == RC_LOCKED ? STATUS_LOCKED : STATUS_FAILED;
+}
+
+/* Words that print something and end. */
+static bool print_and_end(const struct settings *s, struct text *out)
+{
+    if (s->help)
+        settings_write_help(out);
+    else if (s->version)
+        text_format(out, "tercetd %s\n", PACKAGE_VERSION);
+    else if (s->print_config)
+        settings_write_sample(out);
+    else if (s->print_man)
+        settings_write_man(out);
+    else if (s->test_config)
+        text_format(out, "the configuration is in order\n");
+    else
+        return false;
+    say(stdout, out);
+    return true;
+}
+
+static enum rc announce(const struct settings *s, const struct broker *broker, struct text *out)
+{
+    enum rc rc = RC_OK;
+
+    if (s->ready_file != NULL)
+        rc = ready_write(broker, s->ready_file, out);
+    if (rc != RC_OK || s->quiet)
+        return rc;
+    ready_greet(broker, out);
+    say(stdout, out);
+    return RC_OK;
+}
+
+static int serve(const struct settings *s)
+{
+    struct broker *broker = NULL;
+    struct text out = { 0 };
+    enum rc rc = broker_start(s, &broker, &out);
+    enum rc stop_rc;
+
+    if (rc == RC_OK)
+        rc = announce(s, broker, &out);
+    if (rc == RC_OK)
+        broker_run(broker);
+    else
+        complain(&out);
+    stop_rc = broker_stop(&broker);
+    if (stop_rc != RC_OK) {
+        log_event(LOG_ERROR, "broker.stopped", "why=\"not everything could be written\" rc=%s",
+                  rc_word(stop_rc));
+        rc = rc == RC_OK ? stop_rc : rc;
+    } else if (rc == RC_OK) {
+        log_event(LOG_NOTICE, "broker.stopped", "durable=yes");
+    }
+    if (s->ready_file != NULL && rc == RC_OK)
+        (void)unlink(s->ready_file); /* it says what is no longer true */
+    text_done(&out);
+    return status_of(rc);
+}
+
+int main(int argc, char *argv[])
+{
+    struct settings settings;
+    struct text out = { 0 };
+    int status = STATUS_OK;
+
+    set_up_process();
+    if (!fault_arm_from_environment()) {
+        (void)fprintf(stderr, "tercetd: TERCET_FAULT is not of the form name:n[:once|:kill]\n");
+        return STATUS_USAGE;
+    }
+    if (settings_read(&settings, argc, argv, &out) != RC_OK) {
+        say(stderr, &out);
+        status = STATUS_USAGE;
+    } else if (!print_and_end(&settings, &out)) {
+        log_set_threshold((enum log_level)settings.log_level);
+        status = serve(&settings);
+    }
+    settings_done(&settings);
+    text_done(&out);
+    return status;
+}

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/main/settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "broker/base/mem.h"
+#include "broker/base/options.h"
+#include "broker/base/text.h"
+#include "config.h"
+
+#define FILE_ONLY OPTION_IN_FILE
+#define LINE_ONLY OPTION_ON_LINE
+#define BOTH      (OPTION_IN_FILE | OPTION_ON_LINE)
+
+#define PATH_MAX_BYTES 4000
+#define NAME_MAX_BYTES 64
+#define KIB            (UINT64_C(1) << 10)
+#define MIB            (UINT64_C(1) << 20)
+#define GIB            (UINT64_C(1) << 30)
+#define SECOND_MS      UINT64_C(1000)
+#define DAY_MS         (24 * 3600 * SECOND_MS)
+#define YEARS_MS       (36500 * DAY_MS)
+
+const char *const protocol_names[] = { "mqtt", "amqp", "kafka", NULL };
+static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
+static const char *const dots[] = { "exact", "rabbitmq", NULL };
+
+#define AT(field) offsetof(struct settings, field)
+
+/* A row each, in the order of manual page and help. The positions of the three ports are used
+ * below. */
+static const struct option head_options[] = {
+    { "config", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, LINE_ONLY, AT(config), "FILE",
+      "The configuration file; without it every option has its default." },
+    { "data", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, BOTH, AT(data), "DIR",
+      "The directory of the store, made when it is missing. By default /var/lib/tercet for root, "
+      "else tercet in $XDG_STATE_HOME or ~/.local/state." },
+    { "ephemeral", OPTION_SWITCH, "no", 0, 0, NULL, BOTH, AT(ephemeral), NULL,
+      "Keep everything in memory alone; nothing outlives the process." },
+    { "port_mqtt", OPTION_NUMBER, "1883", 0, 65535, NULL, BOTH, AT(port[0]), "N",
+      "The port of the loopback listener for MQTT; 0 takes any free one." },
+    { "port_amqp", OPTION_NUMBER, "5672", 0, 65535, NULL, BOTH, AT(port[1]), "N",
+      "The port of the loopback listener for AMQP 0-9-1; 0 takes any free one." },
+    { "port_kafka", OPTION_NUMBER, "9092", 0, 65535, NULL, BOTH, AT(port[2]), "N",
+      "The port of the loopback listener for Kafka; 0 takes any free one." },
+    { "ready_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, BOTH, AT(ready_file), "FILE",
+      "Written whole, as JSON with process id and listeners, when every listener accepts." },
+    { "quiet", OPTION_SWITCH, "no", 0, 0, NULL, BOTH, AT(quiet), NULL,
+      "Do not print at the start what is listened on and what to try." },
+    { "log_level", OPTION_CHOICE, "info", 0, 0, log_levels, BOTH, AT(log_level), "LEVEL",
+      "The least grave events that are logged, on standard error: error, warning, notice, info or "
+      "debug." },
+    { "allow_anonymous_remote", OPTION_SWITCH, "no", 0, 0, NULL, BOTH, AT(allow_anonymous_remote),
+      NULL,
+      "Let a listener be reached from other machines although there are no users: whoever reaches "
+      "it may do everything." },
+    { "max_connections", OPTION_NUMBER, "10000", 1, 1000000, NULL, FILE_ONLY, AT(max_connections),
+      "N", "Connections that each loopback listener takes at a time." },
+    { "shutdown_grace", OPTION_TIME, "3s", 0, 3600 * SECOND_MS, NULL, FILE_ONLY,
+      AT(shutdown_grace_ms), "TIME",
+      "How long clients that do not say goodbye may hold up a stop." },
+
+    { "auto_stream", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(auto_stream), NULL,
+      "The first publish to an address makes its stream." },
+    { "default_partitions", OPTION_NUMBER, "1", 1, 1024, NULL, FILE_ONLY, AT(default_partitions),
+      "N", "Partitions of a stream that is made without saying how many." },
+    { "retention", OPTION_TIME, "7d", 0, YEARS_MS, NULL, FILE_ONLY, AT(retention_ms), "TIME",
+      "How long a stream keeps its records; 0 keeps them for ever." },
+    { "retention_bytes", OPTION_BYTES, "1g", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
+      AT(retention_bytes), "BYTES",
+      "How much a stream keeps that came into being by a publish; 0 sets no limit." },
+    { "consumed_retention", OPTION_TIME, "10m", 0, YEARS_MS, NULL, FILE_ONLY,
+      AT(consumed_retention_ms), "TIME",
+      "How long what a queue has consumed stays readable for Kafka consumers." },
+    { "mqtt_dots", OPTION_CHOICE, "exact", 0, 0, dots, FILE_ONLY, AT(mqtt_dots), "WAY",
+      "How MQTT topics and AMQP routing keys become each other: exact keeps every name apart, "
+      "rabbitmq swaps dots and slashes as RabbitMQ does." },
+
+    { "cache", OPTION_BYTES, "64m", MIB, 64 * GIB, NULL, FILE_ONLY, AT(cache_bytes), "BYTES",
+      "Memory for the newest records, from which consumers that keep up are served." },
+    { "segment_first", OPTION_BYTES, "16m", 4 * MIB, GIB, NULL, FILE_ONLY, AT(segment_first_bytes),
+      "BYTES", "Size of the first file of the log." },
+    { "segment_max", OPTION_BYTES, "128m", 4 * MIB, 4 * GIB, NULL, FILE_ONLY, AT(segment_max_bytes),
+      "BYTES", "Size up to which the files of the log grow with traffic." },
+    { "sync_interval", OPTION_TIME, "200ms", 1, 3600 * SECOND_MS, NULL, FILE_ONLY,
+      AT(sync_interval_ms), "TIME",
+      "The longest time between two syncs for what need not be synced before it is confirmed." },
+    { "prewrite", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(prewrite), NULL,
+      "Write the files of the log full ahead of use: slower to prepare, faster to sync." },
+    { "sync", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(sync), NULL,
+      "Sync what is confirmed to the device. Without it a power cut loses confirmed messages." },
+
+    { "kafka_node_id", OPTION_NUMBER, "1", 0, INT32_MAX, NULL, FILE_ONLY, AT(kafka_node_id), "N",
+      "The number by which Kafka clients know this broker." },
+    { "kafka_advertised_host", OPTION_TEXT, NULL, 1, 255, NULL, FILE_ONLY,
+      AT(kafka_advertised_host), "HOST",
+      "The host that Kafka clients are told to connect to; by default the address they came to." },
+    { "kafka_advertised_port", OPTION_NUMBER, "0", 0, 65535, NULL, FILE_ONLY,
+      AT(kafka_advertised_port), "N",
+      "The port that Kafka clients are told to connect to; 0 is the port they came to." },
+    { "kafka_auto_create", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(kafka_auto_create), NULL,
+      "A Kafka client that asks for an unknown topic makes it, when the client allows that." },
+    { "kafka_rebalance_delay", OPTION_TIME, "0", 0, 60 * SECOND_MS, NULL, FILE_ONLY,
+      AT(kafka_rebalance_delay_ms), "TIME",
+      "How long a new consumer group waits for further members before its first assignment." },
+    { "kafka_max_batch", OPTION_BYTES, "1048588", KIB, GIB, NULL, FILE_ONLY,
+      AT(kafka_max_batch_bytes), "BYTES", "The largest record batch that producers may send." },
+
+    { "test_config", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(test_config), NULL,
+      "Read the configuration, say what is wrong with it, and end." },
+    { "print_config", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(print_config), NULL,
+      "Print a sample configuration with every option and its default, and end." },
+    { "print_man", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(print_man), NULL,
+      "Print the manual page of the configuration file, and end." },
+    { "help", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(help), NULL, "Print this, and end." },
+    { "version", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(version), NULL,
+      "Print the version, and end." },
+};
+
+#undef AT
+#define AT(field) offsetof(struct listener_settings, field)
+
+static const struct option listener_options[] = {
+    { "protocol", OPTION_CHOICE, NULL, 0, 0, protocol_names, FILE_ONLY, AT(protocol), "PROTOCOL",
+      "What is spoken here; must be given." },
+    { "address", OPTION_TEXT, "127.0.0.1, ::1", 1, PATH_MAX_BYTES, NULL, FILE_ONLY, AT(address),
+      "ADDRESSES",
+      "Where to listen: IPv4 and IPv6 addresses (0.0.0.0 and :: are all of them) or unix:/PATH, "
+      "with commas between." },
+    { "port", OPTION_NUMBER, NULL, 0, 65535, NULL, FILE_ONLY, AT(port), "N",
+      "The port, 0 for any free one; by default the protocol's own, with TLS or without." },
+    { "tls", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(tls), NULL,
+      "Speak TLS, 1.2 or newer; certificate and key must then be given." },
+    { "certificate", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY, AT(certificate), "FILE",
+      "The certificate and the chain that leads to its authority, in PEM." },
+    { "key", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY, AT(key), "FILE",
+      "The certificate's private key, in PEM." },
+    { "client_ca", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY, AT(client_ca), "FILE",
+      "Ask clients for certificates, and trust those of these authorities, in PEM." },
+    { "require_client_certificate", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY,
+      AT(require_client_certificate), NULL, "Turn clients away that show no certificate." },
+    { "max_connections", OPTION_NUMBER, "10000", 1, 1000000, NULL, FILE_ONLY, AT(max_connections),
+      "N", "Connections that it takes at a time." },
+};
+
+#undef AT
+
+static void *begin_listener(void *arg, struct slice name, struct text *why);
+
+#define COUNT(rows) ((unsigned)(sizeof(rows) / sizeof((rows)[0])))
+
+static const struct option_section sections[] = {
+    { NULL, "What concerns the whole broker.", head_options, COUNT(head_options),
+      offsetof(struct settings, given), NULL },
+    { "listener",
+      "Where clients of a protocol connect. A protocol that has no such section listens on "
+      "loopback, "
+      "on the port that its option at the head of the file says; one that has does so too when "
+      "that option is given.",
+      listener_options, COUNT(listener_options), offsetof(struct listener_settings, given),
+      begin_listener },
+};
+
+#define HEAD     (&sections[0])
+#define LISTENER (&sections[1])
+
+static bool is_given(const struct option_section *section, const void *settings, const char *name)
+{
+    for (unsigned i = 0; i < section->count; i++)
+        if (strcmp(section->options[i].name, name) == 0)
+            return option_is_given(section, settings, i);
+    ASSERT(!"an option of the table");
+    return false;
+}
+
+static void *begin_listener(void *arg, struct slice name, struct text *why)
+{
+    struct settings *s = arg;
+    struct listener_settings *l;
+    unsigned count = 0;
+
+    if (name.len > NAME_MAX_BYTES) {
+        text_format(why, "a listener's name has at most %u bytes", NAME_MAX_BYTES);
+        return NULL;
+    }
+    LIST_EACH (k, &s->listeners) {
+        l = CONTAINER_OF(k, struct listener_settings, link);
+        count++;
+        if (slice_equal_str(name, l->name)) {
+            text_format(why, "a second listener %s", l->name);
+            return NULL;
+        }
+    }
+    if (count == LISTENERS_MAX) {
+        text_format(why, "more than %u listeners", LISTENERS_MAX);
+        return NULL;
+    }
+    l = mem_new(struct listener_settings);
+    l->name = mem_copy_text(name);
+    options_set_defaults(LISTENER, l);
+    list_append(&s->listeners, &l->link);
+    return l;
+}
+
+/* ---- what the table cannot say ---- */
+
+static bool is_consistent(const struct listener_settings *l, struct text *errors)
+{
+    const char *wrong = NULL;
+
+    if (!is_given(LISTENER, l, "protocol"))
+        wrong = "protocol must be given";
+    else if (l->tls && (l->certificate == NULL || l->key == NULL))
+        wrong = "with tls = yes, certificate and key must be given";
+    else if (!l->tls && (l->certificate != NULL || l->key != NULL || l->client_ca != NULL))
+        wrong = "certificate, key and client_ca need tls = yes";
+    else if (l->require_client_certificate && l->client_ca == NULL)
+        wrong = "require_client_certificate needs client_ca";
+    if (wrong != NULL)
+        text_format(errors, "listener %s: %s\n", l->name, wrong);
+    return wrong == NULL;
+}
+
+static enum rc check(const struct settings *s, struct text *errors)
+{
+    enum rc rc = RC_OK;
+
+    LIST_EACH (k, &s->listeners) {
+        if (!is_consistent(CONTAINER_OF(k, struct listener_settings, link), errors))
+            rc = RC_INVALID;
+    }
+    if (s->ephemeral && s->data != NULL) {
+        text_format(errors, "ephemeral and data exclude each other\n");
+        rc = RC_INVALID;
+    }
+    if (s->segment_first_bytes > s->segment_max_bytes) {
+        text_format(errors, "segment_first is larger than segment_max\n");
+        rc = RC_INVALID;
+    }
+    return rc;
+}
+
+/* ---- reading ---- */
+
+static void start(struct settings *s)
+{
+    *s = (struct settings){ 0 };
+    list_init(&s->listeners);
+    options_set_defaults(HEAD, s);
+}
+
+void settings_done(struct settings *s)
+{
+    options_done(HEAD, s);
+    while (!list_is_empty(&s->listeners)) {
+        struct listener_settings *l = LIST_FIRST(&s->listeners, struct listener_settings, link);
+
+        link_remove(&l->link);
+        options_done(LISTENER, l);
+        mem_free(l->name);
+        mem_free(l);
+    }
+}
+
+/* The whole file, up to one byte more than a configuration may have. */
+static enum rc load(const char *path, struct text *to, struct text *errors)
+{
+    FILE *file = fopen(path, "re");
+    size_t n = 1;
+
+    if (file == NULL) {
+        text_format(errors, "%s: %s\n", path, strerror(errno));
+        return RC_INVALID;
+    }
+    while (n > 0 && to->len <= OPTIONS_FILE_MAX_BYTES && text_reserve(to, 64 * KIB)) {
+        n = fread(to->at + to->len, 1, 64 * KIB, file);
+        to->len += n;
+    }
+    n = (size_t)ferror(file);
+    (void)fclose(file); /* it was only read */
+    if (n != 0 || to->bad) {
+        text_format(errors, "%s: cannot be read\n", path);
+        return RC_INVALID;
+    }
+    return RC_OK;
+}
+
+static enum rc read_file(struct settings *s, const char *path, struct text *errors)
+{
+    struct text content = { 0 };
+    enum rc rc = load(path, &content, errors);
+
+    if (rc == RC_OK)
+        rc = options_read(sections, COUNT(sections), s, s, path, text_slice(&content), errors);
+    text_done(&content);
+    return rc;
+}
+
+enum rc settings_read(struct settings *s, int argc, char *const argv[], struct text *errors)
+{
+    char *path = NULL;
+    enum rc rc;
+
+    start(s);
+    rc = options_read_line(HEAD, s, argc, argv, errors);
+    if (rc != RC_OK)
+        return rc;
+    if (s->config != NULL) {
+        /* Once more in the right order: what the line says comes after what the file says. */
+        path = s->config;
+        s->config = NULL;
+        settings_done(s);
+        start(s);
+        rc = read_file(s, path, errors);
+        mem_free(path);
+        if (rc == RC_OK)
+            rc = options_read_line(HEAD, s, argc, argv, errors);
+        if (rc != RC_OK)
+            return rc;
+    }
+    s->port_given[0] = is_given(HEAD, s, "port_mqtt");
+    s->port_given[1] = is_given(HEAD, s, "port_amqp");
+    s->port_given[2] = is_given(HEAD, s, "port_kafka");
+    return check(s, errors);
+}
+
+bool listener_settings_has_port(const struct listener_settings *l)
+{
+    return is_given(LISTENER, l, "port");
+}
+
+bool listener_settings_has_address(const struct listener_settings *l)
+{
+    return is_given(LISTENER, l, "address");
+}
+
+/* ---- writing ---- */
+
+void settings_write_help(struct text *to)
+{
+    text_format(to, "usage: tercetd [OPTION]...\n"
+                    "One broker for MQTT, AMQP 0-9-1 and Kafka clients, who share topics and "
+                    "queues.\n\n");
+    options_write_help(HEAD, to);
+    text_format(to, "\nThe configuration file is described in tercet.conf(5); "
+                    "--print-config prints a sample.\n");
+}
+
+void settings_write_sample(struct text *to)
+{
+    text_format(to, "# Configuration of tercetd. What is commented out is the default.\n\n");
+    options_write_sample(sections, COUNT(sections), to);
+}
+
+void settings_write_man(struct text *to)
+{
+    text_format(to,
+                ".\\\" Made by tercetd \\-\\-print\\-man from its table of options.\n"
+                ".TH TERCET.CONF 5 \"\" \"tercet %s\" \"tercet manual\"\n"
+                ".SH NAME\ntercet.conf \\- configuration file of tercetd(8)\n"
+                ".SH SYNOPSIS\n.B tercetd \\-\\-config\n.I FILE\n"
+                ".SH DESCRIPTION\n",
+                PACKAGE_VERSION);
+    options_write_troff(
+        to, "The file has one option on a line, as key = value. A value may stand in quotation "
+            "marks. Lines that begin with # are comments. Options at the head of the file concern "
+            "the whole broker; sections that begin with [listener NAME] say where to listen.\n"
+            "An unknown option, a value out of its range or an option set twice is an error: the "
+            "broker names file and line and does not start. tercetd --test-config reads a file "
+            "without starting; tercetd --print-config prints a sample with all options.\n"
+            "What the command line says comes before what the file says. No file is read unless "
+            "--config names it.\n");
+    text_format(to, ".SH OPTIONS\n");
+    options_write_man(sections, COUNT(sections), to);
+    text_format(to, ".SH EXAMPLE\n.nf\ndata = /srv/tercet\n\n[listener secure]\nprotocol = mqtt\n"
+                    "address = 127.0.0.1\ntls = yes\ncertificate = /etc/tercet/cert.pem\n"
+                    "key = /etc/tercet/key.pem\n.fi\n"
+                    ".SH SEE ALSO\n.BR tercetd (8),\n.BR tercet (1)\n");
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the configuration file and the command line say, as read from the tables of options. */
+#ifndef TERCET_BROKER_MAIN_SETTINGS_H
+#define TERCET_BROKER_MAIN_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/base/list.h"
+#include "broker/base/rc.h"
+
+struct text;
+
+/* A [listener NAME]. */
+struct listener_settings {
+    struct link link;
+    char *name;        /* owned, like all texts here */
+    unsigned protocol; /* index into protocol_names */
+    char *address;     /* one or more, with commas */
+    uint64_t port;
+    bool tls;
+    char *certificate;
+    char *key;
+    char *client_ca;
+    bool require_client_certificate;
+    uint64_t max_connections;
+    uint64_t given;
+};
+
+#define SETTINGS_PROTOCOLS 3
+#define LISTENERS_MAX      64
+
+struct settings {
+    char *config;
+    char *data;
+    bool ephemeral;
+    uint64_t port[SETTINGS_PROTOCOLS];
+    char *ready_file;
+    bool quiet;
+    unsigned log_level;
+    bool allow_anonymous_remote;
+    uint64_t max_connections;
+    uint64_t shutdown_grace_ms;
+
+    bool auto_stream;
+    uint64_t default_partitions;
+    uint64_t retention_ms;
+    uint64_t retention_bytes;
+    uint64_t consumed_retention_ms;
+    unsigned mqtt_dots;
+
+    uint64_t cache_bytes;
+    uint64_t segment_first_bytes;
+    uint64_t segment_max_bytes;
+    uint64_t sync_interval_ms;
+    bool prewrite;
+    bool sync;
+
+    uint64_t kafka_node_id;
+    char *kafka_advertised_host;
+    uint64_t kafka_advertised_port;
+    bool kafka_auto_create;
+    uint64_t kafka_rebalance_delay_ms;
+    uint64_t kafka_max_batch_bytes;
+
+    bool test_config;
+    bool print_config;
+    bool print_man;
+    bool help;
+    bool version;
+
+    uint64_t given;
+    bool port_given[SETTINGS_PROTOCOLS];
+    struct list listeners; /* of struct listener_settings */
+};
+
+/* The protocols' names, in the order of `port` and of listener_settings.protocol; NULL at the end.
+ */
+extern const char *const protocol_names[];
+
+/* Defaults, then the file that the command line names, then the command line. RC_INVALID: `errors`
+ * has a line for each mistake. Either way settings_done() is due. */
+MUST_CHECK enum rc settings_read(struct settings *s, int argc, char *const argv[],
+                                 struct text *errors);
+void settings_done(struct settings *s);
+/* False: the port is to be the default of its protocol. */
+bool listener_settings_has_port(const struct listener_settings *l);
+/* False: the address is the default. */
+bool listener_settings_has_address(const struct listener_settings *l);
+/* What the command line's own words print. */
+void settings_write_help(struct text *to);
+void settings_write_sample(struct text *to);
+void settings_write_man(struct text *to);
+
+#endif
