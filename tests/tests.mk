@@ -11,3 +11,4 @@ EXTRA_DIST += %D%/clients/against.py %D%/clients/test_amqp_tools.py \
 EXTRA_DIST += README.md ARCHITECTURE.md CONTRIBUTING.md SECURITY.md CHANGELOG.md LICENSE \
 	examples/README.md examples/jobs_kafka.py examples/log_kafka.py examples/sensor_mqtt.py \
 	examples/worker_amqp.py
+EXTRA_DIST += %D%/cross/sides.py %D%/cross/test_nine_pairs.py %D%/cross/test_queue_workers.py
