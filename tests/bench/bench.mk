@@ -1,0 +1,19 @@
+# Programs that measure, built by `make bench-programs`, and what runs them.
+EXTRA_PROGRAMS = load_mqtt load_amqp load_kafka bench_file bench_idle bench_start
+BENCH_SHARED = %D%/bench.c %D%/bench.h
+BENCH_LOAD = $(BENCH_SHARED) %D%/load.c %D%/load.h
+load_mqtt_SOURCES = %D%/load_mqtt.c $(BENCH_LOAD)
+load_mqtt_LDADD = $(BASE_LIBS)
+load_amqp_SOURCES = %D%/load_amqp.c $(BENCH_LOAD)
+load_amqp_LDADD = $(BASE_LIBS)
+load_kafka_SOURCES = %D%/load_kafka.c $(BENCH_SHARED)
+load_kafka_LDADD = $(RECORD_LIBS) $(BASE_LIBS)
+bench_file_SOURCES = %D%/bench_file.c $(BENCH_SHARED)
+bench_file_LDADD = $(BASE_LIBS)
+bench_idle_SOURCES = %D%/bench_idle.c $(BENCH_SHARED)
+bench_idle_LDADD = $(BASE_LIBS)
+bench_start_SOURCES = %D%/bench_start.c $(BENCH_SHARED)
+bench_start_LDADD = $(BASE_LIBS)
+CLEANFILES += $(EXTRA_PROGRAMS)
+.PHONY: bench-programs
+bench-programs: $(EXTRA_PROGRAMS)
