@@ -8,7 +8,7 @@ tercetd_SOURCES = \
 	%D%/protocols.c %D%/protocols.h \
 	%D%/ready.c %D%/ready.h \
 	%D%/settings.c %D%/settings.h
-tercetd_LDADD = libmqtt.a libmqttcodec.a \
+tercetd_LDADD = libmqtt.a libmqttcodec.a libamqp.a libamqpcodec.a \
 	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(NET_LIBS) $(BASE_LIBS)
 
 # tercet.conf(5) is written by the table of options.

@@ -3,6 +3,7 @@
 
 #include "broker/main/settings.h"
 #include "broker/net/protocol.h"
+#include "protocols/amqp/amqp_listener.h"
 #include "protocols/mqtt/mqtt_listener.h"
 
 /* Sessions that share nothing but the core. */
@@ -15,6 +16,6 @@ static void *share_core(struct core *core, struct loop *loop, const struct setti
 
 const struct protocol_row protocols[SETTINGS_PROTOCOLS] = {
     { &mqtt_protocol, share_core, NULL },
-    { NULL, NULL, NULL },
+    { &amqp_protocol, share_core, NULL },
     { NULL, NULL, NULL },
 };

@@ -1,10 +1,32 @@
 # The room protocols/amqp: the codec is a library of its own, so that its tests and its fuzz target
 # link nothing but it and base.
-noinst_LIBRARIES += libamqpcodec.a
+noinst_LIBRARIES += libamqpcodec.a libamqp.a
 libamqpcodec_a_SOURCES = \
 	%D%/amqp_codec.c %D%/amqp_codec.h \
 	%D%/amqp_methods.h \
 	%D%/amqp_table.c %D%/amqp_table.h
+libamqp_a_SOURCES = \
+	%D%/amqp_bind.h \
+	%D%/amqp_channel.c \
+	%D%/amqp_confirm.c \
+	%D%/amqp_content.c \
+	%D%/amqp_deliver.c \
+	%D%/amqp_errors.c %D%/amqp_errors.h \
+	%D%/amqp_int.h \
+	%D%/amqp_listener.c %D%/amqp_listener.h \
+	%D%/amqp_map.h %D%/amqp_map_int.h \
+	%D%/amqp_map_deliver.c \
+	%D%/amqp_map_publish.c \
+	%D%/amqp_map_value.c \
+	%D%/amqp_name.c \
+	%D%/amqp_on_basic.c \
+	%D%/amqp_on_connection.c \
+	%D%/amqp_on_exchange.c \
+	%D%/amqp_on_queue.c \
+	%D%/amqp_publish.c \
+	%D%/amqp_queue_arguments.c \
+	%D%/amqp_session.c %D%/amqp_session.h \
+	%D%/amqp_unacked.c %D%/amqp_unacked.h
 if HAVE_CHECK
 check_PROGRAMS += test_amqp_codec test_amqp_table
 test_amqp_codec_SOURCES = tests/unit/test_amqp_codec.c

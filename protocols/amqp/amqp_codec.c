@@ -300,8 +300,13 @@ enum rc amqp_decode_properties(struct slice bytes, struct amqp_properties *ret)
 
 void amqp_encode_properties(struct wr *w, const struct amqp_properties *properties)
 {
-    ASSERT((properties->flags & FLAGS_UNKNOWN) == 0);
     wr_u16(w, properties->flags);
+    amqp_encode_property_list(w, properties);
+}
+
+void amqp_encode_property_list(struct wr *w, const struct amqp_properties *properties)
+{
+    ASSERT((properties->flags & FLAGS_UNKNOWN) == 0);
     for (unsigned i = 0; i < AMQP_PROPERTY_COUNT; i++) {
         const struct field *f = &property_fields[i];
 

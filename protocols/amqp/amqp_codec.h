@@ -106,6 +106,8 @@ MUST_CHECK enum rc amqp_decode_content_header(struct slice payload,
 MUST_CHECK enum rc amqp_decode_properties(struct slice bytes, struct amqp_properties *ret);
 /* Flags word and list, as a content header has them behind the body size. */
 void amqp_encode_properties(struct wr *w, const struct amqp_properties *properties);
+/* The list alone. */
+void amqp_encode_property_list(struct wr *w, const struct amqp_properties *properties);
 /* The whole frame of a basic content header; `properties` is an encoded list. */
 #define AMQP_HEADER_FIXED 12 /* class, weight, body size */
 void amqp_encode_header_frame(struct wr *w, uint16_t channel, uint64_t body_size,

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/base/mem.h"
+#include "broker/core/queue.h"
+#include "protocols/amqp/amqp_int.h"
+
+struct amqp_channel *amqp_channel_find(struct amqp_session *s, uint16_t number)
+{
+    uint8_t key[2] = { (uint8_t)(number >> 8), (uint8_t)number };
+    struct map_node *node;
+
+    if (s->last != NULL && s->last->number == number)
+        return s->last;
+    node = map_get(&s->channels, slice_of(key, sizeof(key)));
+    if (node == NULL)
+        return NULL;
+    s->last = CONTAINER_OF(node, struct amqp_channel, node);
+    return s->last;
+}
+
+struct amqp_channel *amqp_channel_find_serial(struct amqp_session *s, uint16_t number,
+                                              uint64_t serial)
+{
+    struct amqp_channel *channel = amqp_channel_find(s, number);
+
+    return channel == NULL || channel->serial != serial || channel->is_closing ? NULL : channel;
+}
+
+enum rc amqp_channel_open(struct amqp_session *s, uint16_t number)
+{
+    struct amqp_method ok = { .name = AMQP_CHANNEL_OPEN_OK };
+    struct amqp_channel *channel;
+
+    if (s->channel_count >= s->channel_max)
+        return amqp_refuse(s, AMQP_REPLY_NOT_ALLOWED,
+                           "number of channels opened (%u) has reached the negotiated channel_max "
+                           "(%u)",
+                           s->channel_count, s->channel_max);
+    channel = mem_new(struct amqp_channel);
+    channel->session = s;
+    channel->number = number;
+    channel->number_key[0] = (uint8_t)(number >> 8);
+    channel->number_key[1] = (uint8_t)number;
+    channel->serial = ++s->next_serial;
+    map_init(&channel->consumers);
+    list_init(&channel->blocked);
+    unacked_init(&channel->unacked);
+    amqp_outline_init(&channel->outline);
+    map_add(&s->channels, slice_of(channel->number_key, 2), &channel->node);
+    s->channel_count++;
+    amqp_send(s, number, &ok);
+    return RC_OK;
+}
+
+void amqp_content_drop(struct amqp_channel *channel)
+{
+    ASSERT(channel->session->partial_bytes >= channel->body.len);
+    channel->session->partial_bytes -= channel->body.len;
+    text_done(&channel->body);
+    channel->content = CONTENT_NONE;
+}
+
+/* Everything goes back to its queue, oldest first; consumers are gone by now, so it does not come
+ * back here. */
+static void requeue_all(struct amqp_channel *channel)
+{
+    struct unacked *one;
+
+    while ((one = unacked_oldest(&channel->unacked)) != NULL) {
+        amqp_settle(channel->session, one->queue_number, one->handle, OUTCOME_REQUEUE);
+        if (one->consumer != NULL) {
+            channel->counted--;
+            amqp_consumer_settled(one->consumer);
+        }
+        unacked_remove(&channel->unacked, one);
+    }
+}
+
+void amqp_channel_clear(struct amqp_channel *channel)
+{
+    struct map_node *node;
+
+    while ((node = map_any(&channel->consumers)) != NULL)
+        amqp_consumer_end(CONTAINER_OF(node, struct amqp_consumer, node));
+    requeue_all(channel);
+    amqp_content_drop(channel);
+    link_remove_if(&channel->await_link);
+    link_remove_if(&channel->durable_link);
+    channel->mode = MODE_PLAIN;
+}
+
+void amqp_channel_free(struct amqp_channel *channel)
+{
+    struct amqp_session *s = channel->session;
+
+    ASSERT(channel->consumers.count == 0 && list_is_empty(&channel->blocked));
+    if (s->last == channel)
+        s->last = NULL;
+    if (!channel->is_closing)
+        s->channel_count--;
+    map_remove(&s->channels, &channel->node);
+    map_done(&channel->consumers);
+    unacked_done(&channel->unacked);
+    amqp_outline_done(&channel->outline);
+    text_done(&channel->last_queue);
+    text_done(&channel->reply_queue);
+    text_done(&channel->held);
+    text_done(&channel->body);
+    mem_free(channel);
+}
+
+/* ---- methods ---- */
+
+enum rc amqp_on_channel_close(struct amqp_session *s, struct amqp_channel *channel,
+                              const struct amqp_method *m)
+{
+    uint16_t number = channel->number;
+
+    (void)m; /* why the client closes is its own business */
+    amqp_channel_clear(channel);
+    amqp_channel_free(channel);
+    amqp_send_empty(s, number, AMQP_CHANNEL_CLOSE_OK);
+    return RC_OK;
+}
+
+enum rc amqp_on_channel_flow(struct amqp_session *s, struct amqp_channel *channel,
+                             const struct amqp_method *m)
+{
+    struct amqp_method ok = { .name = AMQP_CHANNEL_FLOW_OK };
+
+    if (!m->channel_flow.active)
+        return amqp_refuse(s, AMQP_REPLY_NOT_IMPLEMENTED, "active=false");
+    ok.channel_flow_ok.active = true;
+    amqp_send(s, channel->number, &ok);
+    return RC_OK;
+}
+
+/* Of protocol versions long gone; clients of those still ask for a ticket. */
+enum rc amqp_on_access_request(struct amqp_session *s, struct amqp_channel *channel,
+                               const struct amqp_method *m)
+{
+    struct amqp_method ok = { .name = AMQP_ACCESS_REQUEST_OK };
+
+    (void)m; /* the ticket is the same for all */
+    ok.access_request_ok.ticket = 1;
+    amqp_send(s, channel->number, &ok);
+    return RC_OK;
+}
+
+enum rc amqp_on_tx_select(struct amqp_session *s, struct amqp_channel *channel,
+                          const struct amqp_method *m)
+{
+    (void)m; /* it has no fields */
+    if (channel->mode == MODE_CONFIRM)
+        return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED,
+                           "cannot switch from confirm to tx mode");
+    return amqp_refuse(s, AMQP_REPLY_NOT_IMPLEMENTED, "transactions are not implemented yet");
+}
+
+/* tx.commit and tx.rollback: no channel is transactional. */
+enum rc amqp_on_tx_end(struct amqp_session *s, struct amqp_channel *channel,
+                       const struct amqp_method *m)
+{
+    (void)channel; /* none has a transaction */
+    (void)m;
+    return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED, "channel is not transactional");
+}

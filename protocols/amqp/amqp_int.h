@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The structs of a connection and its channels, shared by the files of this room alone. */
+#ifndef TERCET_PROTOCOLS_AMQP_AMQP_INT_H
+#define TERCET_PROTOCOLS_AMQP_AMQP_INT_H
+
+#include "broker/base/list.h"
+#include "broker/base/map.h"
+#include "broker/base/ring.h"
+#include "broker/core/client.h"
+#include "broker/core/queue.h"
+#include "broker/net/conn.h"
+#include "broker/net/loop.h"
+#include "protocols/amqp/amqp_codec.h"
+#include "protocols/amqp/amqp_errors.h"
+#include "protocols/amqp/amqp_map.h"
+#include "protocols/amqp/amqp_unacked.h"
+
+/* The one virtual host there is. */
+#define AMQP_VHOST "/"
+
+/* ---- limits and times ---- */
+
+#define AMQP_CHANNELS_MAX      2047   /* as RabbitMQ offers: a count, not the highest number */
+#define AMQP_FRAME_MAX         131072 /* as RabbitMQ offers */
+#define AMQP_FRAME_MIN         4096 /* the protocol's; RabbitMQ 4.1's 8192 locks old clients out */
+#define AMQP_FRAME_MAX_INITIAL 8192 /* before tune-ok: nobody is known yet */
+#define AMQP_HEARTBEAT_SECONDS 60
+#define AMQP_HANDSHAKE_MS      10000
+#define AMQP_CLOSING_MS        3000 /* how long we wait for a close-ok */
+#define AMQP_REFUSED_MS        3000 /* a client that cannot be told waits, so it cannot hammer */
+/* Bodies under way of all channels of a connection: a peer could begin one on each of them. */
+#define AMQP_PARTIAL_MAX_BYTES ((uint64_t)256 << 20)
+/* A body size above this is a lie (RabbitMQ's bound); between it and the largest message it is a
+ * soft error. */
+#define AMQP_BODY_MAX_BYTES   ((uint64_t)512 << 20)
+#define AMQP_CONSUMERS_MAX    65536             /* of one channel */
+#define AMQP_UNACKED_MAX      ((size_t)1 << 21) /* of one channel: 64 MB of what to remember */
+#define AMQP_COPY_LEAST_BYTES 32768             /* bodies below are copied behind their headers */
+
+/* ---- a channel ---- */
+
+enum amqp_content {
+    CONTENT_NONE,   /* a method is next */
+    CONTENT_HEADER, /* basic.publish came, its header is next */
+    CONTENT_BODY,
+};
+
+enum amqp_mode { MODE_PLAIN, MODE_CONFIRM };
+
+struct amqp_channel {
+    struct map_node node;         /* in session->channels, by number_key */
+    struct amqp_session *session; /* borrowed: outlives the channel */
+    uint8_t number_key[2];
+    uint16_t number;
+    bool is_closing;        /* we closed it: only close-ok is wanted */
+    uint64_t serial;        /* tells this channel from earlier ones of the same number */
+    struct text last_queue; /* owned: the name an empty queue name stands for */
+
+    /* publishing */
+    enum amqp_content content;
+    enum amqp_mode mode;
+    bool is_mandatory;
+    bool is_immediate;
+    struct text held; /* owned: exchange, key, properties of a publish under way */
+    uint8_t held_exchange_len;
+    uint8_t held_key_len;
+    struct text body;    /* owned: what came of its body */
+    uint64_t body_bytes; /* what will come in all */
+    struct amqp_outline outline;
+
+    /* confirming */
+    uint64_t published;       /* tag of the last publish since confirm.select */
+    uint64_t wanted;          /* the last of them that was not refused at once */
+    uint64_t durable;         /* up to this tag core answered */
+    uint64_t confirmed;       /* up to this tag the client was told */
+    struct link await_link;   /* in session->await */
+    struct link durable_link; /* in session->durable */
+
+    /* consuming */
+    struct map consumers; /* struct amqp_consumer by tag */
+    struct list blocked;  /* consumers that core waits for */
+    struct unacked_table unacked;
+    uint64_t delivered; /* the last delivery tag */
+    uint64_t counted;   /* unacked deliveries of consumers: what the channel's limit counts */
+    uint16_t prefetch;  /* of consumers that begin from now on; 0: no limit */
+    uint16_t channel_prefetch;
+    struct amqp_consumer *reply_consumer; /* direct reply-to; borrowed from consumers */
+    struct text reply_queue;              /* owned: the queue it really consumes from */
+};
+
+struct amqp_consumer {
+    struct map_node node; /* in channel->consumers; key borrows from `tag` */
+    struct link blocked_link;
+    struct amqp_channel *channel; /* borrowed; NULL when the channel is gone */
+    struct consumer *consumer;    /* core's; NULL: cancelled, kept for its unacked alone */
+    uint64_t queue_number;
+    unsigned unacked;
+    uint16_t prefetch; /* 0: no limit */
+    bool is_no_ack;
+    bool is_quorum; /* deliveries carry x-delivery-count */
+    uint8_t tag_len;
+    uint8_t tag[255];
+};
+
+/* ---- a connection ---- */
+
+/* In the order of life; M1: `amqp_states` in amqp_session.c has the edges. */
+enum amqp_state {
+    STATE_HEADER,
+    STATE_START, /* start was sent */
+    STATE_TUNE,  /* tune was sent */
+    STATE_OPEN,  /* tune-ok came */
+    STATE_RUNNING,
+    STATE_CLOSING, /* close was sent, close-ok is wanted */
+    STATE_DEAF,    /* input is thrown away until the peer or a timer ends it */
+    STATE_COUNT
+};
+
+/* What core was asked to tell. */
+struct amqp_await {
+    uint64_t serial;
+    uint64_t tag;
+    uint16_t channel;
+};
+
+struct amqp_session {
+    uint32_t magic;
+    enum amqp_state state;
+    struct conn *conn;     /* borrowed until on_closed */
+    struct core *core;     /* borrowed */
+    struct client *client; /* owned; NULL before login and after the end */
+    struct timer timer;
+    uint32_t frame_max;
+    uint16_t channel_max;
+    uint16_t heartbeat;
+    uint16_t get_pending; /* basic.gets that core has not answered */
+    size_t expected;      /* what conn_expect() was told */
+
+    /* client capabilities */
+    bool can_take_failure_close;
+    bool can_take_cancel;
+    bool can_take_blocked;
+
+    /* publishers are held back */
+    enum pressure pressure;
+    bool is_held;    /* a publish waits unread in front of us */
+    bool is_blocked; /* connection.blocked was sent */
+
+    struct map channels;       /* struct amqp_channel by number_key */
+    struct amqp_channel *last; /* the last one found, or NULL */
+    unsigned channel_count;    /* without those that are closing */
+    uint64_t next_serial;
+    uint64_t partial_bytes; /* of bodies under way */
+    struct list await;      /* channels with publishes to ask about */
+    struct list durable;    /* channels with confirms to send */
+    struct ring awaits;     /* struct amqp_await, in the order asked */
+    uint64_t awaits_popped;
+
+    struct text scratch; /* owned: names, texts */
+    struct text name;    /* owned: a name without CR and LF */
+    struct amqp_view view;
+
+    /* why a handler failed: set by amqp_refuse(), told by the dispatcher */
+    enum amqp_reply refusal;
+    struct text refusal_text; /* owned */
+    uint64_t frames_in;       /* not yet counted */
+    uint64_t frames_out;
+};
+
+/* ---- answering (amqp_session.c) ---- */
+
+void amqp_send(struct amqp_session *s, uint16_t channel, const struct amqp_method *method);
+/* A method without fields. */
+void amqp_send_empty(struct amqp_session *s, uint16_t channel, enum amqp_method_name name);
+/* Says why a handler fails; gives RC_PROTOCOL, for `return amqp_refuse(...)`. */
+enum rc amqp_refuse(struct amqp_session *s, enum amqp_reply reply, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Tells the peer (connection.close or channel.close) and cleans up. `rc` counts when nothing was
+ * refused in words. */
+void amqp_fail(struct amqp_session *s, struct amqp_channel *channel, enum rc rc, uint16_t class_id,
+               uint16_t method_id);
+/* Ends all channels and leaves core; the socket stays. */
+void amqp_release(struct amqp_session *s);
+void amqp_enter(struct amqp_session *s, enum amqp_state state);
+const char *amqp_user(const struct amqp_session *s);
+
+/* ---- handlers, named by the rules table ---- */
+
+typedef enum rc amqp_handler_fn(struct amqp_session *s, struct amqp_channel *channel,
+                                const struct amqp_method *m);
+
+amqp_handler_fn amqp_on_start_ok, amqp_on_tune_ok, amqp_on_open, amqp_on_close, amqp_on_close_ok,
+    amqp_on_update_secret;
+amqp_handler_fn amqp_on_channel_flow, amqp_on_channel_close, amqp_on_access_request;
+amqp_handler_fn amqp_on_exchange_declare, amqp_on_exchange_delete, amqp_on_exchange_bind,
+    amqp_on_exchange_unbind;
+amqp_handler_fn amqp_on_queue_declare, amqp_on_queue_bind, amqp_on_queue_unbind,
+    amqp_on_queue_purge, amqp_on_queue_delete;
+amqp_handler_fn amqp_on_qos, amqp_on_consume, amqp_on_cancel, amqp_on_get, amqp_on_ack,
+    amqp_on_reject, amqp_on_nack, amqp_on_recover, amqp_on_recover_async, amqp_on_publish;
+amqp_handler_fn amqp_on_confirm_select, amqp_on_tx_select, amqp_on_tx_end;
+
+void amqp_send_start(struct amqp_session *s);
+
+/* ---- channels (amqp_channel.c) ---- */
+
+struct amqp_channel *amqp_channel_find(struct amqp_session *s, uint16_t number);
+/* The channel with this number, if it is still the one with this serial. */
+struct amqp_channel *amqp_channel_find_serial(struct amqp_session *s, uint16_t number,
+                                              uint64_t serial);
+MUST_CHECK enum rc amqp_channel_open(struct amqp_session *s, uint16_t number);
+/* Cancels its consumers, gives back what they had, forgets what was under way. It stays in the
+ * table. */
+void amqp_channel_clear(struct amqp_channel *channel);
+void amqp_channel_free(struct amqp_channel *channel);
+/* Takes back the count of a body under way. */
+void amqp_content_drop(struct amqp_channel *channel);
+
+/* ---- content (amqp_content.c) ---- */
+
+/* How many bytes of `in` (which follow a basic.publish frame of this channel) are its whole
+ * content, or 0 when they are not there, or not regular. */
+size_t amqp_content_whole(const struct amqp_session *s, uint16_t channel, struct slice in,
+                          struct slice *ret_properties, struct slice *ret_body,
+                          unsigned *ret_frames);
+/* Keeps the method; header and body frames follow one by one. */
+MUST_CHECK enum rc amqp_content_begin(struct amqp_channel *channel, const struct amqp_method *m);
+MUST_CHECK enum rc amqp_on_content_frame(struct amqp_channel *channel,
+                                         const struct amqp_frame *frame);
+
+struct amqp_publish {
+    struct slice exchange;
+    struct slice routing_key;
+    struct slice properties;
+    struct slice body;
+    bool is_mandatory;
+    bool is_immediate;
+};
+/* amqp_publish.c */
+MUST_CHECK enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *publish);
+
+/* ---- confirms (amqp_confirm.c) ---- */
+
+/* A publish has its tag; tell when it is durable. */
+void amqp_confirm_await(struct amqp_channel *channel);
+/* A publish was refused: tell now. */
+void amqp_confirm_nack(struct amqp_channel *channel, uint64_t tag);
+/* Asks core about all that was published in this call of on_input. */
+void amqp_confirm_ask(struct amqp_session *s);
+void amqp_on_durable(void *session, uint64_t token, enum rc rc);
+void amqp_on_durable_end(void *session);
+
+/* ---- delivering (amqp_deliver.c, amqp_consumer.c) ---- */
+
+enum rc amqp_on_queue_delivery(void *session, struct consumer *consumer,
+                               const struct delivery *delivery);
+void amqp_on_consumer_cancelled(void *session, struct consumer *consumer, enum rc why);
+/* Consumers that waited for credit or for room go on. */
+void amqp_channel_wake(struct amqp_channel *channel);
+/* Writes a method, the header and the body of a message. */
+void amqp_send_content(struct amqp_session *s, uint16_t channel, const struct amqp_method *method,
+                       const struct message *message);
+void amqp_consumer_block(struct amqp_consumer *consumer);
+/* queue_settle(), where too late is fine. */
+void amqp_settle(struct amqp_session *s, uint64_t queue_number, uint64_t handle,
+                 enum outcome outcome);
+/* Takes it out of its channel; it is freed when nothing is unacked. */
+void amqp_consumer_end(struct amqp_consumer *consumer);
+/* One delivery of it is no longer outstanding. */
+void amqp_consumer_settled(struct amqp_consumer *consumer);
+/* Whether it may have one more. */
+bool amqp_consumer_has_credit(const struct amqp_consumer *consumer);
+
+/* ---- names ---- */
+
+/* The name without CR and LF, which RabbitMQ removes; borrows from the name or from s->name. */
+struct slice amqp_name(struct amqp_session *s, struct slice name);
+/* "prefix" and 22 characters of URL-safe base64 of 16 random bytes. */
+#define AMQP_RANDOM_NAME_CHARS 22
+void amqp_random_name(const char *prefix, struct text *to);
+
+/* The queue a method names: an empty name means the last one declared on the channel. Refuses with
+ * 404, or 405 when another connection owns it. */
+struct queue;
+MUST_CHECK enum rc amqp_queue_named(struct amqp_session *s, struct amqp_channel *channel,
+                                    struct slice name, struct queue **ret);
+/* 403 in RabbitMQ's words, for RC_REFUSED of core. */
+enum rc amqp_refuse_access(struct amqp_session *s, const char *permission, const char *kind,
+                           struct slice name);
+/* 405 in RabbitMQ's words. */
+enum rc amqp_refuse_locked(struct amqp_session *s, struct slice queue);
+
+/* ---- arguments of queue.declare (amqp_queue_arguments.c) ---- */
+
+MUST_CHECK enum rc amqp_queue_arguments_check(struct amqp_session *s, struct slice name,
+                                              const struct amqp_queue_declare *declare);
+/* `current` are the arguments it was declared with. */
+MUST_CHECK enum rc amqp_queue_arguments_equal(struct amqp_session *s, struct slice name,
+                                              struct slice current, struct slice received);
+bool amqp_queue_is_quorum(struct slice arguments);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two directions of the map share. */
+#ifndef TERCET_PROTOCOLS_AMQP_AMQP_MAP_INT_H
+#define TERCET_PROTOCOLS_AMQP_AMQP_MAP_INT_H
+
+#include "broker/core/message.h"
+#include "protocols/amqp/amqp_map.h"
+
+/* View headers of AMQP's own properties. */
+#define AMQP_VIEW_PRIORITY   HEADER_AMQP_PREFIX "priority"
+#define AMQP_VIEW_MESSAGE_ID HEADER_AMQP_PREFIX "message-id"
+#define AMQP_VIEW_TIMESTAMP  HEADER_AMQP_PREFIX "timestamp"
+#define AMQP_VIEW_TYPE       HEADER_AMQP_PREFIX "type"
+#define AMQP_VIEW_APP_ID     HEADER_AMQP_PREFIX "app-id"
+#define AMQP_VIEW_CLUSTER_ID HEADER_AMQP_PREFIX "cluster-id"
+
+/* Bytes of the check in front of the native block. */
+#define AMQP_NATIVE_CHECK 8
+uint64_t amqp_native_check(struct core *core, struct slice headers);
+
+#endif

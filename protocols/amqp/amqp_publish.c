@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* basic.publish with all its content: checks, translation, routing, return and confirm. */
+#include "broker/base/mem.h"
+#include "broker/core/core.h"
+#include "broker/core/exchange.h"
+#include "broker/core/message.h"
+#include "broker/core/publish.h"
+#include "protocols/amqp/amqp_int.h"
+
+/* A reply through the default exchange that stands for an address goes to the shared exchange. */
+static struct exchange *find_target(struct amqp_session *s, const struct amqp_publish *p,
+                                    struct slice *ret_exchange, struct slice *ret_key)
+{
+    struct slice prefix = SLICE(AMQP_REPLY_ADDRESS_PREFIX);
+
+    *ret_exchange = p->exchange;
+    *ret_key = p->routing_key;
+    if (p->exchange.len == 0 && slice_starts(p->routing_key, prefix)) {
+        *ret_exchange = SLICE("amq.topic");
+        *ret_key = slice_after(p->routing_key, prefix.len);
+    }
+    return exchange_find(s->core, *ret_exchange);
+}
+
+static enum rc check_user_id(struct amqp_session *s, const struct amqp_properties *p)
+{
+    struct slice user = client_principal(s->client)->name;
+
+    if (!AMQP_HAS(p, USER_ID) || slice_equal(p->user_id, user))
+        return RC_OK;
+    return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED,
+                       "user_id property set to '%.*s' but authenticated user was '%.*s'",
+                       SLICE_FMT(p->user_id), SLICE_FMT(user));
+}
+
+/* The channel's outline is of this publish: the last one again, or a new one. */
+static enum rc outline(struct amqp_channel *channel, const struct exchange *target,
+                       const struct amqp_source *source)
+{
+    struct amqp_session *s = channel->session;
+    enum rc rc;
+
+    if (amqp_outline_fits(&channel->outline, source))
+        return RC_OK;
+    text_clear(&s->scratch);
+    rc = amqp_outline_build(&channel->outline, s->core, target, source, &s->scratch);
+    if (rc == RC_INVALID)
+        return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED, "%.*s",
+                           SLICE_FMT(text_slice(&s->scratch)));
+    if (rc == RC_MALFORMED || rc == RC_LIMIT)
+        return amqp_refuse(s, AMQP_REPLY_FRAME_ERROR, "cannot decode the content properties");
+    return rc;
+}
+
+/* basic.return with the message as it came. */
+static void give_back(struct amqp_channel *channel, const struct amqp_publish *p,
+                      const struct message *message)
+{
+    struct amqp_method m = { .name = AMQP_BASIC_RETURN };
+
+    m.basic_return.reply_code = AMQP_REPLY_NO_ROUTE;
+    m.basic_return.reply_text = SLICE("NO_ROUTE");
+    m.basic_return.exchange = p->exchange;
+    m.basic_return.routing_key = p->routing_key;
+    amqp_send_content(channel->session, channel->number, &m, message);
+}
+
+/* What core said about it, in the channel's terms. */
+static enum rc conclude(struct amqp_channel *channel, const struct amqp_publish *p, enum rc rc)
+{
+    struct amqp_session *s = channel->session;
+    uint64_t tag = channel->mode == MODE_CONFIRM ? ++channel->published : 0;
+
+    if (rc == RC_OK || rc == RC_NO_ROUTE) {
+        if (tag != 0)
+            amqp_confirm_await(channel);
+        return RC_OK;
+    }
+    if (rc == RC_REFUSED)
+        return amqp_refuse_access(s, "write", "exchange", p->exchange);
+    if (rc != RC_LIMIT && rc != RC_FULL && rc != RC_IO)
+        return rc;
+    if (tag != 0)
+        amqp_confirm_nack(channel, tag);
+    else if (rc != RC_LIMIT) /* a full queue drops it, as RabbitMQ does; a full store must not */
+        return amqp_refuse(s, AMQP_REPLY_RESOURCE_ERROR, "the store takes no messages: %s",
+                           rc_word(rc));
+    return RC_OK;
+}
+
+enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *p)
+{
+    struct amqp_session *s = channel->session;
+    struct amqp_source source = { .properties = p->properties };
+    struct exchange *exchange = find_target(s, p, &source.exchange, &source.routing_key);
+    const struct amqp_outline *o = &channel->outline;
+    struct publish_exchange publish;
+    struct message *message, *kept;
+    enum rc rc;
+
+    if (p->is_immediate)
+        return amqp_refuse(s, AMQP_REPLY_NOT_IMPLEMENTED, "immediate=true");
+    if (exchange == NULL)
+        return amqp_refuse(s, AMQP_REPLY_NOT_FOUND, "no exchange '%.*s' in vhost '%s'",
+                           SLICE_FMT(p->exchange), AMQP_VHOST);
+    if (exchange_spec(exchange)->is_internal)
+        return amqp_refuse(s, AMQP_REPLY_ACCESS_REFUSED,
+                           "cannot publish to internal exchange '%.*s' in vhost '%s'",
+                           SLICE_FMT(p->exchange), AMQP_VHOST);
+    if (channel->reply_consumer != NULL)
+        source.reply_queue = text_slice(&channel->reply_queue);
+    rc = outline(channel, exchange, &source);
+    if (rc == RC_OK)
+        rc = check_user_id(s, &o->properties);
+    if (rc != RC_OK)
+        return rc;
+    message = amqp_outline_message(o, s->core, p->body);
+    if (message == NULL)
+        return RC_MEMORY;
+    kept = p->is_mandatory ? message_ref(message) : NULL;
+    publish = (struct publish_exchange){ .exchange = exchange,
+                                         .routing_keys = o->keys,
+                                         .routing_key_count = o->key_count,
+                                         .headers = o->values,
+                                         .header_count = o->value_count };
+    rc = publish_exchange(s->client, &publish, &message);
+    if (rc == RC_NO_ROUTE && p->is_mandatory)
+        give_back(channel, p, kept);
+    message_unref(&kept);
+    return conclude(channel, p, rc);
+}

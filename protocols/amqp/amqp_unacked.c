@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocols/amqp/amqp_unacked.h"
+
+#include <string.h>
+
+#include "broker/base/mem.h"
+
+#define ROOM_FIRST  64
+#define HOLES_LEAST 64 /* fewer are not worth moving */
+
+void unacked_init(struct unacked_table *table)
+{
+    *table = (struct unacked_table){ 0 };
+}
+
+void unacked_done(struct unacked_table *table)
+{
+    ASSERT(table->live == 0);
+    MEM_FREE(table->at);
+    unacked_init(table);
+}
+
+/* Moves what is outstanding to the front. */
+static void close_holes(struct unacked_table *t)
+{
+    size_t to = 0;
+
+    for (size_t i = t->first; i < t->end; i++) {
+        if (t->at[i].tag != 0)
+            t->at[to++] = t->at[i];
+    }
+    ASSERT(to == t->live);
+    t->first = 0;
+    t->end = to;
+}
+
+enum rc unacked_add(struct unacked_table *t, const struct unacked *entry)
+{
+    ASSERT(entry->tag != 0);
+    if (t->end == t->room && t->live <= t->room / 2)
+        close_holes(t);
+    if (t->end == t->room) {
+        size_t room = t->room == 0 ? ROOM_FIRST : t->room * 2;
+        struct unacked *at = mem_try_resize(t->at, room * sizeof(*at));
+
+        if (at == NULL)
+            return RC_MEMORY;
+        t->at = at;
+        t->room = room;
+    }
+    ASSERT(t->live == 0 || t->at[t->end - 1].tag < entry->tag);
+    t->at[t->end++] = *entry;
+    t->live++;
+    return RC_OK;
+}
+
+struct unacked *unacked_oldest(const struct unacked_table *t)
+{
+    return t->live == 0 ? NULL : &t->at[t->first];
+}
+
+struct unacked *unacked_newest(const struct unacked_table *t)
+{
+    size_t i = t->end;
+
+    if (t->live == 0)
+        return NULL;
+    while (t->at[i - 1].tag == 0)
+        i--;
+    return &t->at[i - 1];
+}
+
+/* Holes have no tag to compare with, so the search steps over them to the next one that has. */
+struct unacked *unacked_find(const struct unacked_table *t, uint64_t tag)
+{
+    size_t low = t->first, high = t->end;
+
+    if (t->live == 0 || tag < t->at[t->first].tag)
+        return NULL;
+    if (tag - t->at[t->first].tag < high - low &&
+        t->at[low + (size_t)(tag - t->at[t->first].tag)].tag == tag)
+        return &t->at[low + (size_t)(tag - t->at[t->first].tag)]; /* no tag is missing before it */
+    while (low < high) {
+        size_t middle = low + (high - low) / 2, i = middle;
+
+        while (i < high && t->at[i].tag == 0)
+            i++;
+        if (i == high || t->at[i].tag > tag)
+            high = middle;
+        else if (t->at[i].tag == tag)
+            return &t->at[i];
+        else
+            low = i + 1;
+    }
+    return NULL;
+}
+
+void unacked_remove(struct unacked_table *t, struct unacked *entry)
+{
+    ASSERT(t->live > 0 && entry->tag != 0);
+    *entry = (struct unacked){ 0 };
+    t->live--;
+    if (t->live == 0) {
+        t->first = t->end = 0;
+        return;
+    }
+    while (t->at[t->first].tag == 0)
+        t->first++;
+    while (t->at[t->end - 1].tag == 0)
+        t->end--;
+    if (t->end - t->first > HOLES_LEAST && t->live < (t->end - t->first) / 4)
+        close_holes(t); /* pays for itself: three quarters were settled since the last time */
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a channel delivered and the client has not settled yet, by delivery tag. Core thread only.
+ */
+#ifndef TERCET_PROTOCOLS_AMQP_AMQP_UNACKED_H
+#define TERCET_PROTOCOLS_AMQP_AMQP_UNACKED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "broker/base/rc.h"
+
+struct amqp_consumer;
+
+struct unacked {
+    uint64_t tag; /* 0: settled, only its place is left */
+    uint64_t queue_number;
+    uint64_t handle;
+    struct amqp_consumer *consumer; /* counted in its `unacked`; NULL: taken by basic.get */
+};
+
+/* In the order of tags. Settled ones leave holes; holes at the front are dropped at once, and all
+ * of them when they are three quarters, so memory and search follow what is outstanding. */
+struct unacked_table {
+    struct unacked *at; /* owned */
+    size_t first;       /* the oldest outstanding one, when live > 0 */
+    size_t end;         /* behind the newest */
+    size_t room;
+    size_t live;
+};
+
+void unacked_init(struct unacked_table *table);
+void unacked_done(struct unacked_table *table);
+/* Tags must rise. RC_MEMORY: nothing was added. */
+MUST_CHECK enum rc unacked_add(struct unacked_table *table, const struct unacked *entry);
+/* The outstanding one with this tag, or NULL. */
+struct unacked *unacked_find(const struct unacked_table *table, uint64_t tag);
+/* The oldest, or NULL. */
+struct unacked *unacked_oldest(const struct unacked_table *table);
+/* The newest, or NULL. */
+struct unacked *unacked_newest(const struct unacked_table *table);
+/* Takes it out; the pointers given before are void. */
+void unacked_remove(struct unacked_table *table, struct unacked *entry);
+
+#endif
