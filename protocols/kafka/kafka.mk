@@ -14,6 +14,24 @@ libkafkacodec_a_SOURCES = \
 	%D%/kafka_arena.c %D%/kafka_arena.h \
 	%D%/kafka_codec.c %D%/kafka_codec.h
 nodist_libkafkacodec_a_SOURCES = $(KAFKA_GENERATED)
+noinst_LIBRARIES += libkafka.a
+libkafka_a_SOURCES = \
+	%D%/kafka_errors.c %D%/kafka_errors.h \
+	%D%/kafka_group.c %D%/kafka_group.h %D%/kafka_group_int.h \
+	%D%/kafka_int.h \
+	%D%/kafka_listener.c %D%/kafka_listener.h \
+	%D%/kafka_map.c %D%/kafka_map.h \
+	%D%/kafka_on_fetch.c \
+	%D%/kafka_on_group.c \
+	%D%/kafka_on_list_offsets.c \
+	%D%/kafka_on_meta.c \
+	%D%/kafka_on_offsets.c \
+	%D%/kafka_on_produce.c \
+	%D%/kafka_on_topics.c \
+	%D%/kafka_rebalance.c \
+	%D%/kafka_rules.c \
+	%D%/kafka_session.c %D%/kafka_session.h \
+	%D%/kafka_topic_config.c %D%/kafka_topic_config.h
 if HAVE_CHECK
 check_PROGRAMS += test_kafka_codec
 test_kafka_codec_SOURCES = tests/unit/test_kafka_codec.c

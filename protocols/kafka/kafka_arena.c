@@ -5,7 +5,7 @@
 
 #include "broker/base/mem.h"
 
-#define CHUNK_BYTES ((size_t)8 << 10)
+#define CHUNK_BYTES ((size_t)4 << 10) /* what an idle connection keeps */
 #define ALIGNMENT   alignof(max_align_t)
 
 struct kafka_arena_chunk {

@@ -32,9 +32,9 @@ struct kafka_uuid {
 
 /* Record batches as they lie in the log: in the request, or sent from elsewhere without a copy. */
 struct kafka_records {
-    struct slice bytes; /* at == NULL and nothing elsewhere: null */
-    size_t
-        elsewhere_bytes; /* encoding: this many follow `bytes` on the wire, see struct kafka_cut */
+    struct slice bytes;     /* at == NULL and nothing elsewhere: null */
+    size_t elsewhere_bytes; /* encoding: so many follow `bytes` on the wire, see struct kafka_cut */
+    const void *source;     /* encoding: the caller's, where they are */
 };
 
 struct kafka_type;

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocols/kafka/kafka_map.h"
+
+#include "broker/core/name.h"
+#include "protocols/kafka/kafka_int.h"
+
+static enum kafka_error of_name_rc(enum rc rc)
+{
+    return rc == RC_INVALID ? KAFKA_ERROR_INVALID_TOPIC : kafka_error_of(rc, KAFKA_ABOUT_TOPIC);
+}
+
+enum kafka_error kafka_find_topic(struct kafka_request *request, struct slice topic,
+                                  struct stream **ret)
+{
+    struct text scratch = { 0 };
+    struct stream *stream = NULL;
+    struct slice name;
+    enum rc rc = name_from_kafka_topic(topic, &scratch, &name);
+
+    if (rc == RC_OK)
+        stream = stream_find(request->kafka->core, name);
+    text_done(&scratch);
+    if (rc != RC_OK)
+        return of_name_rc(rc);
+    if (stream == NULL || stream_is_hidden(stream))
+        return KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    *ret = stream;
+    return KAFKA_ERROR_NONE;
+}
+
+enum kafka_error kafka_find_topic_id(struct kafka_request *request, const struct kafka_uuid *id,
+                                     struct stream **ret)
+{
+    struct stream *stream = stream_find_id(request->kafka->core, id->at);
+
+    if (stream == NULL || stream_is_hidden(stream))
+        return KAFKA_ERROR_UNKNOWN_TOPIC_ID;
+    *ret = stream;
+    return KAFKA_ERROR_NONE;
+}
+
+enum kafka_error kafka_may(struct kafka_request *request, enum operation operation,
+                           const struct stream *stream)
+{
+    return kafka_error_of(
+        authorise(request->client, operation, RESOURCE_TOPIC, stream_name(stream)),
+        KAFKA_ABOUT_TOPIC);
+}
+
+enum kafka_error kafka_may_use_group(struct kafka_request *request, enum operation operation,
+                                     struct slice group)
+{
+    return kafka_error_of(authorise(request->client, operation, RESOURCE_GROUP, group),
+                          KAFKA_ABOUT_GROUP);
+}
+
+enum kafka_error kafka_use_topic(struct kafka_request *request, bool by_id, struct slice topic,
+                                 const struct kafka_uuid *id, enum operation operation,
+                                 struct stream **ret)
+{
+    enum kafka_error error =
+        by_id ? kafka_find_topic_id(request, id, ret) : kafka_find_topic(request, topic, ret);
+
+    return error != KAFKA_ERROR_NONE ? error : kafka_may(request, operation, *ret);
+}
+
+enum kafka_error kafka_stream_name(struct kafka_request *request, struct slice topic,
+                                   struct slice *ret)
+{
+    struct text scratch = { 0 };
+    struct slice name;
+    enum rc rc = name_from_kafka_topic(topic, &scratch, &name);
+
+    if (rc == RC_OK)
+        *ret = kafka_arena_copy(&request->arena, name);
+    text_done(&scratch);
+    return of_name_rc(rc);
+}
+
+struct slice kafka_topic_of_name(struct kafka_request *request, struct slice stream_name)
+{
+    struct text scratch = { 0 };
+    struct slice topic, copy = SLICE_NONE;
+
+    if (name_to_kafka_topic(stream_name, &scratch, &topic) == RC_OK)
+        copy = kafka_arena_copy(&request->arena, topic);
+    text_done(&scratch);
+    return copy;
+}
+
+struct slice kafka_topic_name(struct kafka_request *request, const struct stream *stream)
+{
+    return stream_is_hidden(stream) ? SLICE_NONE
+                                    : kafka_topic_of_name(request, stream_name(stream));
+}
+
+struct kafka_uuid kafka_topic_id(const struct stream *stream)
+{
+    struct kafka_uuid id;
+
+    memcpy(id.at, stream_id(stream), sizeof(id.at));
+    return id;
+}
+
+/* Kafka's AclOperation numbers, and which of our operations each one is. */
+static const struct {
+    enum resource resource;
+    enum operation operation;
+    unsigned bit;
+} operations[] = {
+    { RESOURCE_TOPIC, OPERATION_CONSUME, 3 },   { RESOURCE_TOPIC, OPERATION_PUBLISH, 4 },
+    { RESOURCE_TOPIC, OPERATION_CREATE, 5 },    { RESOURCE_TOPIC, OPERATION_DELETE, 6 },
+    { RESOURCE_TOPIC, OPERATION_ALTER, 7 },     { RESOURCE_TOPIC, OPERATION_DESCRIBE, 8 },
+    { RESOURCE_TOPIC, OPERATION_DESCRIBE, 10 }, { RESOURCE_TOPIC, OPERATION_ALTER, 11 },
+    { RESOURCE_GROUP, OPERATION_GROUP_USE, 3 }, { RESOURCE_GROUP, OPERATION_DELETE, 6 },
+    { RESOURCE_GROUP, OPERATION_DESCRIBE, 8 },  { RESOURCE_BROKER, OPERATION_CREATE, 5 },
+    { RESOURCE_BROKER, OPERATION_ALTER, 7 },    { RESOURCE_BROKER, OPERATION_DESCRIBE, 8 },
+    { RESOURCE_BROKER, OPERATION_ADMIN, 9 },    { RESOURCE_BROKER, OPERATION_DESCRIBE, 10 },
+    { RESOURCE_BROKER, OPERATION_ADMIN, 11 },
+};
+
+int32_t kafka_authorized_operations(struct kafka_request *request, enum resource resource,
+                                    struct slice name)
+{
+    int32_t bits = 0;
+
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+        if (operations[i].resource == resource &&
+            authorise(request->client, operations[i].operation, resource, name) == RC_OK)
+            bits |= 1 << operations[i].bit;
+    }
+    return bits;
+}

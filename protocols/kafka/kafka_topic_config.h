@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Topic configurations: what may be set, what it does here, and how it is kept. Pure.
+ *
+ * Kept with the stream as lines "name=value\n", only of what differs from the default. */
+#ifndef TERCET_PROTOCOLS_KAFKA_KAFKA_TOPIC_CONFIG_H
+#define TERCET_PROTOCOLS_KAFKA_KAFKA_TOPIC_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/base/slice.h"
+#include "broker/base/text.h"
+
+struct kafka_config;
+
+/* Numbers of Kafka's DescribeConfigs. */
+enum kafka_config_type {
+    KAFKA_CONFIG_BOOLEAN = 1,
+    KAFKA_CONFIG_STRING = 2,
+    KAFKA_CONFIG_INT = 3,
+    KAFKA_CONFIG_LONG = 5,
+    KAFKA_CONFIG_DOUBLE = 6,
+    KAFKA_CONFIG_LIST = 7,
+};
+
+enum kafka_config_effect {
+    KAFKA_CONFIG_DONE, /* does here what it does in Kafka */
+    KAFKA_CONFIG_MOOT, /* tunes what we do not have (index files, flushes): kept and shown */
+    KAFKA_CONFIG_FIXED /* would change what clients see, and is not done yet: default only */
+};
+
+struct kafka_config_row {
+    const char *name;
+    const char *value; /* default */
+    enum kafka_config_type type;
+    enum kafka_config_effect effect;
+    int64_t min; /* of INT and LONG */
+    int64_t max;
+};
+
+extern const struct kafka_config_row kafka_config_rows[];
+extern const unsigned kafka_config_row_count;
+
+/* What requests on a topic need of its configuration. */
+struct kafka_topic_config {
+    uint32_t max_message_bytes;
+    bool is_append_time;
+};
+
+void kafka_topic_config_of(const struct kafka_config *config, struct slice kept,
+                           struct kafka_topic_config *ret);
+
+/* NULL: it may be set so. Else why not, for the client. */
+const char *kafka_topic_config_check(struct slice name, struct slice value);
+/* Appends one setting that was checked; defaults are left out. */
+void kafka_topic_config_add(struct text *kept, struct slice name, struct slice value);
+/* The value of a row in what is kept; none: the default. */
+struct slice kafka_topic_config_get(struct slice kept, const char *name);
+
+#endif
