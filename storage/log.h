@@ -2,9 +2,10 @@
 /* The data door of storage: append with completion, read, trim. Core thread only, never blocks.
  *
  * A store holds numbered logs. A log is a run of entries with contiguous offsets; an entry is what
- * one append brought: one or more whole Kafka v2 record batches, stored and given back byte for
- * byte. All that is put between two submits (records and meta changes) reaches the disk in order,
- * and whatever shares a commit is there wholly or not at all after a crash. */
+ * one append brought, or what several small ones brought in a row: one or more whole Kafka v2
+ * record batches, stored and given back byte for byte. All that is put between two submits (records
+ * and meta changes) reaches the disk in order, and whatever shares a commit is there wholly or not
+ * at all after a crash. */
 #ifndef TERCET_STORAGE_LOG_H
 #define TERCET_STORAGE_LOG_H
 
@@ -94,7 +95,8 @@ uint64_t log_drop(struct store *store, uint32_t log);
 /* Offsets that the log holds: [start, end). RC_NOT_FOUND: it was never appended to, or dropped. */
 MUST_CHECK enum rc log_range(const struct store *store, uint32_t log, uint64_t *ret_start,
                              uint64_t *ret_end);
-/* Bytes of the log's live entries; 0 when there is none. */
+/* Bytes of the log's live entries, counted whole while any record of them lives; appends may have
+ * been joined on disk. 0 when there is none. */
 uint64_t log_bytes(const struct store *store, uint32_t log);
 
 /* ---- reading ---- */
@@ -145,8 +147,9 @@ void log_read(struct store *store, struct log_read *read);
 /* on_done will not be called any more. */
 void log_read_cancel(struct store *store, struct log_read *read);
 
-/* The base offset of the first entry that has a record with a timestamp >= `time_ms`, by the index
- * alone; the caller reads that entry to find the record. RC_NOT_FOUND: none. */
+/* An offset to read from on to find the first record with a timestamp >= `time_ms`, by the index
+ * alone: appends that share an entry on disk count as one. RC_NOT_FOUND: there is no such record.
+ */
 MUST_CHECK enum rc log_find_time(const struct store *store, uint32_t log, int64_t time_ms,
                                  uint64_t *ret_offset);
 

@@ -5,7 +5,29 @@ libstorage_a_SOURCES = \
 	%D%/meta.c %D%/meta.h \
 	%D%/tail.c %D%/tail.h \
 	%D%/mem/mem_store.c %D%/mem/mem_store.h \
-	%D%/lmdb/lmdb_store.h
+	%D%/lmdb/catalog.c \
+	%D%/lmdb/catalog.h \
+	%D%/lmdb/format.h \
+	%D%/lmdb/frame.c \
+	%D%/lmdb/frame.h \
+	%D%/lmdb/index.c \
+	%D%/lmdb/index.h \
+	%D%/lmdb/lmdb_open.c \
+	%D%/lmdb/lmdb_store.c \
+	%D%/lmdb/lmdb_store.h \
+	%D%/lmdb/logs.c \
+	%D%/lmdb/maintain.c \
+	%D%/lmdb/plan.c \
+	%D%/lmdb/reader.c \
+	%D%/lmdb/reads.c \
+	%D%/lmdb/recover.c \
+	%D%/lmdb/scan.c \
+	%D%/lmdb/scan.h \
+	%D%/lmdb/seal.c \
+	%D%/lmdb/segment.c \
+	%D%/lmdb/segment.h \
+	%D%/lmdb/store_int.h \
+	%D%/lmdb/writer.c
 # What a program that opens a store links, before $(BASE_LIBS).
 STORAGE_LIBS = libstorage.a $(LMDB_LIBS)
 if HAVE_CHECK

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/lmdb/catalog.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "broker/base/fault.h"
+#include "broker/base/random.h"
+#include "broker/base/wire.h"
+
+/* Address space alone: pages come into being as they are used. */
+#define CATALOG_MAP_BYTES ((size_t)16 << 30)
+#define VALUE_INLINE      0
+#define VALUE_BLOB        1
+#define BLOB_NAME         13
+#define SEALED_VALUE      36
+
+static MDB_val val_of(struct slice s)
+{
+    return (MDB_val){ s.len, (void *)(uintptr_t)s.at };
+}
+
+static struct slice slice_of_val(MDB_val v)
+{
+    return slice_of(v.mv_data, v.mv_size);
+}
+
+static enum rc env_open(const struct place *place, struct catalog *catalog)
+{
+    char path[PATH_MAX];
+    MDB_txn *txn = NULL;
+    int error;
+
+    if (snprintf(path, sizeof(path), "%s/catalog.mdb", place->path) >= (int)sizeof(path))
+        return RC_LIMIT;
+    error = mdb_env_create(&catalog->env);
+    if (error == 0)
+        error = mdb_env_set_mapsize(catalog->env, CATALOG_MAP_BYTES);
+    if (error == 0)
+        error = mdb_env_open(catalog->env, path,
+                             MDB_NOSUBDIR | MDB_NOTLS | (place->has_sync ? 0 : MDB_NOSYNC), 0600);
+    if (error == 0)
+        error = mdb_txn_begin(catalog->env, NULL, MDB_RDONLY, &txn);
+    if (error == 0)
+        error = mdb_dbi_open(txn, NULL, 0, &catalog->dbi);
+    if (txn != NULL)
+        mdb_txn_abort(txn);
+    return segment_rc(error);
+}
+
+static enum rc next_blob_find(struct catalog *catalog)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val key, value;
+    struct rd r;
+    int error = mdb_cursor_open(catalog->txn, catalog->dbi, &cursor);
+
+    if (error != 0)
+        return segment_rc(error);
+    catalog->next_blob = 1;
+    error = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+    if (error == 0) {
+        r = rd_of(slice_of_val(key));
+        if (rd_u8(&r) == CATALOG_BLOBS)
+            catalog->next_blob = rd_u64(&r) + 1;
+    }
+    mdb_cursor_close(cursor);
+    return error == MDB_NOTFOUND ? RC_OK : segment_rc(error);
+}
+
+static enum rc facts_make(struct catalog *catalog, struct catalog_facts *facts)
+{
+    long page_size = sysconf(_SC_PAGESIZE); /* what LMDB makes its pages of */
+    enum rc rc = catalog_put_number(catalog, "format", STORE_FORMAT);
+
+    facts->is_new = true;
+    facts->store_id = random_u64();
+    facts->page_size = (uint64_t)page_size;
+    if (rc == RC_OK)
+        rc = catalog_put_number(catalog, "id", facts->store_id);
+    if (rc == RC_OK)
+        rc = catalog_put_number(catalog, "page", facts->page_size);
+    return rc == RC_OK ? catalog_commit(catalog) : rc;
+}
+
+static enum rc facts_read(struct catalog *catalog, struct catalog_facts *facts)
+{
+    uint64_t format;
+    enum rc rc = catalog_get_number(catalog, "format", &format);
+
+    if (rc == RC_NOT_FOUND)
+        return facts_make(catalog, facts);
+    if (rc != RC_OK || format > STORE_FORMAT)
+        return rc == RC_OK ? RC_VERSION : rc;
+    rc = catalog_get_number(catalog, "id", &facts->store_id);
+    if (rc == RC_OK)
+        rc = catalog_get_number(catalog, "page", &facts->page_size);
+    if (rc == RC_OK &&
+        (facts->page_size < 256 || facts->page_size > 65536 || facts->page_size % 256 != 0))
+        rc = RC_CORRUPT;
+    return rc == RC_NOT_FOUND ? RC_CORRUPT : rc;
+}
+
+enum rc catalog_open(const struct place *place, struct catalog *ret,
+                     struct catalog_facts *ret_facts)
+{
+    struct catalog catalog = { 0 };
+    struct catalog_facts facts = { 0 };
+    enum rc rc = env_open(place, &catalog);
+
+    if (rc == RC_OK)
+        rc = catalog_begin(&catalog);
+    if (rc == RC_OK)
+        rc = next_blob_find(&catalog);
+    if (rc == RC_OK)
+        rc = facts_read(&catalog, &facts);
+    catalog_abort(&catalog);
+    if (rc != RC_OK) {
+        catalog_close(&catalog);
+        return rc;
+    }
+    *ret = catalog;
+    *ret_facts = facts;
+    return RC_OK;
+}
+
+void catalog_close(struct catalog *catalog)
+{
+    catalog_abort(catalog);
+    mdb_env_close(catalog->env);
+    catalog->env = NULL;
+}
+
+enum rc catalog_begin(struct catalog *catalog)
+{
+    ASSERT(catalog->txn == NULL);
+    return segment_rc(mdb_txn_begin(catalog->env, NULL, 0, &catalog->txn));
+}
+
+enum rc catalog_commit(struct catalog *catalog)
+{
+    MDB_txn *txn = catalog->txn;
+
+    if (FAULT("store.catalog")) {
+        catalog_abort(catalog);
+        return RC_IO;
+    }
+    catalog->txn = NULL;
+    return segment_rc(mdb_txn_commit(txn));
+}
+
+void catalog_abort(struct catalog *catalog)
+{
+    if (catalog->txn != NULL)
+        mdb_txn_abort(catalog->txn);
+    catalog->txn = NULL;
+}
+
+static enum rc raw_put(struct catalog *catalog, struct slice name, struct slice value)
+{
+    MDB_val key = val_of(name), data = val_of(value);
+
+    return segment_rc(mdb_put(catalog->txn, catalog->dbi, &key, &data, 0));
+}
+
+static struct slice blob_name(uint8_t at[BLOB_NAME], uint64_t blob, uint64_t piece)
+{
+    at[0] = CATALOG_BLOBS;
+    put_u64(at + 1, blob);
+    put_u32(at + 9, (uint32_t)piece);
+    return slice_of(at, BLOB_NAME);
+}
+
+static enum rc blob_delete(struct catalog *catalog, uint64_t blob, uint64_t length)
+{
+    uint8_t at[BLOB_NAME];
+    MDB_val key;
+    int error = 0;
+
+    for (uint64_t piece = 0; piece * BLOB_PIECE < length && error == 0; piece++) {
+        key = val_of(blob_name(at, blob, piece));
+        error = mdb_del(catalog->txn, catalog->dbi, &key, NULL);
+    }
+    return segment_rc(error);
+}
+
+static enum rc blob_put(struct catalog *catalog, uint64_t blob, struct slice value)
+{
+    uint8_t at[BLOB_NAME];
+    enum rc rc = RC_OK;
+
+    for (uint64_t piece = 0; value.len > 0 && rc == RC_OK; piece++) {
+        struct slice part = slice_of(value.at, value.len < BLOB_PIECE ? value.len : BLOB_PIECE);
+
+        rc = raw_put(catalog, blob_name(at, blob, piece), part);
+        value = slice_after(value, part.len);
+    }
+    return rc;
+}
+
+/* Removes the pieces of the value that `name` has now. RC_NOT_FOUND: it has none. */
+static enum rc old_blob_delete(struct catalog *catalog, struct slice name)
+{
+    MDB_val key = val_of(name), data;
+    struct rd r;
+    uint64_t length, blob;
+    int error = mdb_get(catalog->txn, catalog->dbi, &key, &data);
+
+    if (error == MDB_NOTFOUND)
+        return RC_NOT_FOUND;
+    if (error != 0)
+        return segment_rc(error);
+    r = rd_of(slice_of_val(data));
+    if (rd_u8(&r) != VALUE_BLOB)
+        return RC_OK;
+    length = rd_u64(&r);
+    blob = rd_u64(&r);
+    return r.bad ? RC_CORRUPT : blob_delete(catalog, blob, length);
+}
+
+enum rc catalog_put(struct catalog *catalog, struct slice name, struct slice value)
+{
+    uint8_t at[VALUE_INLINE_MAX + 1];
+    struct wr w = wr_of(at, sizeof(at));
+    enum rc rc = old_blob_delete(catalog, name);
+
+    if (rc != RC_OK && rc != RC_NOT_FOUND)
+        return rc;
+    if (value.len <= VALUE_INLINE_MAX) {
+        wr_u8(&w, VALUE_INLINE);
+        wr_bytes(&w, value);
+        return raw_put(catalog, name, wr_slice(&w));
+    }
+    wr_u8(&w, VALUE_BLOB);
+    wr_u64(&w, value.len);
+    wr_u64(&w, catalog->next_blob);
+    rc = raw_put(catalog, name, wr_slice(&w));
+    return rc == RC_OK ? blob_put(catalog, catalog->next_blob++, value) : rc;
+}
+
+enum rc catalog_delete(struct catalog *catalog, struct slice name)
+{
+    MDB_val key = val_of(name);
+    enum rc rc = old_blob_delete(catalog, name);
+
+    if (rc == RC_NOT_FOUND)
+        return RC_OK;
+    return rc == RC_OK ? segment_rc(mdb_del(catalog->txn, catalog->dbi, &key, NULL)) : rc;
+}
+
+#define FACT_NAME_MAX 16
+
+static struct slice fact_name(uint8_t at[FACT_NAME_MAX], const char *name)
+{
+    size_t len = strlen(name);
+
+    ASSERT(len < FACT_NAME_MAX);
+    at[0] = CATALOG_FACTS;
+    memcpy(at + 1, name, len);
+    return slice_of(at, len + 1);
+}
+
+enum rc catalog_put_fact(struct catalog *catalog, const char *name, struct slice value)
+{
+    uint8_t at[FACT_NAME_MAX];
+
+    return raw_put(catalog, fact_name(at, name), value);
+}
+
+enum rc catalog_put_number(struct catalog *catalog, const char *name, uint64_t value)
+{
+    uint8_t at[8];
+
+    put_u64(at, value);
+    return catalog_put_fact(catalog, name, slice_of(at, sizeof(at)));
+}
+
+static struct slice sealed_name(uint8_t at[5], uint32_t number)
+{
+    at[0] = CATALOG_SEGMENTS;
+    put_u32(at + 1, number);
+    return slice_of(at, 5);
+}
+
+enum rc catalog_put_sealed(struct catalog *catalog, const struct sealed *sealed)
+{
+    uint8_t name[5], value[SEALED_VALUE];
+    struct wr w = wr_of(value, sizeof(value));
+
+    wr_u32(&w, sealed->ordinal);
+    wr_u64(&w, sealed->first_sequence);
+    wr_u64(&w, sealed->last_sequence);
+    wr_u64(&w, sealed->index_position);
+    wr_u64(&w, sealed->index_length);
+    return raw_put(catalog, sealed_name(name, sealed->number), wr_slice(&w));
+}
+
+enum rc catalog_delete_sealed(struct catalog *catalog, uint32_t number)
+{
+    uint8_t name[5];
+    MDB_val key = val_of(sealed_name(name, number));
+    int error = mdb_del(catalog->txn, catalog->dbi, &key, NULL);
+
+    return error == MDB_NOTFOUND ? RC_OK : segment_rc(error);
+}
+
+/* A transaction to read in: the change under way, or a new one that `ret_own` then names. */
+static enum rc reading(struct catalog *catalog, MDB_txn **ret, MDB_txn **ret_own)
+{
+    int error = 0;
+
+    *ret_own = NULL;
+    if (catalog->txn == NULL)
+        error = mdb_txn_begin(catalog->env, NULL, MDB_RDONLY, ret_own);
+    *ret = catalog->txn == NULL ? *ret_own : catalog->txn;
+    return segment_rc(error);
+}
+
+enum rc catalog_get_number(struct catalog *catalog, const char *name, uint64_t *ret)
+{
+    uint8_t at[FACT_NAME_MAX];
+    MDB_val key = val_of(fact_name(at, name)), value;
+    MDB_txn *txn, *own;
+    struct rd r;
+    uint64_t number;
+    int error;
+    enum rc rc = reading(catalog, &txn, &own);
+
+    if (rc != RC_OK)
+        return rc;
+    error = mdb_get(txn, catalog->dbi, &key, &value);
+    if (error == 0) {
+        r = rd_of(slice_of_val(value));
+        number = rd_u64(&r);
+        if (r.bad || r.left != 0)
+            rc = RC_CORRUPT;
+        else
+            *ret = number;
+    } else {
+        rc = error == MDB_NOTFOUND ? RC_NOT_FOUND : segment_rc(error);
+    }
+    mdb_txn_abort(own);
+    return rc;
+}
+
+static enum rc blob_read(struct catalog *catalog, MDB_txn *txn, uint64_t blob, uint64_t length,
+                         uint8_t *to)
+{
+    uint8_t at[BLOB_NAME];
+    MDB_val key, value;
+    uint64_t done = 0;
+    int error = 0;
+
+    for (uint64_t piece = 0; done < length; piece++) {
+        key = val_of(blob_name(at, blob, piece));
+        error = mdb_get(txn, catalog->dbi, &key, &value);
+        if (error != 0)
+            return error == MDB_NOTFOUND ? RC_CORRUPT : segment_rc(error);
+        if (value.mv_size == 0 || value.mv_size > length - done)
+            return RC_CORRUPT;
+        memcpy(to + done, value.mv_data, value.mv_size);
+        done += value.mv_size;
+    }
+    return RC_OK;
+}
+
+static enum rc visit_value(struct catalog *catalog, MDB_txn *txn, struct slice key,
+                           struct slice value, catalog_visit_fn *visit, void *arg)
+{
+    struct rd r = rd_of(value);
+    uint8_t form = rd_u8(&r);
+    uint64_t length, blob;
+    uint8_t *at;
+    enum rc rc;
+
+    if (form == VALUE_INLINE && !r.bad)
+        return visit(arg, key, rd_rest(&r));
+    length = rd_u64(&r);
+    blob = rd_u64(&r);
+    if (form != VALUE_BLOB || r.bad || length > ENTRY_MAX_BYTES)
+        return RC_CORRUPT;
+    at = mem_try((size_t)length);
+    if (at == NULL)
+        return RC_MEMORY;
+    rc = blob_read(catalog, txn, blob, length, at);
+    if (rc == RC_OK)
+        rc = visit(arg, key, slice_of(at, (size_t)length));
+    mem_free(at);
+    return rc;
+}
+
+/* What a walk over one table calls with the raw value. */
+typedef enum rc raw_visit_fn(struct catalog *catalog, MDB_txn *txn, struct slice key,
+                             struct slice value, void *arg);
+
+static enum rc raw_each(struct catalog *catalog, uint8_t table, raw_visit_fn *visit, void *arg)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_val key = val_of(slice_of(&table, 1)), value;
+    MDB_txn *txn, *own;
+    int error;
+    enum rc rc = reading(catalog, &txn, &own);
+
+    if (rc != RC_OK)
+        return rc;
+    error = mdb_cursor_open(txn, catalog->dbi, &cursor);
+    if (error == 0)
+        error = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+    while (error == 0 && rc == RC_OK && *(const uint8_t *)key.mv_data == table) {
+        rc = visit(catalog, txn, slice_after(slice_of_val(key), 1), slice_of_val(value), arg);
+        error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    if (rc == RC_OK && error != 0 && error != MDB_NOTFOUND)
+        rc = segment_rc(error);
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+    mdb_txn_abort(own);
+    return rc;
+}
+
+struct value_walk {
+    catalog_visit_fn *visit;
+    void *arg;
+};
+
+static enum rc on_value(struct catalog *catalog, MDB_txn *txn, struct slice key, struct slice value,
+                        void *arg)
+{
+    const struct value_walk *walk = arg;
+
+    return visit_value(catalog, txn, key, value, walk->visit, walk->arg);
+}
+
+enum rc catalog_each(struct catalog *catalog, uint8_t table, catalog_visit_fn *visit, void *arg)
+{
+    struct value_walk walk = { visit, arg };
+
+    return raw_each(catalog, table, on_value, &walk);
+}
+
+struct sealed_walk {
+    sealed_visit_fn *visit;
+    void *arg;
+};
+
+static enum rc on_sealed(struct catalog *catalog, MDB_txn *txn, struct slice key,
+                         struct slice value, void *arg)
+{
+    const struct sealed_walk *walk = arg;
+    struct rd k = rd_of(key), v = rd_of(value);
+    struct sealed sealed = { .number = rd_u32(&k) };
+
+    (void)catalog;
+    (void)txn;
+    sealed.ordinal = rd_u32(&v);
+    sealed.first_sequence = rd_u64(&v);
+    sealed.last_sequence = rd_u64(&v);
+    sealed.index_position = rd_u64(&v);
+    sealed.index_length = rd_u64(&v);
+    if (k.bad || v.bad || sealed.index_length > ENTRY_MAX_BYTES)
+        return RC_CORRUPT;
+    return walk->visit(walk->arg, &sealed);
+}
+
+enum rc catalog_each_sealed(struct catalog *catalog, sealed_visit_fn *visit, void *arg)
+{
+    struct sealed_walk walk = { visit, arg };
+
+    return raw_each(catalog, CATALOG_SEGMENTS, on_sealed, &walk);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The catalogue environment: the store's facts, meta tables as of the last checkpoint, starts of
+ * logs, sealed segments. Used by the core thread during open, by the maintenance thread after. */
+#ifndef TERCET_STORAGE_LMDB_CATALOG_H
+#define TERCET_STORAGE_LMDB_CATALOG_H
+
+#include <lmdb.h>
+
+#include "broker/base/rc.h"
+#include "broker/base/slice.h"
+#include "storage/lmdb/segment.h"
+
+struct catalog {
+    MDB_env *env; /* owned */
+    MDB_txn *txn; /* owned: the change under way */
+    MDB_dbi dbi;
+    uint64_t next_blob;
+};
+
+/* A segment whose index was written. */
+struct sealed {
+    uint32_t number;
+    uint32_t ordinal;
+    uint64_t first_sequence;
+    uint64_t last_sequence;
+    uint64_t index_position; /* in the file, in bytes */
+    uint64_t index_length;
+};
+
+struct catalog_facts {
+    uint64_t store_id; /* in every frame, so that a foreign segment is none of ours */
+    uint64_t page_size;
+    bool is_new; /* the catalogue was made just now */
+};
+
+/* Opens it, or makes it. RC_VERSION: its format is newer than ours. */
+MUST_CHECK enum rc catalog_open(const struct place *place, struct catalog *ret,
+                                struct catalog_facts *ret_facts);
+void catalog_close(struct catalog *catalog);
+
+MUST_CHECK enum rc catalog_begin(struct catalog *catalog);
+/* Ends the change; after a failure nothing of it happened. */
+MUST_CHECK enum rc catalog_commit(struct catalog *catalog);
+void catalog_abort(struct catalog *catalog);
+
+/* Within a change. `name` is a whole key: table, then what the table keys by. */
+MUST_CHECK enum rc catalog_put(struct catalog *catalog, struct slice name, struct slice value);
+MUST_CHECK enum rc catalog_delete(struct catalog *catalog, struct slice name);
+MUST_CHECK enum rc catalog_put_fact(struct catalog *catalog, const char *name, struct slice value);
+MUST_CHECK enum rc catalog_put_number(struct catalog *catalog, const char *name, uint64_t value);
+MUST_CHECK enum rc catalog_put_sealed(struct catalog *catalog, const struct sealed *sealed);
+MUST_CHECK enum rc catalog_delete_sealed(struct catalog *catalog, uint32_t number);
+
+/* Outside or inside a change. RC_NOT_FOUND. */
+MUST_CHECK enum rc catalog_get_number(struct catalog *catalog, const char *name, uint64_t *ret);
+
+/* Keys come without the table; values borrowed during the call. */
+typedef enum rc catalog_visit_fn(void *arg, struct slice key, struct slice value);
+MUST_CHECK enum rc catalog_each(struct catalog *catalog, uint8_t table, catalog_visit_fn *visit,
+                                void *arg);
+typedef enum rc sealed_visit_fn(void *arg, const struct sealed *sealed);
+MUST_CHECK enum rc catalog_each_sealed(struct catalog *catalog, sealed_visit_fn *visit, void *arg);
+
+#endif

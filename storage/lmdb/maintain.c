@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The maintenance thread: prepares segments ahead, seals, checkpoints, retires. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "storage/lmdb/store_int.h"
+
+#define RETRY_MS 1000
+
+struct segment *maintenance_take_spare(struct lmdb_store *s)
+{
+    struct maintenance *m = &s->maintenance;
+    struct segment *spare;
+
+    (void)pthread_mutex_lock(&m->lock);
+    spare = m->spare;
+    m->spare = NULL;
+    (void)pthread_mutex_unlock(&m->lock);
+    return spare;
+}
+
+uint32_t maintenance_number(struct lmdb_store *s)
+{
+    struct maintenance *m = &s->maintenance;
+    uint32_t number;
+
+    (void)pthread_mutex_lock(&m->lock);
+    ASSERT(m->next_number < UINT32_MAX);
+    number = m->next_number++;
+    (void)pthread_mutex_unlock(&m->lock);
+    return number;
+}
+
+/* Keeps one file to be written over: its blocks are there and need not be written first. */
+static void set_aside_or_unlink(struct maintenance *m, uint32_t number)
+{
+    struct lmdb_store *s = m->store;
+    char name[SEGMENT_NAME_MAX];
+    struct stat stat;
+
+    segment_name(name, number);
+    if (m->set_aside == 0 && s->config.is_prewritten &&
+        fstatat(s->place.seg_fd, name, &stat, 0) == 0 &&
+        (uint64_t)stat.st_size >= s->config.segment_first_bytes &&
+        segment_set_aside(&s->place, number) == RC_OK) {
+        m->set_aside = number;
+        return;
+    }
+    segment_unlink(&s->place, number);
+}
+
+static bool has_spare(struct maintenance *m)
+{
+    bool ret;
+
+    (void)pthread_mutex_lock(&m->lock);
+    ret = m->spare != NULL;
+    (void)pthread_mutex_unlock(&m->lock);
+    return ret;
+}
+
+static void on_prepare(struct maintenance *m, const struct prepare *prepare)
+{
+    struct lmdb_store *s = m->store;
+    enum filling filling = s->config.is_prewritten ? FILL_WRITTEN : FILL_NONE;
+    struct segment *segment = NULL;
+    enum rc rc = RC_NOT_FOUND;
+
+    if (has_spare(m))
+        return; /* asked for again by a writer that was faster */
+    if (m->set_aside > 0) {
+        rc = segment_create(&s->place, maintenance_number(s), m->set_aside, prepare->capacity,
+                            filling, &segment);
+        m->set_aside = 0; /* one that could not be used is removed at the next open */
+    }
+    if (rc != RC_OK)
+        rc = segment_create(&s->place, maintenance_number(s), 0, prepare->capacity, filling,
+                            &segment);
+    if (rc != RC_OK) {
+        count_add(COUNT_STORE_ERRORS, 1);
+        log_event(LOG_WARNING, "storage.prepare-failed", "rc=%s bytes=%llu", rc_word(rc),
+                  (unsigned long long)prepare->capacity);
+        return;
+    }
+    (void)pthread_mutex_lock(&m->lock);
+    ASSERT(m->spare == NULL);
+    m->spare = segment;
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+static void on_abandon(struct maintenance *m, struct abandon *abandon)
+{
+    uint32_t number = abandon->segment->number;
+    bool is_good = abandon->segment->is_written && !abandon->segment->has_failed;
+
+    segment_close(&abandon->segment);
+    if (is_good)
+        set_aside_or_unlink(m, number);
+    else
+        segment_unlink(&m->store->place, number);
+}
+
+/* A segment that cannot be sealed stays as it is: the next open reads it whole. */
+static void seal(struct maintenance *m, struct checkpoint *checkpoint)
+{
+    struct segment *segment = checkpoint->seal;
+    enum rc rc = RC_IO;
+
+    if (!segment->has_failed)
+        rc = seal_segment(segment, m->store->config.has_sync, &checkpoint->sealed);
+    checkpoint->is_sealed = rc == RC_OK;
+    if (rc != RC_OK) {
+        count_add(COUNT_STORE_ERRORS, 1);
+        log_event(LOG_WARNING, "storage.seal-failed", "segment=%u rc=%s", (unsigned)segment->number,
+                  rc_word(rc));
+    } else if (checkpoint->is_last && segment->used < segment->capacity) {
+        (void)!ftruncate(segment->fd, (off_t)segment->used); /* only to save space */
+    }
+    segment_close(&checkpoint->seal);
+}
+
+static enum rc apply_changes(struct catalog *catalog, const struct map *changes)
+{
+    enum rc rc = RC_OK;
+
+    MAP_EACH (node, changes) {
+        const struct change *change = CONTAINER_OF(node, struct change, node);
+        struct slice name, value;
+
+        change_parts(slice_of(change->payload, change->bytes), &name, &value);
+        rc = change->is_delete ? catalog_delete(catalog, name) : catalog_put(catalog, name, value);
+        if (rc != RC_OK)
+            break;
+    }
+    return rc;
+}
+
+static enum rc apply(struct maintenance *m, const struct checkpoint *checkpoint)
+{
+    struct catalog *catalog = &m->store->catalog;
+    enum rc rc = catalog_begin(catalog);
+
+    if (rc != RC_OK)
+        return rc;
+    rc = apply_changes(catalog, &checkpoint->changes);
+    if (rc == RC_OK)
+        rc = catalog_put_number(catalog, "covered", checkpoint->covered);
+    if (rc == RC_OK && checkpoint->is_sealed)
+        rc = catalog_put_sealed(catalog, &checkpoint->sealed);
+    for (uint32_t i = 0; i < checkpoint->retire_count && rc == RC_OK; i++)
+        rc = catalog_delete_sealed(catalog, checkpoint->retire[i]);
+    if (rc == RC_OK)
+        return catalog_commit(catalog);
+    catalog_abort(catalog);
+    return rc;
+}
+
+static void checkpoint_free(struct checkpoint **ref)
+{
+    struct checkpoint *checkpoint = *ref;
+
+    *ref = NULL;
+    if (checkpoint == NULL)
+        return;
+    changes_free(&checkpoint->changes);
+    segment_close(&checkpoint->seal);
+    mem_free(checkpoint->retire);
+    mem_free(checkpoint);
+}
+
+/* In order, since a later one may undo what an earlier one did. */
+static void run_checkpoints(struct maintenance *m)
+{
+    struct checkpoint *checkpoint;
+
+    while ((checkpoint = LIST_FIRST(&m->checkpoints, struct checkpoint, job.link)) != NULL) {
+        enum rc rc;
+
+        if (checkpoint->seal != NULL)
+            seal(m, checkpoint);
+        rc = apply(m, checkpoint);
+        if (rc != RC_OK) {
+            count_add(COUNT_STORE_ERRORS, 1);
+            log_event(LOG_ERROR, "storage.checkpoint-failed", "rc=%s", rc_word(rc));
+            return;
+        }
+        for (uint32_t i = 0; i < checkpoint->retire_count; i++)
+            set_aside_or_unlink(m, checkpoint->retire[i]);
+        link_remove(&checkpoint->job.link);
+        checkpoint_free(&checkpoint);
+    }
+}
+
+static void on_job(struct maintenance *m, struct job *job)
+{
+    if (job->kind == JOB_CHECKPOINT) {
+        list_append(&m->checkpoints, &job->link);
+        run_checkpoints(m);
+    } else if (job->kind == JOB_PREPARE) {
+        on_prepare(m, CONTAINER_OF(job, struct prepare, job));
+        mem_free(job);
+    } else {
+        ASSERT(job->kind == JOB_ABANDON);
+        on_abandon(m, CONTAINER_OF(job, struct abandon, job));
+        mem_free(job);
+    }
+}
+
+static void maintenance_main(void *arg)
+{
+    struct maintenance *m = arg;
+    bool is_open = true;
+
+    while (is_open) {
+        struct list taken;
+        struct job *job;
+
+        list_init(&taken);
+        is_open = mailbox_wait(&m->inbox, &taken, list_is_empty(&m->checkpoints) ? 0 : RETRY_MS);
+        if (list_is_empty(&taken))
+            run_checkpoints(m);
+        while ((job = LIST_FIRST(&taken, struct job, link)) != NULL) {
+            link_remove(&job->link);
+            on_job(m, job);
+        }
+    }
+}
+
+enum rc maintenance_start(struct lmdb_store *s)
+{
+    struct maintenance *m = &s->maintenance;
+    enum rc rc = thread_start(&m->thread, "store-upkeep", maintenance_main, m);
+
+    m->is_running = rc == RC_OK;
+    return rc;
+}
+
+void maintenance_stop(struct lmdb_store *s)
+{
+    struct maintenance *m = &s->maintenance;
+    struct checkpoint *checkpoint;
+
+    if (!m->is_running)
+        return;
+    mailbox_close(&m->inbox);
+    thread_join(&m->thread);
+    while ((checkpoint = LIST_FIRST(&m->checkpoints, struct checkpoint, job.link)) != NULL) {
+        link_remove(&checkpoint->job.link);
+        checkpoint_free(&checkpoint);
+    }
+    if (m->spare != NULL) {
+        struct abandon abandon = { .segment = m->spare };
+
+        m->spare = NULL;
+        on_abandon(m, &abandon);
+    }
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lays the batches of one commit out in frames. Writer thread. */
+#include "broker/base/clock.h"
+#include "storage/lmdb/frame.h"
+#include "storage/lmdb/store_int.h"
+
+#define PLAN_KEEP 4096 /* rows of the arrays that are kept from commit to commit */
+
+/* One entry on disk: neighbouring runs of one log, or one other thing. */
+struct plan_entry {
+    uint32_t first_head;
+    uint32_t head_count;
+    uint32_t log;
+    uint32_t length;
+    uint8_t kind;
+};
+
+struct plan_frame {
+    uint32_t first_entry;
+    uint32_t entry_count;
+    size_t size;
+    uint64_t position; /* in the file, when written */
+};
+
+struct plan {
+    struct item **heads; /* owned */
+    size_t head_count;
+    size_t head_room;
+    struct plan_entry *entries; /* owned */
+    size_t entry_count;
+    size_t entry_room;
+    struct plan_frame *frames; /* owned */
+    size_t frame_count;
+    size_t frame_room;
+};
+
+struct plan *plan_new(void)
+{
+    return mem_new(struct plan);
+}
+
+void plan_free(struct plan **ref)
+{
+    struct plan *plan = *ref;
+
+    *ref = NULL;
+    if (plan == NULL)
+        return;
+    mem_free(plan->heads);
+    mem_free(plan->entries);
+    mem_free(plan->frames);
+    mem_free(plan);
+}
+
+/* Room for one more in an array of the plan. */
+static void *more(void *at, size_t count, size_t *room, size_t size)
+{
+    if (count < *room)
+        return at;
+    *room = *room == 0 ? 16 : *room * 2;
+    return mem_resize(at, *room * size);
+}
+
+/* A burst's arrays are given back. */
+static void *less(void *at, size_t *room)
+{
+    if (*room <= PLAN_KEEP)
+        return at;
+    *room = 0;
+    mem_free(at);
+    return NULL;
+}
+
+static uint32_t length_of(const struct item *head)
+{
+    return head->kind == ENTRY_DATA ? head->run_bytes : head->payload_bytes;
+}
+
+static struct plan_frame *frame_for(struct plan *plan, size_t room)
+{
+    struct plan_frame *last = plan->frame_count == 0 ? NULL : &plan->frames[plan->frame_count - 1];
+
+    if (last != NULL && last->size + room <= FRAME_TARGET)
+        return last;
+    plan->frames = more(plan->frames, plan->frame_count, &plan->frame_room, sizeof(*plan->frames));
+    last = &plan->frames[plan->frame_count++];
+    *last = (struct plan_frame){ .first_entry = (uint32_t)plan->entry_count, .size = FRAME_HEADER };
+    return last;
+}
+
+/* Lets a run continue the entry before it, when that is the same log's and in the same frame. */
+static bool merge(struct plan *plan, const struct item *head)
+{
+    struct plan_entry *last;
+    struct plan_frame *frame;
+    size_t grown;
+
+    if (head->kind != ENTRY_DATA || plan->entry_count == 0)
+        return false;
+    last = &plan->entries[plan->entry_count - 1];
+    frame = &plan->frames[plan->frame_count - 1];
+    if (last->kind != ENTRY_DATA || last->log != head->log_number ||
+        last->length + (size_t)head->run_bytes > RUN_MAX_BYTES)
+        return false;
+    grown = entry_room(last->length + (size_t)head->run_bytes) - entry_room(last->length);
+    if (frame->size + grown > FRAME_TARGET)
+        return false;
+    frame->size += grown;
+    last->length += head->run_bytes;
+    last->head_count++;
+    return true;
+}
+
+static void add(struct plan *plan, struct item *head)
+{
+    struct plan_frame *frame;
+
+    plan->heads = more(plan->heads, plan->head_count, &plan->head_room, sizeof(*plan->heads));
+    plan->heads[plan->head_count++] = head;
+    head->is_merged = merge(plan, head);
+    if (head->is_merged)
+        return;
+    frame = frame_for(plan, entry_room(length_of(head)));
+    plan->entries =
+        more(plan->entries, plan->entry_count, &plan->entry_room, sizeof(*plan->entries));
+    plan->entries[plan->entry_count++] = (struct plan_entry){
+        .first_head = (uint32_t)(plan->head_count - 1),
+        .head_count = 1,
+        .log = head->log_number,
+        .length = length_of(head),
+        .kind = head->kind,
+    };
+    frame->entry_count++;
+    frame->size += entry_room(length_of(head));
+}
+
+void plan_make(struct plan *plan, const struct list *batches, unsigned count)
+{
+    plan->heads = less(plan->heads, &plan->head_room);
+    plan->entries = less(plan->entries, &plan->entry_room);
+    plan->head_count = plan->entry_count = plan->frame_count = 0;
+    LIST_EACH (link, batches) {
+        const struct batch *batch = CONTAINER_OF(link, struct batch, job.link);
+
+        if (count-- == 0)
+            break;
+        for (struct item *item = batch->first; item != NULL; item = item->next)
+            add(plan, item);
+    }
+}
+
+static size_t size_of(const struct plan_frame *frame, size_t page_size)
+{
+    size_t least = FRAME_LEAST(page_size);
+
+    return frame->size < least ? least : frame->size;
+}
+
+uint64_t plan_room(const struct plan *plan, size_t page_size)
+{
+    uint64_t room = 0;
+
+    for (size_t i = 0; i < plan->frame_count; i++)
+        room += segment_room_for(page_size, size_of(&plan->frames[i], page_size));
+    return room;
+}
+
+unsigned plan_frame_count(const struct plan *plan)
+{
+    return (unsigned)plan->frame_count;
+}
+
+static void write_data(const struct plan *plan, const struct plan_entry *entry,
+                       struct frame_builder *frame)
+{
+    for (uint32_t i = 0; i < entry->head_count; i++) {
+        for (const struct item *item = plan->heads[entry->first_head + i]; item != NULL;
+             item = item->run_next)
+            frame_payload(frame, block_slice(item->entry.block));
+    }
+}
+
+static void write_entry(const struct plan *plan, const struct plan_entry *entry,
+                        struct frame_builder *frame, uint64_t position)
+{
+    const struct item *first = plan->heads[entry->first_head];
+    struct entry_header header = {
+        .log = entry->log,
+        .length = entry->length,
+        .kind = entry->kind,
+        .base_offset = first->start,
+    };
+
+    if (entry->kind == ENTRY_DATA) {
+        header.base_offset = first->entry.base_offset;
+        header.max_timestamp_ms = first->run_time_ms;
+    }
+    for (uint32_t i = 0; i < entry->head_count; i++) {
+        struct item *head = plan->heads[entry->first_head + i];
+
+        header.record_count += head->run_records;
+        if (entry->kind == ENTRY_DATA && head->run_time_ms > header.max_timestamp_ms)
+            header.max_timestamp_ms = head->run_time_ms;
+        head->segment = frame->segment;
+        head->position = (uint32_t)((position + frame->len) / ENTRY_ALIGN);
+    }
+    frame_entry(frame, &header);
+    if (entry->kind == ENTRY_DATA)
+        write_data(plan, entry, frame);
+    else
+        frame_payload(frame, slice_of(first->payload, first->payload_bytes));
+    frame_entry_end(frame);
+}
+
+enum rc plan_write(struct plan *plan, struct writer *w, struct segment *segment, MDB_txn *txn)
+{
+    struct frame_header header = {
+        .segment = segment->number,
+        .ordinal = segment->ordinal,
+        .sequence = w->sequence,
+        .first_sequence = segment->frame_count == 0 ? w->sequence + 1 : segment->first_sequence,
+        .synced_sequence = w->synced_sequence,
+        .time_ms = clock_wall_ms(),
+        .store_id = w->store->store_id,
+    };
+    enum rc rc = RC_OK;
+
+    for (size_t i = 0; i < plan->frame_count && rc == RC_OK; i++) {
+        struct plan_frame *frame = &plan->frames[i];
+        size_t size = size_of(frame, segment->page_size);
+        struct frame_builder builder;
+        uint8_t key[9] = { 'F' };
+        void *at;
+
+        header.sequence++;
+        header.flags =
+            (uint16_t)((i == 0 ? FRAME_FIRST : 0) | (i + 1 == plan->frame_count ? FRAME_LAST : 0));
+        put_u64(key + 1, header.sequence);
+        rc = segment_reserve(segment, txn, slice_of(key, sizeof(key)), size, &at, &frame->position);
+        if (rc != RC_OK)
+            break;
+        frame_begin(&builder, at, size, segment->number);
+        for (uint32_t j = 0; j < frame->entry_count; j++)
+            write_entry(plan, &plan->entries[frame->first_entry + j], &builder, frame->position);
+        frame_end(&builder, &header);
+    }
+    return rc;
+}
+
+void plan_note_frames(const struct plan *plan, struct segment *segment)
+{
+    for (size_t i = 0; i < plan->frame_count; i++)
+        segment_note_frame(segment, plan->frames[i].position);
+}

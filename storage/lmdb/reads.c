@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading as the core thread does it: from memory at once, else by a reader thread. */
+#include "broker/base/counters.h"
+#include "storage/lmdb/store_int.h"
+
+static void reads_release(struct lmdb_store *s, const struct read_job *job)
+{
+    for (unsigned i = 0; i < job->row_count; i++) {
+        struct segment_info *info = segment_info_get(s, job->rows[i].segment);
+
+        ASSERT(info != NULL && info->reads > 0);
+        info->reads--;
+        segment_info_check(s, info);
+    }
+}
+
+void read_finish(struct lmdb_store *s, struct read_job *job)
+{
+    struct log_read *read = job->read;
+    const struct store_log *log = store_log_get(s, job->log);
+    enum rc rc = job->rc;
+
+    s->jobs_under_way--;
+    reads_release(s, job);
+    if (read == NULL || rc != RC_OK) {
+        log_pieces_done(&job->pieces);
+    } else if (log == NULL || log->start > job->offset) {
+        log_pieces_done(&job->pieces);
+        rc = RC_RANGE;
+    } else {
+        read->pieces = job->pieces;
+    }
+    mem_free(job);
+    if (read == NULL)
+        return;
+    read->is_under_way = false;
+    read->detail = NULL;
+    read->on_done(read, rc);
+}
+
+enum rc read_cached(struct store *store, uint32_t number, uint64_t offset, size_t max_bytes,
+                    struct log_pieces *ret)
+{
+    struct lmdb_store *s = lmdb_store_of(store);
+    const struct store_log *log = store_log_get(s, number);
+    uint32_t i;
+
+    if (log == NULL || offset < log->start || offset >= log->end)
+        return RC_RANGE;
+    if (!tail_find(&log->tail, offset, &i))
+        return RC_AGAIN;
+    ret->count = 0;
+    ret->bytes = 0;
+    tail_read(&log->tail, i, max_bytes, ret);
+    count_add(COUNT_STORE_CACHE_HITS, 1);
+    return RC_OK;
+}
+
+/* Has the rows from the one that holds the offset read by a reader thread. */
+static void read_cold(struct lmdb_store *s, struct log_read *read)
+{
+    const struct store_log *log = store_log_get(s, read->log);
+    struct read_job *job = mem_new(struct read_job);
+    size_t bytes = 0;
+    uint32_t i;
+    bool is_found = rows_find(&log->rows, read->offset, &i);
+
+    ASSERT(is_found); /* what is neither in memory nor here was outside the log's range */
+    job->job.kind = JOB_READ;
+    job->read = read;
+    job->log = read->log;
+    job->offset = read->offset;
+    for (; i < log->rows.count && job->row_count < LOG_PIECES_MAX; i++) {
+        const struct row *row = rows_at(&log->rows, i);
+
+        if (bytes > 0 && (bytes >= read->max_bytes || row->length > read->max_bytes - bytes))
+            break;
+        bytes += row->length;
+        job->rows[job->row_count++] = *row;
+        segment_info_get(s, row->segment)->reads++;
+    }
+    read->is_under_way = true;
+    read->detail = job;
+    count_add(COUNT_STORE_CACHE_MISSES, 1);
+    readers_put(s, job);
+}
+
+void reads_answer(struct lmdb_store *s)
+{
+    struct log_read *read;
+
+    list_splice(&s->reads_now, &s->reads);
+    while ((read = LIST_FIRST(&s->reads_now, struct log_read, link)) != NULL) {
+        enum rc rc =
+            read_cached(&s->store, read->log, read->offset, read->max_bytes, &read->pieces);
+
+        link_remove(&read->link);
+        read->is_under_way = false;
+        if (rc == RC_AGAIN) /* it left the cache meanwhile */
+            read_cold(s, read);
+        else
+            read->on_done(read, rc);
+    }
+}
+
+void read_begin(struct store *store, struct log_read *read)
+{
+    struct lmdb_store *s = lmdb_store_of(store);
+    const struct store_log *log = store_log_get(s, read->log);
+    uint32_t i;
+
+    if (log != NULL && read->offset >= log->start && read->offset < log->end &&
+        !tail_find(&log->tail, read->offset, &i)) {
+        read_cold(s, read);
+        return;
+    }
+    read->is_under_way = true;
+    read->detail = NULL;
+    list_append(&s->reads, &read->link);
+    if (store->events.wake != NULL)
+        store->events.wake(store->events.arg);
+}
+
+void read_cancel(struct store *store, struct log_read *read)
+{
+    struct read_job *job = read->detail;
+
+    (void)store;
+    if (job != NULL)
+        job->read = NULL; /* the core thread alone looks at it */
+    link_remove_if(&read->link);
+    read->detail = NULL;
+    read->is_under_way = false;
+}
+
+enum rc read_find_time(const struct store *store, uint32_t number, int64_t time_ms,
+                       uint64_t *ret_offset)
+{
+    const struct store_log *log = store_log_get(lmdb_store_of(store), number);
+    uint64_t tail_start;
+    uint32_t i;
+
+    if (log == NULL)
+        return RC_NOT_FOUND;
+    tail_start = log->tail.count == 0 ? log->end : tail_at(&log->tail, 0)->base_offset;
+    for (i = 0; i < log->rows.count && rows_at(&log->rows, i)->base_offset < tail_start; i++) {
+        if (rows_at(&log->rows, i)->max_timestamp_ms >= time_ms) {
+            *ret_offset = rows_at(&log->rows, i)->base_offset;
+            return RC_OK;
+        }
+    }
+    for (i = 0; i < log->tail.count; i++) {
+        if (tail_at(&log->tail, i)->max_timestamp_ms >= time_ms) {
+            *ret_offset = tail_at(&log->tail, i)->base_offset;
+            return RC_OK;
+        }
+    }
+    return RC_NOT_FOUND;
+}

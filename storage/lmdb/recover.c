@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening: catalogue, sealed segments by their index, the rest by scanning for frames.
+ *
+ * What was not closed in order is never written to through LMDB again, and its tree is not read:
+ * after a power cut it may be torn, while the frames prove themselves. Such a segment is synced (a
+ * kill leaves frames in the page cache alone), gets its index appended, and counts as sealed. All
+ * that the frames say and the catalogue does not know yet goes to the catalogue in one change, so
+ * that a second crash starts again from the same files. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/base/fault.h"
+#include "broker/base/log.h"
+#include "storage/lmdb/scan.h"
+#include "storage/lmdb/store_int.h"
+
+struct found {
+    struct sealed sealed;
+    bool is_listed; /* in the catalogue, as sealed */
+    bool is_there;  /* in seg/ */
+    int fd;
+    struct scan scan;         /* of one that is not sealed */
+    struct segment_row *rows; /* owned: its data entries, for the index */
+    size_t row_count;
+    size_t row_room;
+};
+
+struct recovery {
+    struct lmdb_store *s;
+    struct found *found; /* owned */
+    size_t count;
+    uint64_t covered;
+    uint64_t synced;
+    uint64_t last;
+    struct found *now; /* being applied */
+    uint64_t sequence; /* of the frame being applied */
+};
+
+static struct found *found_get(struct recovery *r, uint32_t number)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->found[i].sealed.number == number)
+            return &r->found[i];
+    }
+    r->found = mem_resize(r->found, (r->count + 1) * sizeof(*r->found));
+    r->found[r->count] = (struct found){ .sealed.number = number, .fd = -1 };
+    return &r->found[r->count++];
+}
+
+static enum rc on_sealed(void *arg, const struct sealed *sealed)
+{
+    struct found *found = found_get(arg, sealed->number);
+
+    found->sealed = *sealed;
+    found->is_listed = true;
+    return RC_OK;
+}
+
+/* Lists a folder of segment files; `visit` is told each number. */
+static enum rc list_folder(int folder, void (*visit)(struct recovery *r, uint32_t number),
+                           struct recovery *r)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    uint32_t number;
+
+    if (dir == NULL)
+        return rc_of_errno(errno);
+    while ((entry = readdir(dir)) != NULL) {
+        if (segment_number(entry->d_name, &number))
+            visit(r, number);
+    }
+    (void)closedir(dir); /* read only */
+    return RC_OK;
+}
+
+static void number_seen(struct lmdb_store *s, uint32_t number)
+{
+    if (number >= s->maintenance.next_number)
+        s->maintenance.next_number = number + 1;
+}
+
+static void on_segment_file(struct recovery *r, uint32_t number)
+{
+    found_get(r, number)->is_there = true;
+    number_seen(r->s, number);
+}
+
+/* Keeps the largest of the spare files; there is more than one only after a crash. */
+static void on_spare_file(struct recovery *r, uint32_t number)
+{
+    struct maintenance *m = &r->s->maintenance;
+    char name[SEGMENT_NAME_MAX];
+    struct stat stat;
+    uint32_t unwanted = number;
+
+    number_seen(r->s, number);
+    segment_name(name, number);
+    if (fstatat(r->s->place.spare_fd, name, &stat, 0) != 0)
+        return;
+    if (r->s->config.is_prewritten && (uint64_t)stat.st_size > m->set_aside_bytes) {
+        unwanted = m->set_aside;
+        m->set_aside = number;
+        m->set_aside_bytes = (uint64_t)stat.st_size;
+    }
+    segment_name(name, unwanted);
+    if (unwanted > 0)
+        (void)unlinkat(r->s->place.spare_fd, name, 0); /* the next open tries again */
+}
+
+static enum rc on_log(void *arg, struct slice key, struct slice value)
+{
+    struct recovery *r = arg;
+    struct rd k = rd_of(key), v = rd_of(value);
+    uint32_t number = rd_u32(&k);
+    uint64_t start = rd_u64(&v);
+
+    if (k.bad || v.bad || number == 0)
+        return RC_CORRUPT;
+    (void)store_log_new(r->s, number, start);
+    return RC_OK;
+}
+
+/* ---- applying ---- */
+
+static void row_load(struct recovery *r, uint32_t number, const struct row *row)
+{
+    struct store_log *log = store_log_get(r->s, number);
+
+    if (log == NULL || row_end(row) <= log->start)
+        return; /* dropped or trimmed before */
+    if (row->base_offset > log->end && !(log->rows.count == 0 && log->end == log->start))
+        log_event(LOG_ERROR, "storage.hole", "log=%u from=%llu to=%llu segment=%u",
+                  (unsigned)number, (unsigned long long)log->end,
+                  (unsigned long long)row->base_offset, (unsigned)row->segment);
+    if (log->rows.count > 0 && row->base_offset < log->end) {
+        log_event(LOG_ERROR, "storage.overlap", "log=%u offset=%llu end=%llu segment=%u",
+                  (unsigned)number, (unsigned long long)row->base_offset,
+                  (unsigned long long)log->end, (unsigned)row->segment);
+        return;
+    }
+    store_log_add_row(r->s, log, row);
+}
+
+static enum rc log_start_put(struct recovery *r, uint32_t number, uint64_t start)
+{
+    uint8_t name[5] = { CATALOG_LOGS }, value[8];
+
+    put_u32(name + 1, number);
+    put_u64(value, start);
+    return catalog_put(&r->s->catalog, slice_of(name, sizeof(name)),
+                       slice_of(value, sizeof(value)));
+}
+
+static enum rc apply_data(struct recovery *r, const struct entry_header *entry, uint64_t position)
+{
+    struct found *found = r->now;
+    const struct row row = {
+        .base_offset = entry->base_offset,
+        .max_timestamp_ms = entry->max_timestamp_ms,
+        .segment = found->sealed.number,
+        .position = (uint32_t)(position / ENTRY_ALIGN),
+        .length = entry->length,
+        .record_count = entry->record_count,
+    };
+    enum rc rc = RC_OK;
+
+    if (found->row_count == found->row_room) {
+        found->row_room = found->row_room == 0 ? 64 : found->row_room * 2;
+        found->rows = mem_resize(found->rows, found->row_room * sizeof(*found->rows));
+    }
+    found->rows[found->row_count++] = (struct segment_row){ entry->log, row };
+    if (r->sequence > r->covered && store_log_get(r->s, entry->log) == NULL) {
+        (void)store_log_new(r->s, entry->log, entry->base_offset);
+        rc = log_start_put(r, entry->log, entry->base_offset);
+    }
+    row_load(r, entry->log, &row);
+    return rc;
+}
+
+static enum rc apply_trim(struct recovery *r, const struct entry_header *entry)
+{
+    struct store_log *log = store_log_get(r->s, entry->log);
+
+    if (log == NULL)
+        return RC_OK;
+    store_log_trim(r->s, log, entry->base_offset);
+    if (log->end < log->start)
+        log->end = log->start;
+    return log_start_put(r, entry->log, entry->base_offset);
+}
+
+static enum rc apply_drop(struct recovery *r, const struct entry_header *entry)
+{
+    struct store_log *log = store_log_get(r->s, entry->log);
+    uint8_t name[5] = { CATALOG_LOGS };
+
+    if (log != NULL)
+        store_log_drop(r->s, log);
+    put_u32(name + 1, entry->log);
+    return catalog_delete(&r->s->catalog, slice_of(name, sizeof(name)));
+}
+
+static enum rc apply_meta(struct recovery *r, const struct entry_header *entry,
+                          struct slice payload)
+{
+    struct rd rd = rd_of(payload);
+    struct slice name = rd_bytes(&rd, rd_u16(&rd)), value = rd_rest(&rd);
+
+    if (rd.bad || name.len < 2 || name.len > NAME_MAX_BYTES || name.at[0] == CATALOG_FACTS ||
+        name.at[0] >= CATALOG_SEGMENTS)
+        return RC_CORRUPT;
+    return entry->kind == ENTRY_META_PUT ? catalog_put(&r->s->catalog, name, value)
+                                         : catalog_delete(&r->s->catalog, name);
+}
+
+static enum rc apply_entry(struct recovery *r, const struct entry_header *entry,
+                           struct slice payload, uint64_t position)
+{
+    if (entry->kind == ENTRY_DATA)
+        return apply_data(r, entry, position);
+    if (r->sequence <= r->covered)
+        return RC_OK; /* the catalogue has it */
+    if (entry->kind == ENTRY_TRIM)
+        return apply_trim(r, entry);
+    if (entry->kind == ENTRY_DROP)
+        return apply_drop(r, entry);
+    return apply_meta(r, entry, payload);
+}
+
+static enum rc apply_frame(struct recovery *r, const struct found_frame *frame)
+{
+    struct frame_header header;
+    struct entry_header entry;
+    struct slice payload;
+    uint8_t *at = NULL;
+    struct rd entries;
+    enum rc rc = scan_read_frame(r->now->fd, frame, &at);
+
+    if (rc == RC_OK)
+        rc = frame_check(slice_of(at, frame->length), &header);
+    if (rc != RC_OK)
+        goto out;
+    r->sequence = frame->sequence;
+    entries = frame_entries(slice_of(at, frame->length), &header);
+    while (rc == RC_OK && entry_next(&entries, header.segment, &entry, &payload))
+        rc = apply_entry(r, &entry, payload,
+                         frame->position + (uint64_t)(payload.at - at) - ENTRY_HEADER);
+out:
+    mem_free(at);
+    return rc;
+}
+
+static enum rc apply_scanned(struct recovery *r, struct found *found)
+{
+    enum rc rc = RC_OK;
+
+    r->now = found;
+    (void)segment_info_new(r->s, found->sealed.number);
+    for (size_t i = 0; i < found->scan.count && rc == RC_OK; i++)
+        rc = apply_frame(r, &found->scan.frames[i]);
+    if (rc == RC_OK)
+        rc = seal_file(found->fd, r->s->config.has_sync, found->rows, found->row_count,
+                       &found->sealed);
+    if (rc == RC_OK)
+        rc = catalog_put_sealed(&r->s->catalog, &found->sealed);
+    log_event(LOG_NOTICE, "storage.recovered", "segment=%u frames=%zu entries=%zu rc=%s",
+              (unsigned)found->sealed.number, found->scan.count, found->row_count, rc_word(rc));
+    return rc;
+}
+
+static enum rc on_index_row(void *arg, const struct segment_row *row)
+{
+    row_load(arg, row->log, &row->row);
+    return RC_OK;
+}
+
+/* RC_CORRUPT: the index cannot be trusted; nothing was loaded. */
+static enum rc apply_index(struct recovery *r, struct found *found)
+{
+    size_t len = (size_t)found->sealed.index_length;
+    uint8_t *at = mem_try(len);
+    ssize_t done;
+    enum rc rc;
+
+    if (at == NULL)
+        return RC_MEMORY;
+    done = pread(found->fd, at, len, (off_t)found->sealed.index_position);
+    if (done != (ssize_t)len)
+        rc = done < 0 ? rc_of_errno(errno) : RC_CORRUPT;
+    else
+        rc = index_unpack(slice_of(at, len), found->sealed.number, on_index_row, r);
+    mem_free(at);
+    return rc;
+}
+
+/* ---- what is there ---- */
+
+static enum rc open_found(struct recovery *r, struct found *found)
+{
+    char name[SEGMENT_NAME_MAX];
+
+    segment_name(name, found->sealed.number);
+    if (!found->is_there) {
+        log_event(LOG_ERROR, "storage.segment-missing", "file=seg/%s", name);
+        return RC_CORRUPT;
+    }
+    found->fd = FAULT("store.open") ? -1
+                                    : openat(r->s->place.seg_fd, name,
+                                             (found->is_listed ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+    return found->fd < 0 ? RC_IO : RC_OK;
+}
+
+static enum rc scan_found(struct recovery *r, struct found *found)
+{
+    enum rc rc =
+        scan_file(found->fd, r->s->page_size, found->sealed.number, r->s->store_id, &found->scan);
+
+    if (rc != RC_OK)
+        return rc;
+    found->sealed.ordinal = found->scan.ordinal;
+    if (found->scan.synced_sequence > r->synced)
+        r->synced = found->scan.synced_sequence;
+    return RC_OK;
+}
+
+/* A sealed segment whose index is damaged is read like one that was never sealed. */
+static enum rc check_index(struct recovery *r, struct found *found)
+{
+    uint8_t head[INDEX_HEADER];
+    struct rd rd = rd_of(slice_of(head, sizeof(head)));
+    ssize_t done = pread(found->fd, head, sizeof(head), (off_t)found->sealed.index_position);
+
+    if (done == (ssize_t)sizeof(head) && rd_u32(&rd) == INDEX_MAGIC)
+        return RC_OK;
+    log_event(LOG_WARNING, "storage.index-damaged", "segment=%u", (unsigned)found->sealed.number);
+    found->is_listed = false;
+    (void)close(found->fd);
+    found->fd = -1;
+    return open_found(r, found);
+}
+
+static int by_ordinal(const void *left, const void *right)
+{
+    const struct found *a = left, *b = right;
+
+    return (a->sealed.ordinal > b->sealed.ordinal) - (a->sealed.ordinal < b->sealed.ordinal);
+}
+
+/* From the newest to the oldest: what a later segment holds counts, and not what an earlier one was
+ * left with when a commit failed there and was made again. */
+static void accept_frames(struct recovery *r)
+{
+    uint64_t limit = UINT64_MAX;
+
+    for (size_t i = r->count; i-- > 0;) {
+        struct found *found = &r->found[i];
+        struct scan *scan = &found->scan;
+
+        if (!found->is_listed && scan->count > 0) {
+            unsigned gaps = scan_accept(scan, r->synced, limit);
+
+            if (gaps > 0)
+                log_event(LOG_ERROR, "storage.corrupt", "segment=%u gaps=%u",
+                          (unsigned)found->sealed.number, gaps);
+            if (scan->count > 0) {
+                found->sealed.first_sequence = scan->frames[0].sequence;
+                found->sealed.last_sequence = scan->frames[scan->count - 1].sequence;
+            }
+        }
+        if (found->is_listed || scan->count > 0) {
+            limit = found->sealed.first_sequence;
+            if (found->sealed.last_sequence > r->last)
+                r->last = found->sealed.last_sequence;
+        }
+        if (found->sealed.ordinal > r->s->writer.ordinal)
+            r->s->writer.ordinal = found->sealed.ordinal;
+    }
+}
+
+static enum rc look(struct recovery *r)
+{
+    enum rc rc = RC_OK;
+
+    for (size_t i = 0; i < r->count && rc == RC_OK; i++) {
+        struct found *found = &r->found[i];
+
+        rc = open_found(r, found);
+        if (rc == RC_OK && found->is_listed)
+            rc = check_index(r, found);
+        if (rc == RC_OK && !found->is_listed)
+            rc = scan_found(r, found);
+        if (rc != RC_OK)
+            log_event(LOG_ERROR, "storage.open-failed", "file=seg/%010u.mdb rc=%s",
+                      (unsigned)found->sealed.number, rc_word(rc));
+    }
+    return rc;
+}
+
+static enum rc apply_found(struct recovery *r, struct found *found)
+{
+    enum rc rc;
+
+    if (!found->is_listed && found->scan.count == 0)
+        return RC_OK; /* empty: removed when all went well */
+    if (!found->is_listed)
+        return apply_scanned(r, found);
+    (void)segment_info_new(r->s, found->sealed.number);
+    rc = apply_index(r, found);
+    if (rc != RC_OK)
+        log_event(LOG_ERROR, "storage.index-damaged", "segment=%u rc=%s",
+                  (unsigned)found->sealed.number, rc_word(rc));
+    return rc;
+}
+
+static enum rc apply_all(struct recovery *r)
+{
+    struct catalog *catalog = &r->s->catalog;
+    enum rc rc = RC_OK;
+    bool is_changed = false;
+
+    for (size_t i = 0; i < r->count; i++)
+        is_changed |= !r->found[i].is_listed && r->found[i].scan.count > 0;
+    if (is_changed)
+        rc = catalog_begin(catalog);
+    for (size_t i = 0; i < r->count && rc == RC_OK; i++)
+        rc = apply_found(r, &r->found[i]);
+    if (!is_changed)
+        return rc;
+    if (rc == RC_OK)
+        rc = catalog_put_number(catalog, "covered", r->last);
+    if (rc == RC_OK)
+        return catalog_commit(catalog);
+    catalog_abort(catalog);
+    return rc;
+}
+
+static void close_all(struct recovery *r, bool is_good)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        struct found *found = &r->found[i];
+
+        if (found->fd >= 0)
+            (void)close(found->fd); /* synced, if it was written to */
+        if (is_good && !found->is_listed && found->scan.count == 0)
+            segment_unlink(&r->s->place, found->sealed.number);
+        scan_done(&found->scan);
+        mem_free(found->rows);
+    }
+    mem_free(r->found);
+}
+
+static void close_segments(struct lmdb_store *s)
+{
+    size_t count = s->segments.count, i = 0;
+    struct segment_info **all = mem_new_array(struct segment_info *, count + 1);
+
+    MAP_EACH (node, &s->segments)
+        all[i++] = CONTAINER_OF(node, struct segment_info, node);
+    for (i = 0; i < count; i++) {
+        all[i]->is_closed = true;
+        segment_info_check(s, all[i]);
+    }
+    mem_free(all);
+}
+
+enum rc store_recover(struct lmdb_store *s)
+{
+    struct recovery r = { .s = s };
+    enum rc rc = catalog_get_number(&s->catalog, "covered", &r.covered);
+
+    if (rc == RC_OK || rc == RC_NOT_FOUND)
+        rc = catalog_each_sealed(&s->catalog, on_sealed, &r);
+    if (rc == RC_OK)
+        rc = list_folder(s->place.seg_fd, on_segment_file, &r);
+    if (rc == RC_OK)
+        rc = list_folder(s->place.spare_fd, on_spare_file, &r);
+    if (rc == RC_OK)
+        rc = catalog_each(&s->catalog, CATALOG_LOGS, on_log, &r);
+    if (rc == RC_OK && s->is_new && r.count > 0) {
+        log_event(LOG_ERROR, "storage.catalogue-missing", "segments=%zu", r.count);
+        rc = RC_CORRUPT;
+    }
+    r.synced = r.covered;
+    r.last = r.covered;
+    if (rc == RC_OK)
+        rc = look(&r);
+    if (rc == RC_OK) {
+        if (r.count > 0)
+            qsort(r.found, r.count, sizeof(*r.found), by_ordinal);
+        accept_frames(&r);
+        rc = apply_all(&r);
+    }
+    close_all(&r, rc == RC_OK);
+    if (rc != RC_OK)
+        return rc;
+    s->writer.sequence = s->writer.synced_sequence = r.last;
+    close_segments(s);
+    return RC_OK;
+}

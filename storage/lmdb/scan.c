@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/lmdb/scan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/base/mem.h"
+
+#define CHUNK_BYTES  ((size_t)1 << 20)
+#define FIRST_PAGE   2 /* behind LMDB's two meta pages */
+#define FRAMES_FIRST 64
+
+struct reading {
+    int fd;
+    uint64_t size;
+    size_t page_size;
+    uint32_t number;
+    uint64_t store_id;
+    uint8_t *chunk; /* owned */
+    uint64_t chunk_from;
+    size_t chunk_len;
+    uint8_t *whole; /* owned: a frame that crosses the chunk's end */
+    size_t whole_room;
+};
+
+static enum rc read_at(int fd, uint8_t *at, size_t len, uint64_t from)
+{
+    while (len > 0) {
+        ssize_t done = pread(fd, at, len, (off_t)from);
+
+        if (done < 0)
+            return rc_of_errno(errno);
+        if (done == 0)
+            return RC_CORRUPT;
+        at += done;
+        from += (uint64_t)done;
+        len -= (size_t)done;
+    }
+    return RC_OK;
+}
+
+/* `len` bytes from `from` on, which the file must have. */
+static enum rc fetch(struct reading *r, uint64_t from, size_t len, struct slice *ret)
+{
+    enum rc rc;
+
+    if (from >= r->chunk_from && from + len <= r->chunk_from + r->chunk_len) {
+        *ret = slice_of(r->chunk + (from - r->chunk_from), len);
+        return RC_OK;
+    }
+    if (len <= CHUNK_BYTES) {
+        r->chunk_len = r->size - from < CHUNK_BYTES ? (size_t)(r->size - from) : CHUNK_BYTES;
+        r->chunk_from = from;
+        rc = read_at(r->fd, r->chunk, r->chunk_len, from);
+        if (rc != RC_OK)
+            r->chunk_len = 0;
+        *ret = slice_of(r->chunk, len);
+        return rc;
+    }
+    if (len > r->whole_room) {
+        uint8_t *grown = mem_try_resize(r->whole, len);
+
+        if (grown == NULL)
+            return RC_MEMORY;
+        r->whole = grown;
+        r->whole_room = len;
+    }
+    *ret = slice_of(r->whole, len);
+    return read_at(r->fd, r->whole, len, from);
+}
+
+static void keep(struct scan *scan, const struct frame_header *header, uint64_t position)
+{
+    if (scan->count == scan->room) {
+        scan->room = scan->room == 0 ? FRAMES_FIRST : scan->room * 2;
+        scan->frames = mem_resize(scan->frames, scan->room * sizeof(*scan->frames));
+    }
+    scan->frames[scan->count++] = (struct found_frame){
+        .sequence = header->sequence,
+        .position = position,
+        .length = header->length,
+        .flags = header->flags,
+    };
+    scan->first_sequence = header->first_sequence;
+    scan->ordinal = header->ordinal;
+    if (header->synced_sequence > scan->synced_sequence)
+        scan->synced_sequence = header->synced_sequence;
+}
+
+/* Looks at one page; gives how many pages to go on. */
+static enum rc look(struct reading *r, uint64_t page, struct scan *scan, uint64_t *ret_pages)
+{
+    const uint64_t position = page * r->page_size + PAGE_HEADER;
+    struct frame_header header;
+    struct slice bytes;
+    enum rc rc;
+
+    *ret_pages = 1;
+    if (r->size - position < FRAME_HEADER)
+        return RC_OK;
+    rc = fetch(r, position, FRAME_HEADER, &bytes);
+    if (rc != RC_OK)
+        return rc;
+    rc = frame_read_header(bytes, &header);
+    if (rc == RC_VERSION)
+        return rc;
+    if (rc != RC_OK || header.segment != r->number || header.store_id != r->store_id ||
+        header.length > r->size - position)
+        return RC_OK;
+    rc = fetch(r, position, header.length, &bytes);
+    if (rc != RC_OK)
+        return rc;
+    if (frame_check(bytes, &header) != RC_OK)
+        return RC_OK;
+    keep(scan, &header, position);
+    *ret_pages = (PAGE_HEADER + (uint64_t)header.length + r->page_size - 1) / r->page_size;
+    return RC_OK;
+}
+
+static int by_sequence(const void *left, const void *right)
+{
+    const struct found_frame *a = left, *b = right;
+
+    return (a->sequence > b->sequence) - (a->sequence < b->sequence);
+}
+
+enum rc scan_file(int fd, size_t page_size, uint32_t number, uint64_t store_id, struct scan *ret)
+{
+    struct reading r = { .fd = fd, .page_size = page_size, .number = number, .store_id = store_id };
+    struct scan scan = { 0 };
+    struct stat stat;
+    enum rc rc = RC_OK;
+
+    if (fstat(fd, &stat) != 0)
+        return rc_of_errno(errno);
+    r.size = (uint64_t)stat.st_size;
+    r.chunk = mem_get(CHUNK_BYTES);
+    for (uint64_t page = FIRST_PAGE, pages; page * page_size + PAGE_HEADER < r.size && rc == RC_OK;
+         page += pages)
+        rc = look(&r, page, &scan, &pages);
+    mem_free(r.chunk);
+    mem_free(r.whole);
+    if (rc != RC_OK) {
+        scan_done(&scan);
+        return rc;
+    }
+    if (scan.count > 0)
+        qsort(scan.frames, scan.count, sizeof(*scan.frames), by_sequence);
+    *ret = scan;
+    return RC_OK;
+}
+
+void scan_done(struct scan *scan)
+{
+    MEM_FREE(scan->frames);
+    *scan = (struct scan){ 0 };
+}
+
+/* How many frames from `i` on are one whole commit; 0: none begins there, or its end is missing. */
+static size_t commit_at(const struct scan *scan, size_t i)
+{
+    size_t n = 1;
+
+    if (!(scan->frames[i].flags & FRAME_FIRST))
+        return 0;
+    while (!(scan->frames[i + n - 1].flags & FRAME_LAST)) {
+        if (i + n == scan->count || scan->frames[i + n].flags & FRAME_FIRST ||
+            scan->frames[i + n].sequence != scan->frames[i + n - 1].sequence + 1)
+            return 0;
+        n++;
+    }
+    return n;
+}
+
+unsigned scan_accept(struct scan *scan, uint64_t synced_sequence, uint64_t limit)
+{
+    uint64_t expected = scan->first_sequence;
+    size_t kept = 0, n;
+    unsigned gaps = 0;
+
+    for (size_t i = 0; i < scan->count; i += n) {
+        const struct found_frame *frame = &scan->frames[i];
+
+        n = commit_at(scan, i);
+        if (n == 0) {
+            n = 1;
+            continue;
+        }
+        if (frame->sequence < expected)
+            continue;
+        if (scan->frames[i + n - 1].sequence >= limit)
+            break;
+        if (frame->sequence != expected) {
+            if (frame->sequence > synced_sequence)
+                break;
+            gaps++;
+        }
+        expected = scan->frames[i + n - 1].sequence + 1;
+        memmove(&scan->frames[kept], frame, n * sizeof(*frame));
+        kept += n;
+    }
+    scan->count = kept;
+    return gaps;
+}
+
+enum rc scan_read_frame(int fd, const struct found_frame *frame, uint8_t **ret)
+{
+    uint8_t *at = mem_try(frame->length);
+    enum rc rc;
+
+    if (at == NULL)
+        return RC_MEMORY;
+    rc = read_at(fd, at, frame->length, frame->position);
+    if (rc != RC_OK) {
+        mem_free(at);
+        return rc;
+    }
+    *ret = at;
+    return RC_OK;
+}

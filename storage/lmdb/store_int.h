@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the durable store share: its struct and the jobs that threads hand over. */
+#ifndef TERCET_STORAGE_LMDB_STORE_INT_H
+#define TERCET_STORAGE_LMDB_STORE_INT_H
+
+#include "broker/base/map.h"
+#include "broker/base/thread.h"
+#include "storage/backend.h"
+#include "storage/lmdb/catalog.h"
+#include "storage/lmdb/index.h"
+#include "storage/lmdb/segment.h"
+#include "storage/tail.h"
+
+#define RUN_MAX_BYTES    ((uint32_t)64 << 10) /* appends of one log in one submit share an entry */
+#define READER_COUNT     2
+#define LATENCY_SAMPLES  1024
+#define STALL_RETRY_MS   1000
+#define CHECKPOINT_MS    30000
+#define NAME_MAX_BYTES   (1 + META_KEY_MAX_BYTES)
+#define COMMIT_MAX_BYTES ((uint64_t)8 << 20) /* batches that share a commit, for latency's sake */
+
+enum job_kind {
+    JOB_BATCH,      /* core -> writer -> core */
+    JOB_STALL,      /* writer -> core */
+    JOB_READ,       /* core -> reader -> core */
+    JOB_PREPARE,    /* writer -> maintenance */
+    JOB_CHECKPOINT, /* writer -> maintenance */
+    JOB_ABANDON,    /* writer -> maintenance: a segment that holds nothing */
+};
+
+/* The first member of all that goes through a mailbox. */
+struct job {
+    struct link link;
+    enum job_kind kind;
+};
+
+/* One log. Core thread. */
+struct store_log {
+    struct map_node node; /* key: the number below */
+    uint32_t number;
+    bool is_dropped;    /* out of the map; freed when nothing of it is in flight */
+    uint32_t in_flight; /* items of batches under way */
+    uint64_t start;
+    uint64_t end;
+    uint64_t bytes;
+    struct rows rows; /* committed entries */
+    struct tail tail; /* newest entries that are in memory, committed or not */
+    struct item *run; /* borrowed: its run in the open batch, if open_batch says so */
+    uint64_t open_batch;
+};
+
+/* One thing put: an append, a trim, a drop or a meta change. Core thread but for the last group;
+ * while its batch is under way nobody changes the rest. */
+struct item {
+    struct entry entry; /* first: the tail's */
+    struct item *next;  /* owned by the batch: heads of runs and single items, in order */
+    struct item *run_next;
+    struct item *run_last; /* head only */
+    struct store_log *log; /* NULL for meta */
+    struct link fresh;     /* in the cache, from the oldest */
+    uint8_t *payload;      /* owned: meta alone; the writer takes it at the commit */
+    uint32_t payload_bytes;
+    uint32_t log_number;
+    uint64_t start;     /* trim, and a log's first append */
+    uint32_t run_bytes; /* head only, as the next two */
+    uint32_t run_records;
+    int64_t run_time_ms;
+    uint8_t kind;  /* enum entry_kind */
+    bool is_first; /* of its log */
+    bool is_in_tail;
+    bool is_in_flight;
+    bool is_counted; /* in its log's bytes */
+    /* set by the writer */
+    bool is_merged; /* into the entry of the run before it */
+    uint32_t segment;
+    uint32_t position; /* of the entry, in units of ENTRY_ALIGN */
+};
+
+/* A segment as the core thread sees it. */
+struct segment_info {
+    struct map_node node; /* key: the number below */
+    uint32_t number;
+    uint32_t reads; /* under way */
+    uint64_t live_bytes;
+    bool is_closed;            /* nothing is appended to it any more */
+    struct segment_info *next; /* in a batch's list of those to retire */
+};
+
+/* What was put between two submits. */
+struct batch {
+    struct job job;
+    struct item *first; /* owned */
+    struct item *last;
+    uint64_t ticket; /* of the last item */
+    uint64_t bytes;
+    uint64_t submitted_ns;
+    enum durability durability;
+    bool is_flush;               /* to be synced whatever it asks */
+    struct segment_info *retire; /* owned: hold nothing live, after all that came before */
+    struct batch *next;          /* owned: of the same commit, coming back with it */
+    uint32_t segment;            /* set by the writer; 0: nothing was to be written */
+    enum rc flushed;             /* set by the writer: of a flush alone */
+};
+
+struct stall {
+    struct job job;
+    enum rc rc;
+};
+
+struct read_job {
+    struct job job;
+    struct log_read *read; /* borrowed; NULL when cancelled */
+    uint32_t log;
+    uint64_t offset;
+    size_t max_bytes;
+    enum rc rc;
+    unsigned row_count;
+    struct row rows[LOG_PIECES_MAX];
+    struct log_pieces pieces;
+};
+
+struct reader {
+    struct lmdb_store *store; /* borrowed */
+    struct thread thread;
+    struct mailbox inbox;
+    bool is_running;
+};
+
+struct prepare {
+    struct job job;
+    uint64_t capacity;
+};
+
+struct abandon {
+    struct job job;
+    struct segment *segment; /* owned */
+};
+
+/* A change of the catalogue that waits for the next checkpoint. Writer, then maintenance. */
+struct change {
+    struct map_node node; /* key: the name in `payload` */
+    uint8_t *payload;     /* owned: as in an entry: name length, name, value */
+    uint32_t bytes;
+    bool is_delete;
+};
+
+struct checkpoint {
+    struct job job;
+    struct map changes;
+    uint64_t covered;     /* all frames up to this sequence are in it and on the device */
+    struct segment *seal; /* owned; NULL: none */
+    bool is_last;         /* the store is closing: cut the file to what it holds */
+    uint32_t *retire;     /* owned: segments that hold nothing live */
+    uint32_t retire_count;
+    /* maintenance */
+    struct sealed sealed;
+    bool is_sealed;
+};
+
+struct writer {
+    struct lmdb_store *store; /* borrowed */
+    struct thread thread;
+    struct mailbox inbox;
+    /* writer thread */
+    struct list pending;    /* batches not yet committed */
+    struct segment *active; /* owned; NULL: could not be made */
+    uint64_t next_capacity;
+    uint64_t sequence;        /* of the last frame */
+    uint64_t synced_sequence; /* all frames up to it are on the device */
+    uint32_t ordinal;
+    struct map changes;
+    uint64_t change_bytes;
+    uint32_t *retire; /* owned */
+    uint32_t retire_count;
+    uint64_t sync_due_ns;       /* 0: nothing is unsynced */
+    uint64_t checkpoint_due_ns; /* 0: nothing to checkpoint */
+    uint64_t retry_at_ns;
+    enum rc stalled;
+    bool is_prepare_asked;
+    struct plan *plan; /* owned */
+};
+
+struct maintenance {
+    struct lmdb_store *store; /* borrowed */
+    struct thread thread;
+    bool is_running;
+    struct mailbox inbox;
+    pthread_mutex_t lock;
+    struct segment *spare; /* owned; under lock: prepared for the writer */
+    uint32_t next_number;  /* under lock: of the next segment file */
+    /* maintenance thread */
+    struct list checkpoints; /* those that the catalogue could not take yet */
+    uint32_t set_aside;      /* a file in spare/ to be written over; 0: none */
+    uint64_t set_aside_bytes;
+};
+
+struct lmdb_store {
+    struct store store; /* first */
+    /* fixed after open */
+    struct place place;
+    struct store_config config; /* its directory is borrowed and not used after open */
+    int lock_fd;                /* owned */
+    uint64_t store_id;
+    size_t page_size;
+    bool is_new; /* the catalogue was made by this open */
+    /* core thread */
+    struct map logs;
+    struct map segments;
+    struct segment_info *active; /* borrowed: where the last completed commit went */
+    struct batch *open;          /* owned: what was put since the last submit */
+    uint64_t open_number;
+    uint64_t ticket;
+    uint64_t ticket_done;
+    uint64_t backlog_bytes;
+    struct list fresh; /* committed items that are in tails, from the oldest */
+    uint64_t fresh_bytes;
+    struct list reads;       /* to be answered from memory by the next poll */
+    struct list reads_now;   /* those that the poll under way answers */
+    unsigned jobs_under_way; /* reads with the readers */
+    enum rc stalled;
+    enum rc flushed; /* what the last flush came to */
+    uint64_t flushes_asked;
+    uint64_t flushes_done;
+    uint64_t latency_ns[LATENCY_SAMPLES];
+    uint64_t latency_count;
+    unsigned next_reader;
+    /* between threads */
+    struct mailbox done; /* to the core thread */
+    struct writer writer;
+    struct maintenance maintenance;
+    struct reader readers[READER_COUNT];
+    struct catalog catalog;
+};
+
+static inline struct lmdb_store *lmdb_store_of(const struct store *store)
+{
+    return (struct lmdb_store *)(uintptr_t)store; /* its first member; const is the caller's */
+}
+
+/* Gives a job to the core thread and wakes it if it may sleep. Any thread. */
+void store_done(struct lmdb_store *s, struct job *job);
+
+/* ---- logs.c, core thread ---- */
+struct store_log *store_log_get(const struct lmdb_store *s, uint32_t number);
+struct store_log *store_log_new(struct lmdb_store *s, uint32_t number, uint64_t start);
+/* Takes it out of the map; frees it when nothing of it is under way. */
+void store_log_drop(struct lmdb_store *s, struct store_log *log);
+void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start);
+/* Adds a committed row; one that lies below the start is not kept. */
+void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row);
+struct segment_info *segment_info_get(struct lmdb_store *s, uint32_t number);
+struct segment_info *segment_info_new(struct lmdb_store *s, uint32_t number);
+/* After its live bytes, reads or state changed: asks for its end if nothing needs it. */
+void segment_info_check(struct lmdb_store *s, struct segment_info *info);
+/* Takes an item out of the tail's hold; frees it when its batch is done with it. */
+void item_leave_tail(struct lmdb_store *s, struct item *item);
+void item_free(struct item **item);
+/* What batches that came back with one commit mean for logs, cache and segments. */
+void batch_complete(struct lmdb_store *s, struct batch *group);
+/* Ends the flight of its items; the batch is empty then. */
+void batch_release(struct lmdb_store *s, struct batch *batch);
+void batch_free(struct batch **batch);
+struct batch *store_open_batch(struct lmdb_store *s);
+
+/* ---- reads.c, core thread: backend.h's functions and what a reader's answer means ---- */
+enum rc read_cached(struct store *store, uint32_t number, uint64_t offset, size_t max_bytes,
+                    struct log_pieces *ret);
+void read_begin(struct store *store, struct log_read *read);
+void read_cancel(struct store *store, struct log_read *read);
+enum rc read_find_time(const struct store *store, uint32_t number, int64_t time_ms,
+                       uint64_t *ret_offset);
+void read_finish(struct lmdb_store *s, struct read_job *job);
+void reads_answer(struct lmdb_store *s);
+
+/* ---- lmdb_store.c, lmdb_open.c ---- */
+extern const struct backend lmdb_backend;
+/* Ends the threads and frees all. */
+void lmdb_store_end(struct lmdb_store *s);
+
+/* ---- writer.c ---- */
+MUST_CHECK enum rc writer_start(struct lmdb_store *s);
+/* Writes what is pending if it can, seals, ends the thread. */
+void writer_stop(struct lmdb_store *s);
+
+/* ---- plan.c, writer thread ---- */
+struct plan *plan_new(void);
+void plan_free(struct plan **plan);
+/* Lays out the first `count` batches in frames. */
+void plan_make(struct plan *plan, const struct list *batches, unsigned count);
+/* Bytes that the planned frames may take in a segment. */
+uint64_t plan_room(const struct plan *plan, size_t page_size);
+unsigned plan_frame_count(const struct plan *plan);
+/* Writes the frames through `txn`, numbered from sequence + 1, and tells the items where they are.
+ */
+MUST_CHECK enum rc plan_write(struct plan *plan, struct writer *w, struct segment *segment,
+                              MDB_txn *txn);
+void plan_note_frames(const struct plan *plan, struct segment *segment);
+
+/* ---- reader.c ---- */
+/* Hands a read to a reader thread, starting it if need be. */
+void readers_put(struct lmdb_store *s, struct read_job *job);
+void readers_stop(struct lmdb_store *s);
+
+/* ---- maintain.c ---- */
+MUST_CHECK enum rc maintenance_start(struct lmdb_store *s);
+void maintenance_stop(struct lmdb_store *s);
+/* Any thread: the prepared segment, or NULL. */
+struct segment *maintenance_take_spare(struct lmdb_store *s);
+/* Any thread: a number that no segment file had. */
+uint32_t maintenance_number(struct lmdb_store *s);
+void change_free(struct change **change);
+void changes_free(struct map *changes);
+/* Name and value of a change's payload. */
+void change_parts(struct slice payload, struct slice *ret_name, struct slice *ret_value);
+
+/* ---- recover.c ---- */
+/* Reads what is there: logs, rows, meta changes after the checkpoint; seals what was not closed in
+ * order. Sets where the writer goes on. */
+MUST_CHECK enum rc store_recover(struct lmdb_store *s);
+
+/* ---- seal.c ---- */
+/* Collects the data rows of a segment by the headers of its frames. */
+MUST_CHECK enum rc seal_collect(const struct segment *segment, struct segment_row **ret,
+                                size_t *ret_count);
+/* Writes index and seal record into a segment that was filled by this process. */
+MUST_CHECK enum rc seal_segment(struct segment *segment, bool is_synced, struct sealed *ret);
+/* Appends the index behind the last page of a segment that was not closed in order. */
+MUST_CHECK enum rc seal_file(int fd, bool is_synced, struct segment_row *rows, size_t count,
+                             struct sealed *sealed);
+
+#endif
