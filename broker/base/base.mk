@@ -34,6 +34,7 @@ BASE_TESTS = test_wire \
 	test_number \
 	test_mem \
 	test_fault \
+	test_options \
 	test_block \
 	test_log \
 	test_counters \
@@ -67,6 +68,9 @@ test_mem_LDADD = $(BASE_TEST_LIBS)
 test_fault_SOURCES = tests/unit/test_fault.c
 test_fault_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_fault_LDADD = $(BASE_TEST_LIBS)
+test_options_SOURCES = tests/unit/test_options.c
+test_options_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_options_LDADD = $(BASE_TEST_LIBS)
 test_block_SOURCES = tests/unit/test_block.c
 test_block_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_block_LDADD = $(BASE_TEST_LIBS)

@@ -254,7 +254,7 @@ static int find_on_line(const struct option_section *section, struct slice name)
 
 /* Reads the option at argv[*at] and moves *at to its last word. */
 static enum rc read_argument(const struct option_section *section, void *settings, int argc,
-                             char *const argv[], int *at, struct text *why)
+                             const char *const argv[], int *at, struct text *why)
 {
     struct slice word = slice_str(argv[*at]);
     struct slice name = slice_after(word, 2);
@@ -287,7 +287,7 @@ static enum rc read_argument(const struct option_section *section, void *setting
 }
 
 enum rc options_read_line(const struct option_section *section, void *settings, int argc,
-                          char *const argv[], struct text *errors)
+                          const char *const argv[], struct text *errors)
 {
     for (int at = 1; at < argc; at++) {
         enum rc rc = read_argument(section, settings, argc, argv, &at, errors);

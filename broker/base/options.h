@@ -82,7 +82,7 @@ MUST_CHECK enum rc options_read(const struct option_section *sections, unsigned 
                                 struct text *errors);
 /* Reads a command line: --name value, --name=value, --switch. RC_INVALID as above, without file. */
 MUST_CHECK enum rc options_read_line(const struct option_section *section, void *settings, int argc,
-                                     char *const argv[], struct text *errors);
+                                     const char *const argv[], struct text *errors);
 
 void options_write_help(const struct option_section *section, struct text *to);
 /* A configuration file in which every option stands as a comment with its default. */

@@ -136,7 +136,7 @@ int main(int argc, char *argv[])
         (void)fprintf(stderr, "tercetd: TERCET_FAULT is not of the form name:n[:once|:kill]\n");
         return STATUS_USAGE;
     }
-    if (settings_read(&settings, argc, argv, &out) != RC_OK) {
+    if (settings_read(&settings, argc, (const char *const *)argv, &out) != RC_OK) {
         say(stderr, &out);
         status = STATUS_USAGE;
     } else if (!print_and_end(&settings, &out)) {

@@ -298,7 +298,7 @@ static enum rc read_file(struct settings *s, const char *path, struct text *erro
     return rc;
 }
 
-enum rc settings_read(struct settings *s, int argc, char *const argv[], struct text *errors)
+enum rc settings_read(struct settings *s, int argc, const char *const argv[], struct text *errors)
 {
     char *path = NULL;
     enum rc rc;

@@ -80,7 +80,7 @@ extern const char *const protocol_names[];
 
 /* Defaults, then the file that the command line names, then the command line. RC_INVALID: `errors`
  * has a line for each mistake. Either way settings_done() is due. */
-MUST_CHECK enum rc settings_read(struct settings *s, int argc, char *const argv[],
+MUST_CHECK enum rc settings_read(struct settings *s, int argc, const char *const argv[],
                                  struct text *errors);
 void settings_done(struct settings *s);
 /* False: the port is to be the default of its protocol. */
