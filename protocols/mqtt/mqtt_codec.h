@@ -197,9 +197,9 @@ static inline void mqtt_set(struct mqtt_properties *p, enum mqtt_property id)
     p->present |= UINT64_C(1) << (unsigned)id;
 }
 
-/* Reads a length-prefixed property list. RC_MALFORMED: it does not parse, an id is unknown or not
- * of this place. RC_PROTOCOL: a duplicate, or a value that the specification forbids. RC_LIMIT: too
- * many user properties. On a failed `r` gives RC_MALFORMED. */
+/* Reads a length-prefixed property list. RC_MALFORMED: it does not parse, or an id is unknown.
+ * RC_PROTOCOL: an id that is not of this place, a duplicate, a value that the specification
+ * forbids. RC_LIMIT: too many user properties. On a failed `r` gives RC_MALFORMED. */
 MUST_CHECK enum rc mqtt_decode_properties(struct rd *r, unsigned place,
                                           struct mqtt_properties *ret);
 /* Writes length and list. */
@@ -291,8 +291,8 @@ struct mqtt_disconnect { /* and AUTH */
 
 /* Decoders take the body of a frame whose flags were found legal. RC_MALFORMED and RC_PROTOCOL as
  * the specification tells them apart; RC_LIMIT from properties. All slices borrow from the body.
- * CONNECT also: RC_VERSION for a level that we do not speak; ret->version is set whenever the name
- * and level were understood, so that a refusal can be worded. */
+ * CONNECT also: RC_VERSION for a level that we do not speak; ret->version is 0 or, once name,
+ * level and flags were understood, the level, so that a refusal can be worded. */
 MUST_CHECK enum rc mqtt_decode_connect(struct slice body, struct mqtt_connect *ret);
 MUST_CHECK enum rc mqtt_decode_connack(struct slice body, unsigned version,
                                        struct mqtt_connack *ret);

@@ -138,9 +138,11 @@ enum rc mqtt_decode_connect(struct slice body, struct mqtt_connect *ret)
     enum rc rc = read_version(&r, &c);
     unsigned flags = rd_u8(&r);
 
-    ret->version = rc == RC_MALFORMED ? 0 : c.version;
+    ret->version = 0;
     if (rc == RC_OK)
         rc = check_connect_flags(flags, c.version);
+    if (rc == RC_OK || rc == RC_VERSION)
+        ret->version = c.version;
     if (rc != RC_OK)
         return rc;
     c.clean_start = (flags & CONNECT_CLEAN) != 0;

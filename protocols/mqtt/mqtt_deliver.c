@@ -171,15 +171,16 @@ void mqtt_note_flights(struct mqtt_session *s)
         return;
     for (struct mqtt_flight *f = mqtt_inflight_next(&s->inflight, NULL); f != NULL;
          f = mqtt_inflight_next(&s->inflight, f)) {
-        if (!f->has_note && !f->is_from_queue)
+        bool is_again_owed = f->handle != 0 || f->state == FLIGHT_RELEASE;
+
+        if (!f->has_note && !f->is_from_queue && f->state != FLIGHT_DROPPED && is_again_owed)
             note_flight(s, f);
     }
 }
 
 /* ---- settling ---- */
 
-static void settle_handle(struct mqtt_session *s, struct mqtt_flight *flight,
-                          enum outcome outcome)
+static void settle_handle(struct mqtt_session *s, struct mqtt_flight *flight, enum outcome outcome)
 {
     uint64_t handle = flight->handle;
     enum rc rc = RC_OK;
@@ -204,6 +205,14 @@ void mqtt_settle(struct mqtt_session *s, struct mqtt_flight *flight, enum outcom
         session_note_delete(s->session, NOTE_OUTBOUND | flight->packet_id);
     mqtt_inflight_remove(&s->inflight, flight);
     s->has_credit = true;
+}
+
+void mqtt_settle_dropped(struct mqtt_session *s, uint16_t packet_id)
+{
+    struct mqtt_flight *flight = mqtt_inflight_get(&s->inflight, packet_id);
+
+    if (flight != NULL && flight->state == FLIGHT_DROPPED)
+        mqtt_settle(s, flight, OUTCOME_ACCEPT);
 }
 
 void mqtt_hand_over(struct mqtt_session *s, struct mqtt_flight *flight)
@@ -297,11 +306,29 @@ static enum rc hold(struct mqtt_session *s, struct mqtt_flight *flight, const st
     return RC_OK;
 }
 
+/* Core sends in order: with the first new message, what is older and was not sent again is owed no
+ * more (it expired, say), and its id is free. */
+static void forget_resumed(struct mqtt_session *s)
+{
+    struct mqtt_flight *next;
+
+    for (struct mqtt_flight *f = mqtt_inflight_next(&s->inflight, NULL); f != NULL; f = next) {
+        next = mqtt_inflight_next(&s->inflight, f);
+        if (f->state != FLIGHT_RESUME)
+            continue;
+        session_note_delete(s->session, NOTE_OUTBOUND | f->packet_id);
+        mqtt_inflight_remove(&s->inflight, f);
+    }
+    s->has_resumed = false;
+}
+
 /* The flight that a delivery goes under: its old id when it was sent before, or a new one. */
 static enum rc flight_for(struct mqtt_session *s, const struct delivery *d, bool is_from_queue,
                           struct mqtt_flight **ret)
 {
-    if (!is_from_queue && d->is_redelivered) {
+    if (s->has_resumed && !is_from_queue && d->handle != 0 && !d->is_redelivered)
+        forget_resumed(s);
+    if (s->has_resumed && !is_from_queue && d->is_redelivered) {
         *ret = mqtt_inflight_resumed(&s->inflight, d->handle);
         if (*ret != NULL)
             return RC_OK;
@@ -312,6 +339,17 @@ static enum rc flight_for(struct mqtt_session *s, const struct delivery *d, bool
 static bool has_room(const struct mqtt_session *s)
 {
     return s->inflight.sent < s->receive_max;
+}
+
+/* 3.1.2-25: as if it had been delivered. Core is told when it is not in the middle of this. */
+static void drop_later(struct mqtt_session *s, struct mqtt_flight *flight)
+{
+    struct mqtt_answer answer = { .packet_id = flight->packet_id, .kind = ANSWER_DROPPED };
+
+    mqtt_inflight_set(&s->inflight, flight, FLIGHT_DROPPED);
+    if (mqtt_answer_later(s, &answer) != RC_OK)
+        conn_close(s->conn, RC_MEMORY);
+    mqtt_await_answers(s);
 }
 
 /* Sends one message that will be acknowledged. RC_AGAIN: nothing was changed. */
@@ -330,7 +368,7 @@ static enum rc deliver_acked(struct mqtt_session *s, const struct delivery *d,
     flight->queue = sub == NULL ? 0 : sub->queue;
     out->packet_id = flight->packet_id;
     out->is_dup = sub == NULL && d->is_redelivered;
-    if (out->qos == 2 && s->is_durable && !is_noted) {
+    if (out->qos == 2 && s->is_durable && !is_noted && d->handle != 0) {
         if (hold(s, flight, out) == RC_OK)
             return RC_OK;
         mqtt_inflight_remove(&s->inflight, flight);
@@ -338,7 +376,7 @@ static enum rc deliver_acked(struct mqtt_session *s, const struct delivery *d,
     }
     mqtt_inflight_set(&s->inflight, flight, out->qos == 2 ? FLIGHT_RECEIVE : FLIGHT_PUBLISH);
     if (!send_publish(s, out))
-        mqtt_settle(s, flight, OUTCOME_ACCEPT);
+        drop_later(s, flight);
     return RC_OK;
 }
 
@@ -405,6 +443,7 @@ static void resume_note(void *arg, uint32_t key, struct slice value)
     flight->handle = handle;
     flight->qos = qos;
     flight->has_note = true;
+    s->has_resumed |= state != FLIGHT_RELEASE;
     mqtt_inflight_set(&s->inflight, flight,
                       state == FLIGHT_RELEASE ? FLIGHT_RELEASE : FLIGHT_RESUME);
 }

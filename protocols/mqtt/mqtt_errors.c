@@ -69,26 +69,16 @@ const struct mqtt_error *mqtt_error(enum rc rc)
     return &rows[(unsigned)rc < RC_COUNT ? rc : RC_SYSTEM];
 }
 
-const char *mqtt_reason_words(uint8_t reason)
+bool mqtt_reason_needs_words(uint8_t reason)
 {
-    static const struct {
-        uint8_t reason;
-        const char *words;
-    } words[] = {
-        { MQTT_UNSPECIFIED_ERROR, "unspecified error" },
-        { MQTT_IMPLEMENTATION_ERROR, "the server could not do it" },
-        { MQTT_NOT_AUTHORIZED, "not authorized" },
-        { MQTT_TOPIC_FILTER_INVALID, "no such queue, or a filter that is not accepted" },
-        { MQTT_TOPIC_NAME_INVALID, "topic name not accepted" },
-        { MQTT_PACKET_ID_IN_USE, "packet identifier in use" },
-        { MQTT_PACKET_ID_NOT_FOUND, "packet identifier not found" },
-        { MQTT_QUOTA_EXCEEDED, "the store takes no more, or a limit was met" },
-        { MQTT_PAYLOAD_FORMAT_INVALID, "payload format invalid" },
-    };
-
-    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (words[i].reason == reason)
-            return words[i].words;
+    switch (reason) {
+    case MQTT_UNSPECIFIED_ERROR:
+    case MQTT_IMPLEMENTATION_ERROR:
+    case MQTT_SERVER_UNAVAILABLE:
+    case MQTT_SERVER_BUSY:
+    case MQTT_QUOTA_EXCEEDED:
+        return true;
+    default:
+        return false;
     }
-    return "refused";
 }

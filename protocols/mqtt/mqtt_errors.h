@@ -23,7 +23,7 @@ struct mqtt_error {
 
 /* The row of a code; of RC_SYSTEM for a value that is none. */
 const struct mqtt_error *mqtt_error(enum rc rc);
-/* Short words for the reason code of an answer that refuses. Static text. */
-const char *mqtt_reason_words(uint8_t reason);
+/* Does the code alone leave open what went wrong, so that a Reason String is worth its bytes? */
+bool mqtt_reason_needs_words(uint8_t reason);
 
 #endif

@@ -78,7 +78,7 @@ enum rc mqtt_inflight_restore(struct mqtt_inflight *t, uint16_t packet_id, struc
 static bool is_counted(unsigned state)
 {
     return state == FLIGHT_HELD || state == FLIGHT_PUBLISH || state == FLIGHT_RECEIVE ||
-           state == FLIGHT_RELEASE;
+           state == FLIGHT_RELEASE || state == FLIGHT_DROPPED;
 }
 
 void mqtt_inflight_set(struct mqtt_inflight *t, struct mqtt_flight *flight,

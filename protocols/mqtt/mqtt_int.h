@@ -61,6 +61,7 @@ struct mqtt_session {
     bool is_goodbye;      /* the client sent DISCONNECT: no will */
     bool is_expecting;    /* conn_expect() was called */
     bool no_problem_info; /* the client wants no reason strings */
+    bool has_resumed;     /* some flights wait to be sent again under their old ids */
     bool is_will_dated;   /* its will has an expiry, which counts from its publication */
     uint8_t pauses;       /* enum conn_pause bits that we set: nothing is read meanwhile */
     uint16_t keep_alive_s;
@@ -134,6 +135,8 @@ void mqtt_send_held(struct mqtt_session *s, const struct mqtt_held *held, uint16
 void mqtt_held_free(struct mqtt_held *held);
 /* The client is done with a flight: settle it and free its id. */
 void mqtt_settle(struct mqtt_session *s, struct mqtt_flight *flight, enum outcome outcome);
+/* The same for one that was too large for the client. */
+void mqtt_settle_dropped(struct mqtt_session *s, uint16_t packet_id);
 /* PUBREC came: the message is the client's, its id stays taken until PUBCOMP. */
 void mqtt_hand_over(struct mqtt_session *s, struct mqtt_flight *flight);
 /* Tells core that there is room again. */

@@ -12,7 +12,7 @@
 /* Messages of a client under way to us, told in CONNACK: enough to fill one commit window. */
 #define MQTT_RECEIVE_MAX 1024u
 /* Aliases of a client, told in CONNACK: each holds a topic in our memory. */
-#define MQTT_ALIAS_MAX 16u
+#define MQTT_ALIAS_MAX 10u
 /* Messages under way to one client of 3.1 and 3.1.1, which cannot say what it takes. */
 #define MQTT_WINDOW_3 1000u
 /* Filters in one SUBSCRIBE or UNSUBSCRIBE: bounds the work of one packet. */

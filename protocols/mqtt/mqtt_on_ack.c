@@ -51,6 +51,8 @@ enum rc mqtt_on_pubrec(struct mqtt_session *s, const struct mqtt_frame *frame)
     if (rc != RC_OK)
         return rc;
     flight = mqtt_inflight_get(&s->inflight, ack.packet_id);
+    if (flight == NULL && ack.reason >= MQTT_UNSPECIFIED_ERROR)
+        return RC_OK;
     if (flight == NULL) {
         mqtt_send_ack(s, MQTT_PUBREL, ack.packet_id,
                       s->version >= MQTT_V5 ? MQTT_PACKET_ID_NOT_FOUND : MQTT_SUCCESS);

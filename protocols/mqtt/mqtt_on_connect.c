@@ -110,7 +110,8 @@ static size_t assign_id(char *at, size_t room)
                             (unsigned long long)random_u64());
 }
 
-static void send_connack(struct mqtt_session *s, bool is_present, struct slice assigned)
+/* False: 3.1.2-24 holds for CONNACK too, and there is no way to go on without it. */
+static bool send_connack(struct mqtt_session *s, bool is_present, struct slice assigned)
 {
     struct mqtt_connack c = { .session_present = is_present && s->version > MQTT_V31 };
     struct mqtt_properties *p = &c.properties;
@@ -131,10 +132,11 @@ static void send_connack(struct mqtt_session *s, bool is_present, struct slice a
     }
     mqtt_encode_connack(&w, s->version, &c);
     ASSERT(!w.bad);
+    if (w.len > s->packet_max)
+        return false;
     conn_write(s->conn, wr_slice(&w));
     count_add(COUNT_MQTT_PACKETS_OUT, 1);
-    if (w.len > s->packet_max) /* 3.1.2-24 holds for CONNACK too: there is no way to go on */
-        mqtt_end(s, RC_TOO_LARGE, "the client's packet limit does not hold a CONNACK");
+    return true;
 }
 
 static enum rc open_session(struct mqtt_session *s, const struct mqtt_connect *c, struct slice id,
@@ -157,10 +159,9 @@ static enum rc open_session(struct mqtt_session *s, const struct mqtt_connect *c
 static enum rc begin(struct mqtt_session *s, const struct mqtt_connect *c, struct slice assigned,
                      bool is_present)
 {
+    if (!send_connack(s, is_present, assigned))
+        return RC_TOO_LARGE;
     mqtt_enter(s, STATE_ACTIVE);
-    send_connack(s, is_present, assigned);
-    if (s->state != STATE_ACTIVE)
-        return RC_OK;
     if (is_present)
         mqtt_resume_flights(s);
     log_event(LOG_INFO, "mqtt.connected",
@@ -185,7 +186,8 @@ enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)
     bool is_present = false;
     enum rc rc = mqtt_decode_connect(frame->body, &c);
 
-    s->version = c.version;
+    /* what speaks another version is told so in the words that all of them have in common */
+    s->version = rc == RC_VERSION ? MQTT_V311 : c.version;
     /* 3.1 gives the flags of CONNECT no meaning, and has clients that set them */
     if (rc == RC_OK && c.version > MQTT_V31 && frame->flags != 0)
         rc = RC_MALFORMED;

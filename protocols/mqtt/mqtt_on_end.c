@@ -31,6 +31,7 @@ static enum rc change_expiry(struct mqtt_session *s, const struct mqtt_propertie
     if (p->session_expiry_s == UINT32_MAX)
         expiry_ms = SESSION_NEVER_EXPIRES;
     s->expiry_ms = expiry_ms;
+    s->is_durable = expiry_ms > 0;
     session_set_expiry(s->session, expiry_ms);
     return RC_OK;
 }

@@ -128,6 +128,8 @@ static enum rc on_qos_2(struct mqtt_session *s, const struct mqtt_publish *p, st
     if (!slice_is_none(session_note_get(s->session, note)))
         return mqtt_ack_later(s, MQTT_PUBREC, p->packet_id, MQTT_SUCCESS);
     rc = verdict(s, publish(s, p, topic), &reason);
+    if (reason == MQTT_NO_MATCHING_SUBSCRIBERS) /* at PUBREL there may be some */
+        reason = MQTT_SUCCESS;
     if (rc == RC_OK)
         rc = mqtt_ack_later(s, MQTT_PUBREC, p->packet_id, reason);
     if (rc != RC_OK)

@@ -79,6 +79,8 @@ static enum rc check_filters(struct mqtt_session *s, struct rd filters, bool has
     struct slice name, rest;
 
     while (mqtt_next_filter(&filters, has_options, &filter)) {
+        if (filter.filter.len == 0) /* 4.7.3-1 */
+            return RC_MALFORMED;
         if (!mqtt_filter_is_valid(filter.filter))
             return mqtt_fail(s, RC_MALFORMED, MQTT_TOPIC_FILTER_INVALID);
         if (filter.no_local && mqtt_filter_kind(filter.filter, &name, &rest) == MQTT_FILTER_SHARED)

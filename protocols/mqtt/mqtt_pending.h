@@ -14,7 +14,8 @@ enum mqtt_answer_kind {
     ANSWER_PACKET,  /* a whole packet: `bytes` */
     ANSWER_PUBLISH, /* a QoS 2 delivery whose id had to be durable first: `owned` is a struct
                        mqtt_held */
-    ANSWER_RELEASE  /* a PUBREL whose state had to be durable first */
+    ANSWER_RELEASE, /* a PUBREL whose state had to be durable first */
+    ANSWER_DROPPED  /* nothing is sent: a delivery larger than the client takes is settled */
 };
 
 struct mqtt_answer {

@@ -137,10 +137,12 @@ static enum rc take_property(struct rd *r, unsigned place, struct mqtt_propertie
     const struct property_rule *rule = &rules[id < MQTT_PROPERTY_COUNT ? id : 0];
     bool is_again;
 
-    if (rule->shape == NO_PROPERTY || (rule->places & IN(place)) == 0)
+    if (rule->shape == NO_PROPERTY)
         return RC_MALFORMED;
     if (!read_value(r, rule->shape, &item) || r->bad)
         return RC_MALFORMED;
+    if ((rule->places & IN(place)) == 0)
+        return RC_PROTOCOL;
     is_again = mqtt_has(p, (enum mqtt_property)id);
     /* a subscription identifier may stand once in SUBSCRIBE, several times in PUBLISH */
     if (is_again && (!rule->is_many || (rule->shape == VARINT && place == MQTT_SUBSCRIBE)))

@@ -164,10 +164,11 @@ enum rc mqtt_fail(struct mqtt_session *s, enum rc rc, enum mqtt_reason reason)
     return rc;
 }
 
-/* Says `why` in words when the client wants to know and its packet limit allows. */
-static void say_why(struct mqtt_session *s, struct mqtt_properties *p, const char *why)
+/* Says `why` in words when the code does not say it already and the client wants to know. */
+static void say_why(const struct mqtt_session *s, struct mqtt_properties *p, uint8_t reason,
+                    const char *why)
 {
-    if (why == NULL || s->no_problem_info)
+    if (s->no_problem_info || !mqtt_reason_needs_words(reason))
         return;
     p->reason_string = slice_str(why);
     mqtt_set(p, MQTT_REASON_STRING);
@@ -178,7 +179,7 @@ static void send_disconnect(struct mqtt_session *s, uint8_t reason, const char *
     struct mqtt_disconnect d = { .reason = reason };
     struct wr count = wr_counting(), w;
 
-    say_why(s, &d.properties, why);
+    say_why(s, &d.properties, reason, why);
     mqtt_encode_disconnect(&count, s->version, &d);
     if (count.len > s->packet_max) {
         d.properties.present = 0;
@@ -201,7 +202,7 @@ static void send_refusal(struct mqtt_session *s, enum rc rc, uint8_t reason, con
     struct wr w = wr_of(at, sizeof(at));
 
     if (s->version >= MQTT_V5)
-        say_why(s, &c.properties, why);
+        say_why(s, &c.properties, reason, why);
     else
         c.reason = mqtt_error(rc)->connack_3;
     if (c.reason == MQTT3_CLOSE || c.reason == 0)
@@ -255,12 +256,13 @@ void mqtt_session_shutdown(struct mqtt_session *s)
 
 void mqtt_send_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
 {
+    const char *why = "the broker could not store it";
     struct mqtt_ack ack = { .packet_id = packet_id, .reason = reason };
     uint8_t at[128];
     struct wr w = wr_of(at, sizeof(at));
 
     if (reason >= MQTT_UNSPECIFIED_ERROR)
-        say_why(s, &ack.properties, mqtt_reason_words(reason));
+        say_why(s, &ack.properties, reason, why);
     mqtt_encode_ack(&w, s->version, type, &ack);
     if (w.len > s->packet_max && ack.properties.present != 0) {
         ack.properties.present = 0;
@@ -322,6 +324,9 @@ static void send_answer(struct mqtt_session *s, const struct mqtt_answer *a)
     case ANSWER_RELEASE:
         mqtt_send_ack(s, MQTT_PUBREL, a->packet_id, a->reason);
         break;
+    case ANSWER_DROPPED:
+        mqtt_settle_dropped(s, a->packet_id);
+        break;
     }
 }
 
@@ -343,6 +348,7 @@ static void on_durable(void *arg, uint64_t token, enum rc rc)
         mqtt_pending_drop(&s->pending);
         send_answer(s, &answer);
     }
+    mqtt_give_credit(s);
     if ((s->pauses & CONN_PAUSE_BUSY) != 0 &&
         mqtt_pending_count(&s->pending) < MQTT_PENDING_MAX / 2)
         mqtt_resume(s, CONN_PAUSE_BUSY);
@@ -411,12 +417,12 @@ static enum rc check_header(struct mqtt_session *s, const struct mqtt_header *he
             return RC_PROTOCOL;
         return bytes > MQTT_CONNECT_MAX_BYTES ? RC_TOO_LARGE : RC_OK;
     }
+    if (!mqtt_flags_are_legal(header->type, header->flags, s->version))
+        return RC_MALFORMED;
     if (rule->handle == NULL || (header->type == MQTT_AUTH && s->version < MQTT_V5))
         return RC_PROTOCOL;
     if ((rule->legal_in & IN(s->state)) == 0)
         return RC_PROTOCOL;
-    if (!mqtt_flags_are_legal(header->type, header->flags, s->version))
-        return RC_MALFORMED;
     return bytes > MQTT_PACKET_MAX_BYTES ? RC_TOO_LARGE : RC_OK;
 }
 
