@@ -104,8 +104,7 @@ static enum rc open_store(struct broker *b, struct text *why)
     if (rc != RC_OK)
         return rc;
     config.directory = b->place;
-    text_format(why, "only --ephemeral yet: ");
-    rc = RC_UNSUPPORTED;
+    rc = lmdb_store_open(&config, &b->store);
     if (rc != RC_OK)
         explain_store(b, rc, why);
     return rc;

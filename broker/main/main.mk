@@ -8,7 +8,8 @@ tercetd_SOURCES = \
 	%D%/protocols.c %D%/protocols.h \
 	%D%/ready.c %D%/ready.h \
 	%D%/settings.c %D%/settings.h
-tercetd_LDADD = libmqtt.a libmqttcodec.a libamqp.a libamqpcodec.a \
+tercetd_LDADD = libamqp.a libamqpcodec.a libkafka.a libkafkacodec.a \
+	libmqtt.a libmqttcodec.a \
 	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(NET_LIBS) $(BASE_LIBS)
 
 # tercet.conf(5) is written by the table of options.

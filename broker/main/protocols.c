@@ -4,6 +4,7 @@
 #include "broker/main/settings.h"
 #include "broker/net/protocol.h"
 #include "protocols/amqp/amqp_listener.h"
+#include "protocols/kafka/kafka_listener.h"
 #include "protocols/mqtt/mqtt_listener.h"
 
 /* Sessions that share nothing but the core. */
@@ -14,8 +15,28 @@ static void *share_core(struct core *core, struct loop *loop, const struct setti
     return core;
 }
 
+static void *start_kafka(struct core *core, struct loop *loop, const struct settings *settings)
+{
+    struct kafka_config config = KAFKA_CONFIG_DEFAULT;
+
+    config.node_id = (int32_t)settings->kafka_node_id;
+    config.advertised_host = settings->kafka_advertised_host;
+    config.advertised_port = (uint16_t)settings->kafka_advertised_port;
+    config.is_auto_create = settings->kafka_auto_create;
+    config.initial_rebalance_delay_ms = (unsigned)settings->kafka_rebalance_delay_ms;
+    config.max_message_bytes = (uint32_t)settings->kafka_max_batch_bytes;
+    return kafka_new(core, loop, &config);
+}
+
+static void stop_kafka(void *context)
+{
+    struct kafka *kafka = context;
+
+    kafka_free(&kafka);
+}
+
 const struct protocol_row protocols[SETTINGS_PROTOCOLS] = {
     { &mqtt_protocol, share_core, NULL },
     { &amqp_protocol, share_core, NULL },
-    { NULL, NULL, NULL },
+    { &kafka_protocol, start_kafka, stop_kafka },
 };
