@@ -15,7 +15,7 @@ static void put_body_frame(struct wr *w, uint16_t channel, struct slice part)
 }
 
 /* One body frame whose payload is sent by reference when the message lies in a block. */
-static void send_body_frame(struct amqp_session *s, uint16_t channel, const struct message *message,
+static void send_body_frame(struct amqp_session *s, uint16_t channel, struct block *block,
                             struct slice part)
 {
     struct wr w = wr_of(conn_reserve(s->conn, AMQP_FRAME_HEAD), AMQP_FRAME_HEAD);
@@ -23,24 +23,23 @@ static void send_body_frame(struct amqp_session *s, uint16_t channel, const stru
 
     amqp_put_frame_head(&w, AMQP_FRAME_BODY, channel, part.len);
     conn_commit(s->conn, w.len);
-    if (message->block != NULL)
-        conn_write_block(s->conn, message->block, part);
+    if (block != NULL)
+        conn_write_block(s->conn, block, part);
     else
         conn_write(s->conn, part);
     conn_write(s->conn, slice_of(&end, 1));
 }
 
 void amqp_send_content(struct amqp_session *s, uint16_t channel, const struct amqp_method *method,
-                       const struct message *message)
+                       const struct amqp_content *content)
 {
-    struct amqp_view *view = &s->view;
-    struct slice body = message->value;
+    struct slice body = content->body;
     size_t most = s->frame_max - AMQP_FRAME_OVERHEAD, head, in_line;
     struct wr counting = wr_counting(), w;
 
     amqp_encode_method(&counting, method);
     head = counting.len + AMQP_FRAME_OVERHEAD + AMQP_FRAME_OVERHEAD + AMQP_HEADER_FIXED +
-           view->properties.len;
+           content->properties.len;
     in_line = body.len > 0 && body.len <= most && body.len < AMQP_COPY_LEAST_BYTES &&
                       head + body.len + AMQP_FRAME_OVERHEAD <= CONN_RESERVE_MAX
                   ? body.len + AMQP_FRAME_OVERHEAD
@@ -51,7 +50,7 @@ void amqp_send_content(struct amqp_session *s, uint16_t channel, const struct am
         amqp_put_frame_head(&w, AMQP_FRAME_METHOD, channel, counting.len);
         amqp_encode_method(&w, method);
         wr_u8(&w, AMQP_FRAME_END);
-        amqp_encode_header_frame(&w, channel, body.len, view->properties);
+        amqp_encode_header_frame(&w, channel, body.len, content->properties);
         if (in_line > 0)
             put_body_frame(&w, channel, body);
         ASSERT(!w.bad);
@@ -64,7 +63,7 @@ void amqp_send_content(struct amqp_session *s, uint16_t channel, const struct am
             return;
         }
         w = wr_of(s->scratch.at, s->scratch.room);
-        amqp_encode_header_frame(&w, channel, body.len, view->properties);
+        amqp_encode_header_frame(&w, channel, body.len, content->properties);
         ASSERT(!w.bad);
         conn_write(s->conn, wr_slice(&w));
     }
@@ -75,7 +74,7 @@ void amqp_send_content(struct amqp_session *s, uint16_t channel, const struct am
     for (size_t at = 0; at < body.len; s->frames_out++) {
         struct slice part = slice_of(body.at + at, body.len - at < most ? body.len - at : most);
 
-        send_body_frame(s, channel, message, part);
+        send_body_frame(s, channel, content->block, part);
         at += part.len;
     }
 }
@@ -162,6 +161,7 @@ enum rc amqp_on_queue_delivery(void *arg, struct consumer *core_consumer,
     struct amqp_consumer *consumer = consumer_context(core_consumer);
     struct amqp_channel *channel = consumer->channel;
     struct amqp_method m = { .name = AMQP_BASIC_DELIVER };
+    struct amqp_content content;
     enum rc rc;
 
     if (!amqp_consumer_has_credit(consumer) || conn_is_full(s->conn)) {
@@ -194,7 +194,8 @@ enum rc amqp_on_queue_delivery(void *arg, struct consumer *core_consumer,
     m.basic_deliver.redelivered = delivery->is_redelivered;
     m.basic_deliver.exchange = s->view.exchange;
     m.basic_deliver.routing_key = s->view.routing_key;
-    amqp_send_content(s, channel->number, &m, delivery->message);
+    content = amqp_content_of(s, delivery->message);
+    amqp_send_content(s, channel->number, &m, &content);
     return RC_OK;
 }
 

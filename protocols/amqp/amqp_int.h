@@ -7,6 +7,7 @@
 #include "broker/base/map.h"
 #include "broker/base/ring.h"
 #include "broker/core/client.h"
+#include "broker/core/message.h"
 #include "broker/core/queue.h"
 #include "broker/net/conn.h"
 #include "broker/net/loop.h"
@@ -39,7 +40,7 @@
 
 /* ---- a channel ---- */
 
-enum amqp_content {
+enum amqp_content_state {
     CONTENT_NONE,   /* a method is next */
     CONTENT_HEADER, /* basic.publish came, its header is next */
     CONTENT_BODY,
@@ -57,7 +58,7 @@ struct amqp_channel {
     struct text last_queue; /* owned: the name an empty queue name stands for */
 
     /* publishing */
-    enum amqp_content content;
+    enum amqp_content_state content;
     enum amqp_mode mode;
     bool is_mandatory;
     bool is_immediate;
@@ -257,9 +258,21 @@ enum rc amqp_on_queue_delivery(void *session, struct consumer *consumer,
 void amqp_on_consumer_cancelled(void *session, struct consumer *consumer, enum rc why);
 /* Consumers that waited for credit or for room go on. */
 void amqp_channel_wake(struct amqp_channel *channel);
-/* Writes a method, the header and the body of a message. */
+/* What follows a method that carries content. Borrowed. */
+struct amqp_content {
+    struct slice properties; /* encoded */
+    struct slice body;
+    struct block *block; /* where `body` lies, so that it need not be copied; NULL: elsewhere */
+};
+/* Writes a method, the header and the body. */
 void amqp_send_content(struct amqp_session *s, uint16_t channel, const struct amqp_method *method,
-                       const struct message *message);
+                       const struct amqp_content *content);
+/* The content of a message as the session's view shows it. */
+static inline struct amqp_content amqp_content_of(const struct amqp_session *s,
+                                                  const struct message *message)
+{
+    return (struct amqp_content){ s->view.properties, message->value, message->block };
+}
 void amqp_consumer_block(struct amqp_consumer *consumer);
 /* queue_settle(), where too late is fine. */
 void amqp_settle(struct amqp_session *s, uint64_t queue_number, uint64_t handle,

@@ -193,6 +193,7 @@ static enum rc deliver_got(struct amqp_channel *channel, struct queue *queue, bo
     struct amqp_session *s = channel->session;
     struct amqp_method m = { .name = AMQP_BASIC_GET_OK };
     uint64_t left = queue_ready_count(queue);
+    struct amqp_content content;
     enum rc rc;
 
     rc = amqp_view_of(&s->view, s->core, delivery->message,
@@ -213,7 +214,8 @@ static enum rc deliver_got(struct amqp_channel *channel, struct queue *queue, bo
     m.basic_get_ok.exchange = s->view.exchange;
     m.basic_get_ok.routing_key = s->view.routing_key;
     m.basic_get_ok.message_count = left > UINT32_MAX ? UINT32_MAX : (uint32_t)left;
-    amqp_send_content(s, channel->number, &m, delivery->message);
+    content = amqp_content_of(s, delivery->message);
+    amqp_send_content(s, channel->number, &m, &content);
     return RC_OK;
 }
 

@@ -99,9 +99,8 @@ static enum rc passive(struct amqp_session *s, struct amqp_channel *channel,
 
     if (slice_starts(name, SLICE(AMQP_REPLY_TO))) {
         struct amqp_method ok = { .name = AMQP_QUEUE_DECLARE_OK };
-        bool is_own = name.len == sizeof(AMQP_REPLY_TO) - 1;
 
-        if (is_own ? channel->reply_consumer == NULL : queue_find(s->core, name) == NULL)
+        if (name.len > sizeof(AMQP_REPLY_TO) - 1 && queue_find(s->core, name) == NULL)
             return refuse_missing(s, name);
         ok.queue_declare_ok.queue = name;
         ok.queue_declare_ok.consumer_count = 1;

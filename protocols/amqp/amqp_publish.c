@@ -53,16 +53,16 @@ static enum rc outline(struct amqp_channel *channel, const struct exchange *targ
 }
 
 /* basic.return with the message as it came. */
-static void give_back(struct amqp_channel *channel, const struct amqp_publish *p,
-                      const struct message *message)
+static void give_back(struct amqp_channel *channel, const struct amqp_publish *p)
 {
     struct amqp_method m = { .name = AMQP_BASIC_RETURN };
+    struct amqp_content content = { .properties = p->properties, .body = p->body };
 
     m.basic_return.reply_code = AMQP_REPLY_NO_ROUTE;
     m.basic_return.reply_text = SLICE("NO_ROUTE");
     m.basic_return.exchange = p->exchange;
     m.basic_return.routing_key = p->routing_key;
-    amqp_send_content(channel->session, channel->number, &m, message);
+    amqp_send_content(channel->session, channel->number, &m, &content);
 }
 
 /* What core said about it, in the channel's terms. */
@@ -95,7 +95,7 @@ enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *p)
     struct exchange *exchange = find_target(s, p, &source.exchange, &source.routing_key);
     const struct amqp_outline *o = &channel->outline;
     struct publish_exchange publish;
-    struct message *message, *kept;
+    struct message *message;
     enum rc rc;
 
     if (p->is_immediate)
@@ -117,7 +117,6 @@ enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *p)
     message = amqp_outline_message(o, s->core, p->body);
     if (message == NULL)
         return RC_MEMORY;
-    kept = p->is_mandatory ? message_ref(message) : NULL;
     publish = (struct publish_exchange){ .exchange = exchange,
                                          .routing_keys = o->keys,
                                          .routing_key_count = o->key_count,
@@ -125,7 +124,6 @@ enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *p)
                                          .header_count = o->value_count };
     rc = publish_exchange(s->client, &publish, &message);
     if (rc == RC_NO_ROUTE && p->is_mandatory)
-        give_back(channel, p, kept);
-    message_unref(&kept);
+        give_back(channel, p);
     return conclude(channel, p, rc);
 }
