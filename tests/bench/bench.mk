@@ -15,5 +15,6 @@ bench_idle_LDADD = $(BASE_LIBS)
 bench_start_SOURCES = %D%/bench_start.c $(BENCH_SHARED)
 bench_start_LDADD = $(BASE_LIBS)
 CLEANFILES += $(EXTRA_PROGRAMS)
+EXTRA_DIST += %D%/run
 .PHONY: bench-programs
 bench-programs: $(EXTRA_PROGRAMS)

@@ -371,7 +371,8 @@ static int produce(void)
     drain(p);
     (void)snprintf(scenario, sizeof(scenario), "kafka produce acks=%s", acks_all ? "all" : "1");
     report(scenario, &from, &to, &p->latency);
-    fprintf(stderr, "batches %llu\n", (unsigned long long)p->answered);
+    fprintf(stderr, "batches %llu batch bytes %zu\n", (unsigned long long)p->answered,
+            request.len - batch_at);
     text_done(&p->in);
     text_done(&request);
     mem_free(p);
