@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/base/mem.h"
+#include "tests/lib/core_rig.h"
+
+static struct rig rig;
+static struct rig_client *a, *b;
+
+static void setup_on(bool is_durable)
+{
+    rig_open(&rig, is_durable);
+    a = mem_new(struct rig_client);
+    b = mem_new(struct rig_client);
+    rig_client_open(&rig, a, RIG_SEEN_MAX);
+    rig_client_open(&rig, b, RIG_SEEN_MAX);
+}
+
+static void setup(void)
+{
+    setup_on(false);
+}
+
+static void setup_durable(void)
+{
+    setup_on(true);
+}
+
+static void teardown(void)
+{
+    rig_client_close(a);
+    rig_client_close(b);
+    rig_close(&rig);
+    MEM_FREE(a);
+    MEM_FREE(b);
+}
+
+static void restart(void)
+{
+    rig_client_close(a);
+    rig_client_close(b);
+    rig_reopen(&rig);
+    rig_client_open(&rig, a, RIG_SEEN_MAX);
+    rig_client_open(&rig, b, RIG_SEEN_MAX);
+}
+
+static struct consumer *consume(struct rig_client *c, struct queue *queue, bool is_no_ack)
+{
+    struct consumer_spec spec = { .is_no_ack = is_no_ack };
+    struct consumer *consumer = NULL;
+
+    ck_assert_int_eq(queue_consume(c->client, queue, &spec, &consumer), RC_OK);
+    return consumer;
+}
+
+static void publish_many(const char *queue, unsigned from, unsigned to)
+{
+    char value[16];
+
+    for (unsigned i = from; i < to; i++) {
+        (void)snprintf(value, sizeof(value), "m%u", i);
+        ck_assert_int_eq(rig_publish_exchange(&rig, a, "", queue, value), RC_OK);
+    }
+}
+
+static void settle_seen(struct rig_client *c, unsigned i, enum outcome outcome)
+{
+    ck_assert_int_eq(queue_settle(c->client, c->seen[i].queue, c->seen[i].handle, outcome), RC_OK);
+}
+
+START_TEST(messages_are_delivered_in_order_once)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+
+    consume(b, q, false);
+    publish_many("q", 0, 3);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 3);
+    ck_assert_str_eq(b->seen[0].value, "m0");
+    ck_assert_str_eq(b->seen[2].value, "m2");
+    ck_assert_uint_eq(queue_taken_count(q), 3);
+    ck_assert_uint_eq(queue_ready_count(q), 0);
+    for (unsigned i = 0; i < 3; i++)
+        settle_seen(b, i, OUTCOME_ACCEPT);
+    ck_assert_uint_eq(queue_taken_count(q), 0);
+    ck_assert_int_eq(queue_settle(b->client, b->seen[0].queue, b->seen[0].handle, OUTCOME_ACCEPT),
+                     RC_NOT_FOUND);
+}
+END_TEST
+
+START_TEST(what_waited_in_the_log_is_read_back_for_a_consumer)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+
+    publish_many("q", 0, 3000); /* more than a window */
+    rig_settle(&rig);
+    ck_assert_uint_eq(queue_ready_count(q), 3000);
+    consume(b, q, true);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 3000);
+    ck_assert_str_eq(b->seen[2999].value, "m2999");
+    ck_assert_uint_eq(queue_ready_count(q), 0);
+}
+END_TEST
+
+START_TEST(requeued_message_returns_to_its_place_redelivered)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+
+    b->credit = 3;
+    struct consumer *consumer = consume(b, q, false);
+    publish_many("q", 0, 5);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 3);
+    settle_seen(b, 1, OUTCOME_REQUEUE);
+    b->credit = 2;
+    consumer_ready(consumer);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 5);
+    ck_assert_str_eq(b->seen[3].value, "m1");
+    ck_assert(b->seen[3].is_redelivered);
+    ck_assert_str_eq(b->seen[4].value, "m3");
+    ck_assert(!b->seen[4].is_redelivered);
+}
+END_TEST
+
+START_TEST(closing_a_client_returns_what_it_had_taken)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+
+    consume(b, q, false);
+    publish_many("q", 0, 4);
+    rig_settle(&rig);
+    settle_seen(b, 2, OUTCOME_ACCEPT);
+    rig_client_close(b);
+    rig_client_open(&rig, b, RIG_SEEN_MAX);
+    ck_assert_uint_eq(queue_ready_count(q), 3);
+    consume(b, q, false);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 3);
+    ck_assert_str_eq(b->seen[0].value, "m0");
+    ck_assert_str_eq(b->seen[1].value, "m1");
+    ck_assert_str_eq(b->seen[2].value, "m3");
+    ck_assert(b->seen[0].is_redelivered);
+}
+END_TEST
+
+START_TEST(competing_consumers_share_and_each_message_goes_to_one)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+
+    consume(a, q, true);
+    consume(b, q, true);
+    publish_many("q", 0, 100);
+    rig_settle(&rig);
+    ck_assert_uint_eq(a->count + b->count, 100);
+    ck_assert_uint_eq(a->count, 50);
+}
+END_TEST
+
+START_TEST(get_gives_one_or_says_empty)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+
+    rig_get(b, q, false);
+    rig_settle(&rig);
+    ck_assert_int_eq(b->got, RC_NOT_FOUND);
+    publish_many("q", 0, 2);
+    rig_settle(&rig);
+    rig_get(b, q, false);
+    rig_settle(&rig);
+    ck_assert_int_eq(b->got, RC_OK);
+    ck_assert_str_eq(b->seen[0].value, "m0");
+    ck_assert_uint_eq(queue_ready_count(q), 1);
+}
+END_TEST
+
+START_TEST(purge_leaves_what_is_taken)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+    uint64_t purged = 0;
+
+    publish_many("q", 0, 10);
+    rig_settle(&rig);
+    rig_get(b, q, false);
+    rig_settle(&rig);
+    ck_assert_int_eq(queue_purge(a->client, q, &purged), RC_OK);
+    ck_assert_uint_eq(purged, 9);
+    ck_assert_uint_eq(queue_ready_count(q), 0);
+    settle_seen(b, 0, OUTCOME_REQUEUE);
+    ck_assert_uint_eq(queue_ready_count(q), 1);
+    publish_many("q", 10, 11);
+    consume(b, q, true);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 3);
+    ck_assert_str_eq(b->seen[1].value, "m0");
+    ck_assert_str_eq(b->seen[2].value, "m10");
+}
+END_TEST
+
+START_TEST(deleting_a_queue_cancels_its_consumers_and_its_stream)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+    uint64_t ready = 0;
+
+    consume(b, q, false);
+    publish_many("q", 0, 2);
+    rig_settle(&rig);
+    ck_assert_int_eq(queue_delete(a->client, q, true, false, &ready), RC_IN_USE);
+    ck_assert_int_eq(queue_delete(a->client, q, false, false, &ready), RC_OK);
+    ck_assert_uint_eq(b->cancelled, 1);
+    ck_assert_ptr_null(queue_find(rig.core, SLICE("q")));
+    ck_assert_ptr_null(stream_find(rig.core, SLICE("q")));
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", "x"), RC_NO_ROUTE);
+}
+END_TEST
+
+START_TEST(exclusive_queue_goes_with_its_client_and_is_locked_for_others)
+{
+    struct queue_spec spec = { .name = SLICE("x"), .is_exclusive = true, .arguments = SLICE("") };
+    struct queue *q = NULL;
+
+    ck_assert_int_eq(queue_declare(b->client, &spec, &q), RC_OK);
+    ck_assert_int_eq(queue_declare(a->client, &spec, &q), RC_LOCKED);
+    publish_many("x", 0, 2);
+    rig_client_close(b);
+    ck_assert_ptr_null(queue_find(rig.core, SLICE("x")));
+    rig_client_open(&rig, b, 1);
+}
+END_TEST
+
+START_TEST(confirm_comes_after_everything_before_it_is_durable)
+{
+    rig_queue(&rig, a, "q", true);
+    publish_many("q", 0, 1);
+    client_await(a->client, 7);
+    publish_many("q", 1, 2);
+    client_await(a->client, 8);
+    ck_assert_uint_eq(a->durable_count, 0);
+    rig_settle(&rig);
+    ck_assert_uint_eq(a->durable_count, 2);
+    ck_assert_uint_eq(a->durable[0], 7);
+    ck_assert_uint_eq(a->durable[1], 8);
+    ck_assert_uint_eq(a->durable_ends, 1);
+}
+END_TEST
+
+START_TEST(bindings_of_every_exchange_type_route_as_rabbitmq_does)
+{
+    rig_queue(&rig, a, "d", true);
+    rig_queue(&rig, a, "f", true);
+    rig_queue(&rig, a, "t", true);
+    rig_bind(&rig, a, "amq.direct", "d", "key");
+    rig_bind(&rig, a, "amq.fanout", "f", "");
+    rig_bind(&rig, a, "amq.topic", "t", "a.*.#");
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "amq.direct", "other", "1"), RC_NO_ROUTE);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "amq.direct", "key", "1"), RC_OK);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "amq.fanout", "any", "2"), RC_OK);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "amq.topic", "a.b.c.d", "3"), RC_OK);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "amq.topic", "a", "4"), RC_NO_ROUTE);
+    rig_settle(&rig);
+    consume(b, queue_find(rig.core, SLICE("d")), true);
+    consume(b, queue_find(rig.core, SLICE("f")), true);
+    consume(b, queue_find(rig.core, SLICE("t")), true);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 3);
+    ck_assert_str_eq(b->seen[2].value, "3");
+    ck_assert_str_eq(b->seen[2].address, "a/b/c/d"); /* its own log does not tell: a header does */
+}
+END_TEST
+
+START_TEST(a_message_enters_a_queue_once_however_many_ways_match)
+{
+    struct queue *q = rig_queue(&rig, a, "orders", true);
+
+    rig_bind(&rig, a, "amq.topic", "orders", "orders.#");
+    rig_bind(&rig, a, "amq.topic", "orders", "#");
+    ck_assert_int_eq(rig_publish(&rig, a, "orders/eu", "x", 1, 0), RC_OK);
+    rig_settle(&rig);
+    ck_assert_uint_eq(queue_ready_count(q), 1);
+}
+END_TEST
+
+START_TEST(settled_and_unsettled_survive_a_restart)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+
+    rig_bind(&rig, a, "amq.direct", "q", "k");
+    publish_many("q", 0, 600);
+    consume(b, q, false);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 600);
+    for (unsigned i = 0; i < 600; i++) {
+        if (i % 3 != 0)
+            settle_seen(b, i, OUTCOME_ACCEPT);
+    }
+    rig_settle(&rig);
+    restart();
+    q = queue_find(rig.core, SLICE("q"));
+    ck_assert_ptr_nonnull(q);
+    ck_assert_uint_eq(queue_ready_count(q), 200);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "amq.direct", "k", "last"), RC_OK);
+    consume(b, q, true);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 201);
+    ck_assert_str_eq(b->seen[0].value, "m0");
+    ck_assert(b->seen[0].is_redelivered);
+    ck_assert_str_eq(b->seen[1].value, "m3");
+    ck_assert_str_eq(b->seen[199].value, "m597");
+    ck_assert_str_eq(b->seen[200].value, "last");
+    ck_assert(!b->seen[200].is_redelivered);
+    rig_settle(&rig);
+    restart();
+    ck_assert_uint_eq(queue_ready_count(queue_find(rig.core, SLICE("q"))), 0);
+}
+END_TEST
+
+START_TEST(transient_queue_is_gone_after_a_restart)
+{
+    rig_queue(&rig, a, "t", false);
+    publish_many("t", 0, 5);
+    rig_settle(&rig);
+    restart();
+    ck_assert_ptr_null(queue_find(rig.core, SLICE("t")));
+    ck_assert_ptr_null(stream_find(rig.core, SLICE("t")));
+}
+END_TEST
+
+/* Random consumption against a model: every message ends accepted exactly once, whatever is given
+ * back, closed or restarted in between. */
+START_TEST(every_message_is_accepted_once_whatever_happens)
+{
+    enum { MESSAGES = 1500 };
+    static unsigned accepted[MESSAGES];
+    struct queue *q = rig_queue(&rig, a, "q", true);
+    unsigned done = 0;
+
+    srand(11);
+    memset(accepted, 0, sizeof(accepted));
+    publish_many("q", 0, MESSAGES);
+    rig_settle(&rig);
+    for (unsigned round = 0; done < MESSAGES; round++) {
+        ck_assert_uint_lt(round, 2000);
+        b->count = 0;
+        b->credit = 1 + (unsigned)rand() % 40;
+        struct consumer *consumer = consume(b, q, false);
+        rig_settle(&rig);
+        for (unsigned i = 0; i < b->count; i++) {
+            int act = rand() % 10;
+            unsigned number = (unsigned)strtoul(b->seen[i].value + 1, NULL, 10);
+
+            if (act < 8) {
+                settle_seen(b, i, OUTCOME_ACCEPT);
+                ck_assert_uint_eq(accepted[number]++, 0);
+                done++;
+            } else if (act < 9) {
+                settle_seen(b, i, OUTCOME_REQUEUE);
+            }
+        }
+        consumer_cancel(&consumer);
+        if (round % 50 == 49) {
+            restart();
+            q = queue_find(rig.core, SLICE("q"));
+        } else {
+            rig_client_close(b);
+            rig_client_open(&rig, b, 0);
+        }
+    }
+    ck_assert_uint_eq(queue_ready_count(q), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("core queues");
+    TCase *plain = tcase_create("memory");
+    TCase *durable = tcase_create("durable");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(plain, setup, teardown);
+    tcase_add_test(plain, messages_are_delivered_in_order_once);
+    tcase_add_test(plain, what_waited_in_the_log_is_read_back_for_a_consumer);
+    tcase_add_test(plain, requeued_message_returns_to_its_place_redelivered);
+    tcase_add_test(plain, closing_a_client_returns_what_it_had_taken);
+    tcase_add_test(plain, competing_consumers_share_and_each_message_goes_to_one);
+    tcase_add_test(plain, get_gives_one_or_says_empty);
+    tcase_add_test(plain, purge_leaves_what_is_taken);
+    tcase_add_test(plain, deleting_a_queue_cancels_its_consumers_and_its_stream);
+    tcase_add_test(plain, exclusive_queue_goes_with_its_client_and_is_locked_for_others);
+    tcase_add_test(plain, confirm_comes_after_everything_before_it_is_durable);
+    tcase_add_test(plain, bindings_of_every_exchange_type_route_as_rabbitmq_does);
+    tcase_add_test(plain, a_message_enters_a_queue_once_however_many_ways_match);
+    suite_add_tcase(suite, plain);
+    tcase_add_checked_fixture(durable, setup_durable, teardown);
+    tcase_set_timeout(durable, 60);
+    tcase_add_test(durable, settled_and_unsettled_survive_a_restart);
+    tcase_add_test(durable, transient_queue_is_gone_after_a_restart);
+    tcase_add_test(durable, every_message_is_accepted_once_whatever_happens);
+    suite_add_tcase(suite, durable);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
