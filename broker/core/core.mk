@@ -25,6 +25,23 @@ libcore_a_SOURCES = \
 	%D%/stream.c %D%/stream.h %D%/stream_int.h \
 	%D%/time_search.c
 CORE_LIBS = libcore.a libnames.a
+if HAVE_CHECK
+check_LIBRARIES += libcorerig.a
+libcorerig_a_SOURCES = tests/lib/core_rig.c tests/lib/core_rig.h
+libcorerig_a_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+CORE_TEST_LIBS = libcorerig.a $(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += test_core_queue test_core_session test_core_exchange
+test_core_queue_SOURCES = tests/unit/test_core_queue.c
+test_core_queue_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_queue_LDADD = $(CORE_TEST_LIBS)
+test_core_session_SOURCES = tests/unit/test_core_session.c
+test_core_session_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_session_LDADD = $(CORE_TEST_LIBS)
+test_core_exchange_SOURCES = tests/unit/test_core_exchange.c
+test_core_exchange_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_exchange_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_queue test_core_session test_core_exchange
+endif
 # Names and matching: pure, so they are a library of their own that tests and fuzzers link alone.
 noinst_LIBRARIES += libnames.a
 libnames_a_SOURCES = \

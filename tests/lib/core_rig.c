@@ -2,8 +2,10 @@
 #include "tests/lib/core_rig.h"
 
 #include <check.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "broker/base/mem.h"
@@ -15,7 +17,10 @@
 
 static void on_wake(void *arg)
 {
-    __atomic_store_n(&((struct rig *)arg)->is_woken, true, __ATOMIC_SEQ_CST);
+    struct rig *rig = arg;
+
+    __atomic_store_n(&rig->is_woken, true, __ATOMIC_SEQ_CST);
+    ck_assert_int_eq(eventfd_write(rig->wake_fd, 1), 0);
 }
 
 static void start(struct rig *rig)
@@ -44,7 +49,8 @@ static void stop(struct rig *rig)
 
 void rig_open(struct rig *rig, bool is_durable)
 {
-    *rig = (struct rig){ .directory = "" };
+    *rig = (struct rig){ .directory = "", .wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) };
+    ck_assert_int_ge(rig->wake_fd, 0);
     if (is_durable) {
         (void)snprintf(rig->directory, sizeof(rig->directory), "/tmp/tercet-core-XXXXXX");
         ck_assert_ptr_nonnull(mkdtemp(rig->directory));
@@ -63,6 +69,7 @@ void rig_close(struct rig *rig)
     char command[128];
 
     stop(rig);
+    (void)close(rig->wake_fd);
     if (rig->directory[0] == '\0')
         return;
     (void)snprintf(command, sizeof(command), "rm -rf %s", rig->directory);
@@ -78,6 +85,18 @@ void rig_settle(struct rig *rig)
         core_poll(rig->core);
         core_turn_end(rig->core);
     } while (__atomic_load_n(&rig->is_woken, __ATOMIC_SEQ_CST));
+}
+
+void rig_settle_until(struct rig *rig, const unsigned *count, unsigned wanted)
+{
+    eventfd_t wakes;
+
+    for (rig_settle(rig); *count < wanted; rig_settle(rig)) {
+        struct pollfd fd = { .fd = rig->wake_fd, .events = POLLIN };
+
+        ck_assert_int_eq(poll(&fd, 1, 10000), 1);
+        ck_assert_int_eq(eventfd_read(rig->wake_fd, &wakes), 0);
+    }
 }
 
 /* ---- what clients are told ---- */

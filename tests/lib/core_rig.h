@@ -19,6 +19,7 @@ struct rig {
     struct core *core;
     char directory[64]; /* empty: the memory store */
     bool is_woken;
+    int wake_fd; /* an eventfd: written by on_wake */
 };
 
 #define RIG_SEEN_MAX 4096
@@ -55,6 +56,8 @@ void rig_reopen(struct rig *rig);
 void rig_close(struct rig *rig);
 /* Turns until nothing is left to do and everything put is durable. */
 void rig_settle(struct rig *rig);
+/* The same until *count is at least `wanted`, waiting for reader threads; fails after 10 s. */
+void rig_settle_until(struct rig *rig, const unsigned *count, unsigned wanted);
 
 void rig_client_open(struct rig *rig, struct rig_client *c, unsigned credit);
 void rig_client_close(struct rig_client *c);

@@ -35,10 +35,9 @@ static void teardown(void)
 
 static struct exchange *declare(const char *name, enum exchange_type type, const char *alternate)
 {
-    struct exchange_spec spec = { .name = slice_str(name),
-                                  .type = type,
-                                  .is_durable = true,
-                                  .alternate = slice_str(alternate) };
+    struct exchange_spec spec = {
+        .name = slice_str(name), .type = type, .is_durable = true, .alternate = slice_str(alternate)
+    };
     struct exchange *exchange = NULL;
 
     ck_assert_int_eq(exchange_declare(a->client, &spec, &exchange), RC_OK);
