@@ -2,6 +2,7 @@
 #include "tests/lib/core_rig.h"
 
 #include <check.h>
+#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,16 +65,20 @@ void rig_reopen(struct rig *rig)
     start(rig);
 }
 
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *place)
+{
+    (void)stat;
+    (void)type;
+    (void)place;
+    return remove(path);
+}
+
 void rig_close(struct rig *rig)
 {
-    char command[128];
-
     stop(rig);
     (void)close(rig->wake_fd);
-    if (rig->directory[0] == '\0')
-        return;
-    (void)snprintf(command, sizeof(command), "rm -rf %s", rig->directory);
-    ck_assert_int_eq(pclose(popen(command, "r")), 0);
+    if (rig->directory[0] != '\0')
+        ck_assert_int_eq(nftw(rig->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 void rig_settle(struct rig *rig)
