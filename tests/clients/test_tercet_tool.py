@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tool `tercet`: what it publishes arrives, what it says is true, what it cannot do it refuses."""
+"""The tool `tercet`: what it publishes arrives, and what it cannot do it refuses."""
 
 import json
 import os
@@ -26,7 +26,8 @@ class ToolCase(against.ClientCase):
         return done.stdout
 
     def url(self, protocol=None):
-        return "%s://%s" % (protocol or self.protocol, self.broker.server(protocol or self.protocol))
+        protocol = protocol or self.protocol
+        return "%s://%s" % (protocol, self.broker.server(protocol))
 
 
 class MqttTest(ToolCase):
@@ -51,7 +52,8 @@ class MqttTest(ToolCase):
         got = []
         while len(got) < count:
             line = sub.stdout.readline().decode()
-            self.assertTrue(line, "it ended: %s" % sub.stderr.read())
+            if not line:
+                self.fail("it ended: %s" % sub.stderr.read())
             if "|probe|" not in line:
                 got.append(line.rstrip("\n"))
         return got
@@ -110,7 +112,8 @@ class AmqpTest(ToolCase):
         self.assertIn("no queue takes it", self.said)
         self.assertEqual(self.tool("sub", self.url(), name, "--timeout", 1), b"")
         self.tool("pub", self.url(), name, "--lines", "--header", "k=v", stdin=b"one\ntwo\n")
-        out = self.tool("sub", self.url(), name, "-n", 2, "--timeout", 20, "--format", "%t %v %h\\n")
+        out = self.tool("sub", self.url(), name, "-n", 2, "--timeout", 20,
+                        "--format", "%t %v %h\\n")
         self.assertEqual(out.decode(), "%s one k=v\n%s two k=v\n" % (name, name))
         self.assertEqual(self.tool("sub", self.url(), name, "--timeout", 1), b"")
 
@@ -208,7 +211,7 @@ class UsageTest(unittest.TestCase):
                 (("dub", "mqtt://localhost", "t"), "no command"),
                 (("pub", "http://localhost", "t", "x"), "scheme"),
                 (("pub", "localhost", "t", "x"), "not of the form"),
-                (("pub", "mqtt://localhost", "t", "x", "--key", "k"), "--key means nothing to mqtt"),
+                (("pub", "mqtt://localhost", "t", "x", "--key", "k"), "means nothing to mqtt"),
                 (("pub", "kafka://localhost", "t", "x", "--qos", "1"), "means nothing to kafka"),
                 (("pub", "amqp://localhost", "t", "x", "--retain"), "means nothing to amqp"),
                 (("pub", "mqtt://localhost", "t", "x", "-n", "1"), "means nothing to pub"),
