@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ordinary programs with Python's kafka-python."""
 
+import threading
 import time
 import unittest
 
@@ -205,21 +206,40 @@ class Offsets(KafkaCase):
         self.assertEqual(self.take(consumer, 1)[0].value, b"a")
 
 
+class Member(threading.Thread):
+    """A consumer in a thread of its own: its poll() waits while the others of its group join."""
+
+    def __init__(self, consumer):
+        super().__init__(daemon=True)
+        self.consumer, self.parts, self.is_over = consumer, set(), threading.Event()
+
+    def run(self):
+        while not self.is_over.is_set():
+            self.consumer.poll(50)
+            self.parts = set(self.consumer.assignment())
+        self.consumer.close()
+
+    def end(self):
+        self.is_over.set()
+        self.join()
+
+
 class Groups(KafkaCase):
     def test_members_share_the_partitions(self):
         topic, group = self.topic(partitions=4), self.name("group")
-        members = [self.consumer(topic, group_id=group, heartbeat_interval_ms=200,
-                                 metadata_max_age_ms=1000) for _ in range(2)]
+        members = [Member(self.consumer(topic, group_id=group, heartbeat_interval_ms=200,
+                                        metadata_max_age_ms=1000)) for _ in range(2)]
+        for member in members:
+            self.addCleanup(member.end)
+            member.start()
 
         def shared():
-            for member in members:
-                member.poll(50)
-            parts = [member.assignment() for member in members]
+            parts = [member.parts for member in members]
             return all(len(part) == 2 for part in parts) and not parts[0] & parts[1]
 
         wait_for(shared, 30, "two partitions for each of two members")
-        members[1].close()
-        wait_for(lambda: members[0].poll(50) and False or len(members[0].assignment()) == 4, 30,
+        members[1].end()
+        wait_for(lambda: len(members[0].parts) == 4, 30,
                  "all partitions for the member that is left")
 
     def test_each_group_gets_everything(self):
