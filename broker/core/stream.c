@@ -14,6 +14,15 @@
 
 enum { STREAM_IMPLICIT = 1, STREAM_HIDDEN = 2, STREAM_TRANSIENT = 4, STREAM_CONFIGURED = 8 };
 
+/* The stream of topics that begin with '/' has an empty name, which no key of the catalogue can be:
+ * a slash stands for it, which no name of one level can be. */
+static const struct slice nameless = { (const uint8_t *)"/", 1 };
+
+static struct slice catalogue_key(const struct stream *stream)
+{
+    return stream->name_slice.len == 0 ? nameless : stream->name_slice;
+}
+
 static void stream_record(struct stream *stream)
 {
     struct text *out = &stream->core->scratch;
@@ -30,7 +39,7 @@ static void stream_record(struct stream *stream)
     for (unsigned i = 0; i < stream->partition_count; i++)
         text_add_u32(out, stream->partitions[i]->log);
     text_add(out, stream->config);
-    core_put(stream->core, META_STREAMS, stream->name_slice, text_slice(out), DURABILITY_ALWAYS);
+    core_put(stream->core, META_STREAMS, catalogue_key(stream), text_slice(out), DURABILITY_ALWAYS);
 }
 
 /* ---- making ---- */
@@ -195,7 +204,7 @@ void stream_remove(struct stream *stream)
 
     ASSERT(stream->queue == NULL);
     stream->is_deleted = true;
-    core_delete(core, META_STREAMS, stream->name_slice);
+    core_delete(core, META_STREAMS, catalogue_key(stream));
     for (unsigned i = 0; i < stream->partition_count; i++) {
         producers_drop(stream->partitions[i]);
         core_took_ticket(core, log_drop(core->store, stream->partitions[i]->log));
@@ -260,7 +269,7 @@ static enum rc visit_stream(void *arg, struct slice key, struct slice value)
         log_event(LOG_ERROR, "core.bad_stream", "name=%s", log_quote(key.at, key.len));
         return RC_CORRUPT;
     }
-    stream = stream_new(core, key, (unsigned)count);
+    stream = stream_new(core, slice_equal(key, nameless) ? SLICE("") : key, (unsigned)count);
     memcpy(stream->id, id.at, STREAM_ID_BYTES);
     stream->created_ms = created_ms;
     stream->is_implicit = (flags & STREAM_IMPLICIT) != 0;
