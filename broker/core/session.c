@@ -285,6 +285,8 @@ static void take_over(struct session *session)
     session->is_ready = false;
     if (before->ops->on_taken_over != NULL)
         before->ops->on_taken_over(before->session);
+    if (session->will_delay_ms == 0) /* the old connection ended without a goodbye */
+        will_publish(session);
     retained_drop(session);
     references_detach(session);
 }

@@ -48,9 +48,10 @@ class Publish(MqttCase):
             self.ends_after(m.publish("a", props=bad), MALFORMED)
 
     def test_mqtt5_2_2_2_property_lists(self):
-        cases = [(b"\x21\0\1", "not of PUBLISH"), (b"\x7e\0", "unknown"), (b"\x01\1\x01\1", "twice"),
-                 (b"\x02\0\0\0\1\x02\0\0\0\1", "twice"), (b"\x03\0\1a\x03\0\1a", "twice"),
-                 (b"\x09\0\1a\x09\0\1a", "twice"), (b"\x01\2", "no boolean"), (b"\x03\0\5a", "cut")]
+        cases = [(b"\x21\0\1", "not of PUBLISH"), (b"\x7e\0", "unknown"),
+                 (b"\x01\1\x01\1", "twice"), (b"\x02\0\0\0\1\x02\0\0\0\1", "twice"),
+                 (b"\x03\0\1a\x03\0\1a", "twice"), (b"\x09\0\1a\x09\0\1a", "twice"),
+                 (b"\x01\2", "no boolean"), (b"\x03\0\5a", "cut")]
         for props, why in cases:
             with self.subTest(why=why, props=props.hex()):
                 self.ends_after(m.publish("a", props=props), MALFORMED, PROTOCOL)
