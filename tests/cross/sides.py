@@ -390,7 +390,8 @@ class Kcat:
         done = subprocess.run(
             ["kcat", "-q", "-b", self.server, "-C", "-t", self.stream, "-p", "0", "-o",
              str(self.at), "-c", "1", "-J"], stdout=subprocess.PIPE, check=True, timeout=SECONDS)
-        told = json.loads(done.stdout)
+        # kcat prints header values as they are, also those that are no text.
+        told = json.loads(done.stdout.decode("utf-8", "replace"))
         self.at = told["offset"] + 1
         flat = told.get("headers") or []
         pairs = [(flat[i], flat[i + 1].encode()) for i in range(0, len(flat), 2)]
