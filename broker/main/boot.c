@@ -135,6 +135,10 @@ static enum rc open_core(struct broker *b, struct text *why)
     for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++)
         if (protocols[i].start != NULL)
             b->contexts[i] = protocols[i].start(b->core, b->loop, s);
+    /* what fell due while we were down happens before the first client, and what falls due later
+     * needs its timer though no client may ever come */
+    core_poll(b->core);
+    end_turn(b);
     return RC_OK;
 }
 
