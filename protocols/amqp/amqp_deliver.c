@@ -199,6 +199,34 @@ enum rc amqp_on_queue_delivery(void *arg, struct consumer *core_consumer,
     return RC_OK;
 }
 
+/* One that this connection caused follows the answer to what caused it: libraries that wait for
+ * queue.delete-ok do not look for a basic.cancel before it. */
+static void send_cancel(struct amqp_session *s, uint16_t channel, const struct amqp_method *m)
+{
+    struct wr counting = wr_counting(), w;
+
+    if (!s->is_late_cancel) {
+        amqp_send(s, channel, m);
+        return;
+    }
+    amqp_encode_method_frame(&counting, channel, m);
+    if (!text_reserve(&s->late, counting.len))
+        return; /* late.bad: the connection is ended below */
+    w = wr_of(s->late.at + s->late.len, counting.len);
+    amqp_encode_method_frame(&w, channel, m);
+    s->late.len += w.len;
+}
+
+void amqp_send_late(struct amqp_session *s)
+{
+    s->is_late_cancel = false;
+    if (s->late.bad)
+        conn_close(s->conn, RC_MEMORY);
+    else if (s->late.len > 0)
+        conn_write(s->conn, text_slice(&s->late));
+    text_clear(&s->late);
+}
+
 /* The queue is gone: a client that can be told is told. */
 void amqp_on_consumer_cancelled(void *arg, struct consumer *core_consumer, enum rc why)
 {
@@ -210,7 +238,7 @@ void amqp_on_consumer_cancelled(void *arg, struct consumer *core_consumer, enum 
     m.basic_cancel.consumer_tag = slice_of(consumer->tag, consumer->tag_len);
     m.basic_cancel.nowait = true;
     if (s->can_take_cancel)
-        amqp_send(s, consumer->channel->number, &m);
+        send_cancel(s, consumer->channel->number, &m);
     consumer->consumer = NULL; /* core's dies after this call */
     amqp_consumer_end(consumer);
 }

@@ -160,6 +160,8 @@ struct amqp_session {
     struct text scratch; /* owned: names, texts */
     struct text name;    /* owned: a name without CR and LF */
     struct amqp_view view;
+    bool is_late_cancel; /* basic.cancels wait for the answer to the delete that causes them */
+    struct text late;    /* owned: those, encoded */
 
     /* why a handler failed: set by amqp_refuse(), told by the dispatcher */
     enum amqp_reply refusal;
@@ -264,6 +266,8 @@ struct amqp_content {
     struct slice body;
     struct block *block; /* where `body` lies, so that it need not be copied; NULL: elsewhere */
 };
+/* What s->is_late_cancel held back. */
+void amqp_send_late(struct amqp_session *s);
 /* Writes a method, the header and the body. */
 void amqp_send_content(struct amqp_session *s, uint16_t channel, const struct amqp_method *method,
                        const struct amqp_content *content);

@@ -234,14 +234,17 @@ enum rc amqp_on_queue_delete(struct amqp_session *s, struct amqp_channel *channe
 
     if (d->queue.len == 0 || queue_find(s->core, amqp_name(s, d->queue)) != NULL) {
         rc = amqp_queue_named(s, channel, d->queue, &queue);
+        s->is_late_cancel = true;
         if (rc == RC_OK)
             rc = delete_queue(s, d, queue, &ready);
-        if (rc != RC_OK)
+        if (rc != RC_OK) {
+            s->is_late_cancel = false;
             return rc;
+        }
     } /* else: gone is what was asked for */
-    if (d->nowait)
-        return RC_OK;
     ok.queue_delete_ok.message_count = count32(ready);
-    amqp_send(s, channel->number, &ok);
+    if (!d->nowait)
+        amqp_send(s, channel->number, &ok);
+    amqp_send_late(s);
     return RC_OK;
 }

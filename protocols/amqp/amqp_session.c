@@ -677,6 +677,7 @@ void amqp_session_free(struct amqp_session **session)
     text_done(&s->scratch);
     text_done(&s->name);
     text_done(&s->refusal_text);
+    text_done(&s->late);
     count_add(COUNT_AMQP_FRAMES_OUT, (int64_t)s->frames_out);
     s->magic = 0;
     mem_free(s);
