@@ -2,7 +2,7 @@
 KAFKA_GENERATED = %D%/kafka_messages.h %D%/kafka_messages.c
 BUILT_SOURCES += $(KAFKA_GENERATED)
 CLEANFILES += $(KAFKA_GENERATED)
-EXTRA_DIST += %D%/kafka_messages.tbl %D%/kafka_messages.awk
+EXTRA_DIST += %D%/CONFORMANCE %D%/kafka_messages.tbl %D%/kafka_messages.awk
 %D%/kafka_messages.h: $(top_srcdir)/%D%/kafka_messages.tbl $(top_srcdir)/%D%/kafka_messages.awk
 	$(AM_V_GEN)$(MKDIR_P) %D% && $(AWK) -v part=h -f $(top_srcdir)/%D%/kafka_messages.awk \
 		$(top_srcdir)/%D%/kafka_messages.tbl > $@.new && mv $@.new $@
@@ -38,6 +38,16 @@ test_kafka_codec_SOURCES = tests/unit/test_kafka_codec.c
 test_kafka_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_kafka_codec_LDADD = libkafkacodec.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
 TESTS += test_kafka_codec
+check_PROGRAMS += test_kafka_errors
+test_kafka_errors_SOURCES = tests/unit/test_kafka_errors.c
+test_kafka_errors_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_kafka_errors_LDADD = libkafka.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+TESTS += test_kafka_errors
+check_PROGRAMS += test_kafka_topic_config
+test_kafka_topic_config_SOURCES = tests/unit/test_kafka_topic_config.c
+test_kafka_topic_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_kafka_topic_config_LDADD = libkafka.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+TESTS += test_kafka_topic_config
 endif
 EXTRA_DIST += tests/unit/kafka_vectors.txt tests/unit/kafka_vectors.py
 if FUZZ
