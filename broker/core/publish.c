@@ -19,13 +19,15 @@ static enum durability durability_of(const struct message *message)
     return (message->flags & MESSAGE_PERSISTENT) != 0 ? DURABILITY_ALWAYS : DURABILITY_MEMORY;
 }
 
-/* The same message as it lies in the log of a queue that its address does not name: without a key,
- * and with a header that tells the address. NULL without memory. */
+/* The same message as it lies in the log of a queue that its address does not name: with a header
+ * that tells the address. The key stays, for it may be what no address can tell. NULL without
+ * memory. */
 static struct message *message_foreign(const struct message *m)
 {
     struct text headers = { 0 };
     struct message_spec spec = {
         .address = m->address,
+        .key = m->key,
         .value = m->value,
         .header_count = m->header_count,
         .timestamp_ms = m->timestamp_ms,
