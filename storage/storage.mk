@@ -36,4 +36,11 @@ test_store_SOURCES = tests/contract/test_store.c
 test_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_store_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_store
+check_PROGRAMS += store_kill
+store_kill_SOURCES = tests/crash/store_kill.c
+store_kill_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)
+TESTS += store_kill
+check_PROGRAMS += bench_store
+bench_store_SOURCES = tests/bench/bench_store.c
+bench_store_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)
 endif

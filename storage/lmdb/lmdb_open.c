@@ -217,7 +217,6 @@ static void memory_free(struct lmdb_store *s)
 
 void lmdb_store_end(struct lmdb_store *s)
 {
-    s->store.events = (struct store_events){ 0 };
     writer_stop(s);
     readers_stop(s);
     drain(s);
