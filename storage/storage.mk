@@ -32,10 +32,16 @@ libstorage_a_SOURCES = \
 STORAGE_LIBS = libstorage.a $(LMDB_LIBS)
 if HAVE_CHECK
 check_PROGRAMS += test_store
-test_store_SOURCES = tests/contract/test_store.c
+STORE_FIXTURE = tests/contract/store_fixture.c tests/contract/store_fixture.h
+test_store_SOURCES = tests/contract/test_store.c $(STORE_FIXTURE)
 test_store_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_store_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_store
+check_PROGRAMS += test_lmdb_frame
+test_lmdb_frame_SOURCES = tests/unit/test_lmdb_frame.c
+test_lmdb_frame_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_lmdb_frame_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_lmdb_frame
 check_PROGRAMS += store_kill
 store_kill_SOURCES = tests/crash/store_kill.c
 store_kill_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)
@@ -43,4 +49,10 @@ TESTS += store_kill
 check_PROGRAMS += bench_store
 bench_store_SOURCES = tests/bench/bench_store.c
 bench_store_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)
+endif
+if FUZZ
+noinst_PROGRAMS += fuzz_frame
+fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c
+fuzz_frame_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+fuzz_frame_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)
 endif

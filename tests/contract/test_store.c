@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The contract of storage/log.h and meta.h; every test runs against every store in stores[]. */
 #include <check.h>
-#include <ftw.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "storage/lmdb/lmdb_store.h"
-#include "storage/log.h"
 #include "storage/mem/mem_store.h"
-#include "storage/meta.h"
+#include "tests/contract/store_fixture.h"
 
 static const struct kind {
     const char *name;
-    enum rc (*open)(const struct store_config *config, struct store **ret);
+    store_open_fn *open;
     bool is_durable;
 } kinds[] = {
     { "memory", mem_store_open, false },
@@ -23,102 +18,12 @@ static const struct kind {
 #define KINDS         ((int)(sizeof(kinds) / sizeof(kinds[0])))
 #define FIRST_DURABLE 1
 
-static struct store *store;
 static const struct kind *kind;
-static char directory[64];
-static uint64_t durable;
-static enum rc stalled;
-static unsigned wakes;
-static uint64_t cache_bytes;
 
-static void on_durable(void *arg, uint64_t ticket)
-{
-    (void)arg;
-    ck_assert_uint_gt(ticket, durable);
-    durable = ticket;
-}
-
-static void on_stall(void *arg, enum rc rc)
-{
-    (void)arg;
-    stalled = rc;
-}
-
-static void on_wake(void *arg)
-{
-    (void)arg;
-    (void)__atomic_add_fetch(&wakes, 1, __ATOMIC_SEQ_CST);
-}
-
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *at)
-{
-    (void)stat;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void directory_make(void)
-{
-    const char *top = getenv("TMPDIR");
-
-    (void)snprintf(directory, sizeof(directory), "%s/store-XXXXXX", top == NULL ? "/tmp" : top);
-    ck_assert_ptr_nonnull(mkdtemp(directory));
-    cache_bytes = (uint64_t)64 << 20;
-}
-
-static void directory_remove(void)
-{
-    ck_assert_int_eq(nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-}
-
-static void store_reopen(void)
-{
-    struct store_config config = STORE_CONFIG_DEFAULT;
-    const struct store_events events = { on_durable, on_stall, on_wake, NULL };
-
-    durable = 0;
-    wakes = 0;
-    stalled = RC_OK;
-    config.directory = directory;
-    config.segment_first_bytes = config.segment_max_bytes = (uint64_t)1 << 20;
-    config.is_prewritten = false;
-    config.cache_bytes = cache_bytes;
-    ck_assert_int_eq(kind->open(&config, &store), RC_OK);
-    store_set_events(store, &events);
-}
-
-static void store_start(int which)
+static void kind_start(int which)
 {
     kind = &kinds[which];
-    store_reopen();
-}
-
-/* The bytes of an append are its offset and a pattern, so that every read can be checked. */
-static uint8_t pattern(uint32_t log, uint64_t offset, size_t i)
-{
-    return (uint8_t)(log * 31 + offset * 7 + i);
-}
-
-static uint64_t put_at(uint32_t log, uint64_t offset, uint32_t count, size_t len, int64_t time_ms)
-{
-    struct append append = { log, offset, count, time_ms, DURABILITY_ALWAYS, block_try(len) };
-
-    for (size_t i = 0; i < len; i++)
-        append.bytes->at[i] = pattern(log, offset, i);
-    return log_append(store, &append);
-}
-
-static void flush(void)
-{
-    ck_assert_int_eq(store_flush(store), RC_OK);
-}
-
-static void ck_piece(uint32_t log, const struct log_piece *piece, size_t len)
-{
-    ck_assert_uint_eq(piece->bytes.len, len);
-    for (size_t i = 0; i < len; i++)
-        ck_assert_uint_eq(piece->bytes.at[i], pattern(log, piece->base_offset, i));
+    store_start(kind->open);
 }
 
 START_TEST(an_append_is_readable_at_once_and_durable_after_the_flush)
@@ -126,7 +31,7 @@ START_TEST(an_append_is_readable_at_once_and_durable_after_the_flush)
     struct log_pieces pieces;
     uint64_t start, end, ticket;
 
-    store_start(_i);
+    kind_start(_i);
     ticket = put_at(7, 0, 3, 100, 1);
     ck_assert_uint_eq(durable, 0);
     ck_assert_int_eq(log_range(store, 7, &start, &end), RC_OK);
@@ -147,7 +52,7 @@ END_TEST
 
 START_TEST(nothing_is_reported_durable_outside_poll)
 {
-    store_start(_i);
+    kind_start(_i);
     put_at(1, 0, 1, 10, 1);
     store_submit(store);
     while (__atomic_load_n(&wakes, __ATOMIC_SEQ_CST) == 0)
@@ -164,7 +69,7 @@ START_TEST(trim_moves_the_start_and_drop_forgets_the_log)
     struct log_pieces pieces;
     uint64_t start, end;
 
-    store_start(_i);
+    kind_start(_i);
     for (unsigned i = 0; i < 10; i++)
         put_at(1, i * 2, 2, 50, i);
     ck_assert_uint_eq(log_bytes(store, 1), 500);
@@ -192,70 +97,10 @@ START_TEST(trim_moves_the_start_and_drop_forgets_the_log)
 }
 END_TEST
 
-/* ---- asynchronous reads ---- */
-
-struct reading {
-    struct log_read read; /* first */
-    enum rc rc;
-    unsigned done;
-};
-
-static void on_read(struct log_read *read, enum rc rc)
-{
-    struct reading *r = (struct reading *)read;
-
-    r->rc = rc;
-    r->done++;
-}
-
-static void read_start(struct reading *r, uint32_t log, uint64_t offset, size_t max_bytes)
-{
-    *r = (struct reading){ .read = { .log = log, .offset = offset, .max_bytes = max_bytes } };
-    r->read.on_done = on_read;
-    log_read(store, &r->read);
-    ck_assert_uint_eq(r->done, 0);
-}
-
-static void read_wait(struct reading *r)
-{
-    while (r->done == 0)
-        store_poll(store);
-    ck_assert_uint_eq(r->done, 1);
-    ck_assert(!r->read.is_under_way);
-}
-
-/* Reads a log from `offset` to its end, as cached as it comes; every append has `len` bytes and
- * `count` records. Appends may come back joined, never torn. */
-static void ck_log(uint32_t log, uint64_t offset, uint64_t end, uint32_t count, size_t len)
-{
-    while (offset < end) {
-        struct reading r;
-
-        read_start(&r, log, offset, 10000);
-        read_wait(&r);
-        ck_assert_int_eq(r.rc, RC_OK);
-        ck_assert_uint_gt(r.read.pieces.count, 0);
-        ck_assert_uint_le(r.read.pieces.at[0].base_offset, offset);
-        for (unsigned i = 0; i < r.read.pieces.count; i++) {
-            const struct log_piece *piece = &r.read.pieces.at[i];
-            uint64_t at = piece->base_offset;
-
-            if (i > 0)
-                ck_assert_uint_eq(at, offset);
-            offset = piece->next_offset;
-            ck_assert_uint_eq(piece->bytes.len, (offset - at) / count * len);
-            for (size_t j = 0; j < piece->bytes.len; j++)
-                ck_assert_uint_eq(piece->bytes.at[j], pattern(log, at + j / len * count, j % len));
-        }
-        log_pieces_done(&r.read.pieces);
-    }
-    ck_assert_uint_eq(offset, end);
-}
-
 START_TEST(reads_that_miss_the_cache_give_the_same_bytes)
 {
-    cache_bytes = 0;
-    store_start(_i);
+    store_config.cache_bytes = 0;
+    kind_start(_i);
     for (unsigned i = 0; i < 200; i++) {
         put_at(1, i * 3, 3, 1000, i);
         put_at(2, i, 1, 70, i);
@@ -275,8 +120,8 @@ START_TEST(a_read_outside_the_log_is_refused_and_one_below_the_cache_asks_for_a_
     struct log_pieces pieces;
     struct reading r;
 
-    cache_bytes = 0;
-    store_start(_i);
+    store_config.cache_bytes = 0;
+    kind_start(_i);
     put_at(1, 0, 1, 100, 1);
     flush();
     read_start(&r, 1, 1, 100);
@@ -295,8 +140,8 @@ START_TEST(a_cancelled_read_is_never_reported)
 {
     struct reading r, other;
 
-    cache_bytes = 0;
-    store_start(_i);
+    store_config.cache_bytes = 0;
+    kind_start(_i);
     put_at(1, 0, 1, 100, 1);
     flush();
     read_start(&r, 1, 0, 100);
@@ -314,8 +159,8 @@ START_TEST(a_read_of_what_is_trimmed_meanwhile_says_so)
 {
     struct reading r;
 
-    cache_bytes = 0;
-    store_start(_i);
+    store_config.cache_bytes = 0;
+    kind_start(_i);
     put_at(1, 0, 1, 100, 1);
     put_at(1, 1, 1, 100, 1);
     flush();
@@ -331,7 +176,7 @@ START_TEST(a_read_gives_at_least_one_entry_and_stops_at_its_limits)
 {
     struct log_pieces pieces;
 
-    store_start(_i);
+    kind_start(_i);
     for (unsigned i = 0; i < 100; i++)
         put_at(1, i, 1, 1000, 1);
     flush();
@@ -353,7 +198,7 @@ START_TEST(the_first_entry_at_or_after_a_time_is_found)
 {
     uint64_t offset;
 
-    store_start(_i);
+    kind_start(_i);
     ck_assert_int_eq(log_find_time(store, 1, 0, &offset), RC_NOT_FOUND);
     for (unsigned i = 0; i < 10; i++)
         put_at(1, i, 1, 10, i * 10);
@@ -373,7 +218,7 @@ START_TEST(tickets_rise_and_all_kinds_share_one_sequence)
 {
     uint64_t last;
 
-    store_start(_i);
+    kind_start(_i);
     last = put_at(1, 0, 1, 10, 1);
     ck_assert_uint_eq(meta_put(store, META_QUEUES, SLICE("q"), SLICE("v"), DURABILITY_ALWAYS),
                       last + 1);
@@ -391,8 +236,8 @@ START_TEST(pieces_outlive_trim_drop_and_eviction)
 {
     struct log_pieces pieces;
 
-    cache_bytes = 0;
-    store_start(_i);
+    store_config.cache_bytes = 0;
+    kind_start(_i);
     put_at(1, 0, 1, 100, 1);
     ck_assert_int_eq(log_read_cached(store, 1, 0, 100, &pieces), RC_OK);
     flush();
@@ -408,7 +253,7 @@ START_TEST(what_is_trimmed_or_dropped_before_its_commit_is_gone)
 {
     uint64_t start, end;
 
-    store_start(_i);
+    kind_start(_i);
     for (unsigned i = 0; i < 5; i++) {
         put_at(1, i, 1, 40, 1);
         put_at(2, i, 1, 40, 1);
@@ -427,40 +272,11 @@ START_TEST(what_is_trimmed_or_dropped_before_its_commit_is_gone)
 }
 END_TEST
 
-/* ---- what only a durable store keeps ---- */
-
-struct seen {
-    char text[4096];
-};
-
-static enum rc on_meta(void *arg, struct slice key, struct slice value)
-{
-    struct seen *seen = arg;
-    size_t len = strlen(seen->text);
-
-    (void)snprintf(seen->text + len, sizeof(seen->text) - len, "%.*s=%.*s ", SLICE_FMT(key),
-                   (int)(value.len > 20 ? 20 : value.len), (const char *)value.at);
-    return RC_OK;
-}
-
-static void ck_meta(enum meta_table table, const char *wanted)
-{
-    struct seen seen = { "" };
-
-    ck_assert_int_eq(meta_each(store, table, on_meta, &seen), RC_OK);
-    ck_assert_str_eq(seen.text, wanted);
-}
-
-static void put_meta(enum meta_table table, const char *key, const char *value)
-{
-    meta_put(store, table, slice_str(key), slice_str(value), DURABILITY_INTERVAL);
-}
-
 START_TEST(logs_come_back_as_they_were)
 {
     uint64_t start, end, offset;
 
-    store_start(_i);
+    kind_start(_i);
     for (unsigned i = 0; i < 3000; i++) {
         put_at(1, 10 + i * 2, 2, 500, i);
         put_at(2 + i % 50, i / 50, 1, 30, i);
@@ -472,7 +288,7 @@ START_TEST(logs_come_back_as_they_were)
     flush();
     for (int round = 0; round < 3; round++) {
         store_close(&store);
-        store_reopen();
+        store_start(kind->open);
         ck_assert_int_eq(log_range(store, 1, &start, &end), RC_OK);
         ck_assert_uint_eq(start, 3011);
         ck_assert_uint_eq(end, 6010);
@@ -496,7 +312,7 @@ START_TEST(meta_values_come_back_in_key_order_and_the_last_one_wins)
 {
     static char large[20000];
 
-    store_start(_i);
+    kind_start(_i);
     ck_meta(META_QUEUES, "");
     put_meta(META_QUEUES, "b", "1");
     put_meta(META_QUEUES, "a", "2");
@@ -509,7 +325,7 @@ START_TEST(meta_values_come_back_in_key_order_and_the_last_one_wins)
     memset(large, 'x', sizeof(large) - 1);
     put_meta(META_RETAINED, "large", large);
     store_close(&store);
-    store_reopen();
+    store_start(kind->open);
     ck_meta(META_QUEUES, "a=2 b=5 c= ");
     ck_meta(META_STREAMS, "z=4 ");
     ck_meta(META_RETAINED, "large=xxxxxxxxxxxxxxxxxxxx ");
@@ -517,7 +333,7 @@ START_TEST(meta_values_come_back_in_key_order_and_the_last_one_wins)
     put_meta(META_RETAINED, "large", "small");
     meta_delete(store, META_QUEUES, SLICE("a"), DURABILITY_ALWAYS);
     store_close(&store);
-    store_reopen();
+    store_start(kind->open);
     ck_meta(META_QUEUES, "b=5 c= ");
     ck_meta(META_RETAINED, "large=small ");
     store_close(&store);
@@ -540,11 +356,11 @@ START_TEST(a_long_value_comes_back_whole_and_a_visit_can_stop)
 
     for (size_t i = 0; i < 1000003; i++)
         at[i] = (uint8_t)(i * 13);
-    store_start(_i);
+    kind_start(_i);
     meta_put(store, META_SETTLED, SLICE("k"), slice_of(at, 1000003), DURABILITY_ALWAYS);
     meta_put(store, META_SETTLED, SLICE("l"), SLICE("x"), DURABILITY_ALWAYS);
     store_close(&store);
-    store_reopen();
+    store_start(kind->open);
     ck_assert_int_eq(meta_each(store, META_SETTLED, on_large, &is_whole), RC_LIMIT);
     ck_assert(is_whole);
     store_close(&store);
@@ -554,14 +370,14 @@ END_TEST
 
 START_TEST(an_append_larger_than_a_segment_is_kept)
 {
-    store_start(_i);
+    kind_start(_i);
     put_at(1, 0, 1, 3000000, 1);
     put_at(1, 1, 1, 3000000, 1);
     put_at(2, 0, 1, 10, 1);
     flush();
     put_at(2, 1, 1, 10, 1);
     store_close(&store);
-    store_reopen();
+    store_start(kind->open);
     ck_log(1, 0, 2, 1, 3000000);
     ck_log(2, 0, 2, 1, 10);
     store_close(&store);
@@ -573,7 +389,7 @@ START_TEST(a_second_opener_is_refused_until_the_first_has_closed)
     struct store_config config = STORE_CONFIG_DEFAULT;
     struct store *second = NULL;
 
-    store_start(_i);
+    kind_start(_i);
     config.directory = directory;
     ck_assert_int_eq(kind->open(&config, &second), RC_LOCKED);
     ck_assert_ptr_null(second);

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/contract/store_fixture.h"
+
+#include <check.h>
+#include <ftw.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WAIT_MAX_S 20
+
+struct store *store;
+struct store_config store_config;
+char directory[96];
+uint64_t durable;
+enum rc stalled;
+unsigned stall_reports;
+unsigned wakes;
+static sem_t woken;
+
+static void on_durable(void *arg, uint64_t ticket)
+{
+    (void)arg;
+    ck_assert_uint_gt(ticket, durable);
+    durable = ticket;
+}
+
+static void on_stall(void *arg, enum rc rc)
+{
+    (void)arg;
+    stalled = rc;
+    stall_reports++;
+}
+
+static void on_wake(void *arg)
+{
+    (void)arg;
+    (void)__atomic_add_fetch(&wakes, 1, __ATOMIC_SEQ_CST);
+    (void)sem_post(&woken);
+}
+
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *at)
+{
+    (void)stat;
+    (void)type;
+    (void)at;
+    return remove(path);
+}
+
+void directory_make(void)
+{
+    const char *top = getenv("TMPDIR");
+
+    (void)snprintf(directory, sizeof(directory), "%s/store-XXXXXX", top == NULL ? "/tmp" : top);
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    store_config = (struct store_config)STORE_CONFIG_DEFAULT;
+    store_config.segment_first_bytes = store_config.segment_max_bytes = (uint64_t)1 << 20;
+    store_config.is_prewritten = false;
+}
+
+void directory_remove(void)
+{
+    ck_assert_int_eq(nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+void store_start(store_open_fn *open)
+{
+    const struct store_events events = { on_durable, on_stall, on_wake, NULL };
+
+    durable = 0;
+    wakes = 0;
+    stalled = RC_OK;
+    stall_reports = 0;
+    ck_assert_int_eq(sem_init(&woken, 0, 0), 0);
+    store_config.directory = directory;
+    ck_assert_int_eq(open(&store_config, &store), RC_OK);
+    store_set_events(store, &events);
+}
+
+void store_wait(void)
+{
+    struct timespec deadline;
+
+    (void)clock_gettime(CLOCK_REALTIME, &deadline);
+    deadline.tv_sec += WAIT_MAX_S;
+    ck_assert_int_eq(sem_timedwait(&woken, &deadline), 0);
+    store_poll(store);
+}
+
+/* The bytes of an append are its offset and a pattern, so that every read can be checked. */
+uint8_t pattern(uint32_t log, uint64_t offset, size_t i)
+{
+    return (uint8_t)(log * 31 + offset * 7 + i);
+}
+
+uint64_t put_at(uint32_t log, uint64_t offset, uint32_t count, size_t len, int64_t time_ms)
+{
+    struct append append = { log, offset, count, time_ms, DURABILITY_ALWAYS, block_try(len) };
+
+    for (size_t i = 0; i < len; i++)
+        append.bytes->at[i] = pattern(log, offset, i);
+    return log_append(store, &append);
+}
+
+void flush(void)
+{
+    ck_assert_int_eq(store_flush(store), RC_OK);
+}
+
+void ck_piece(uint32_t log, const struct log_piece *piece, size_t len)
+{
+    ck_assert_uint_eq(piece->bytes.len, len);
+    for (size_t i = 0; i < len; i++)
+        ck_assert_uint_eq(piece->bytes.at[i], pattern(log, piece->base_offset, i));
+}
+
+static void on_read(struct log_read *read, enum rc rc)
+{
+    struct reading *r = (struct reading *)read;
+
+    r->rc = rc;
+    r->done++;
+}
+
+void read_start(struct reading *r, uint32_t log, uint64_t offset, size_t max_bytes)
+{
+    *r = (struct reading){ .read = { .log = log, .offset = offset, .max_bytes = max_bytes } };
+    r->read.on_done = on_read;
+    log_read(store, &r->read);
+    ck_assert_uint_eq(r->done, 0);
+}
+
+void read_wait(struct reading *r)
+{
+    while (r->done == 0)
+        store_wait();
+    ck_assert_uint_eq(r->done, 1);
+    ck_assert(!r->read.is_under_way);
+}
+
+void ck_log(uint32_t log, uint64_t offset, uint64_t end, uint32_t count, size_t len)
+{
+    while (offset < end) {
+        struct reading r;
+
+        read_start(&r, log, offset, 10000);
+        read_wait(&r);
+        ck_assert_int_eq(r.rc, RC_OK);
+        ck_assert_uint_gt(r.read.pieces.count, 0);
+        ck_assert_uint_le(r.read.pieces.at[0].base_offset, offset);
+        for (unsigned i = 0; i < r.read.pieces.count; i++) {
+            const struct log_piece *piece = &r.read.pieces.at[i];
+            uint64_t at = piece->base_offset;
+
+            if (i > 0)
+                ck_assert_uint_eq(at, offset);
+            offset = piece->next_offset;
+            ck_assert_uint_eq(piece->bytes.len, (offset - at) / count * len);
+            for (size_t j = 0; j < piece->bytes.len; j++)
+                ck_assert_uint_eq(piece->bytes.at[j], pattern(log, at + j / len * count, j % len));
+        }
+        log_pieces_done(&r.read.pieces);
+    }
+    ck_assert_uint_eq(offset, end);
+}
+
+void ck_range(uint32_t log, uint64_t start, uint64_t end)
+{
+    uint64_t has_start = 0, has_end = 0;
+
+    ck_assert_int_eq(log_range(store, log, &has_start, &has_end), RC_OK);
+    ck_assert_uint_eq(has_start, start);
+    ck_assert_uint_eq(has_end, end);
+}
+
+struct seen {
+    char text[4096];
+};
+
+static enum rc on_meta(void *arg, struct slice key, struct slice value)
+{
+    struct seen *seen = arg;
+    size_t len = strlen(seen->text);
+
+    (void)snprintf(seen->text + len, sizeof(seen->text) - len, "%.*s=%.*s ", SLICE_FMT(key),
+                   (int)(value.len > 20 ? 20 : value.len), (const char *)value.at);
+    return RC_OK;
+}
+
+void ck_meta(enum meta_table table, const char *wanted)
+{
+    struct seen seen = { "" };
+
+    ck_assert_int_eq(meta_each(store, table, on_meta, &seen), RC_OK);
+    ck_assert_str_eq(seen.text, wanted);
+}
+
+void put_meta(enum meta_table table, const char *key, const char *value)
+{
+    meta_put(store, table, slice_str(key), slice_str(value), DURABILITY_INTERVAL);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A store in a directory of its own, records that prove themselves, and what tests ask of both. */
+#ifndef TERCET_TESTS_CONTRACT_STORE_FIXTURE_H
+#define TERCET_TESTS_CONTRACT_STORE_FIXTURE_H
+
+#include "storage/log.h"
+#include "storage/meta.h"
+
+typedef enum rc store_open_fn(const struct store_config *config, struct store **ret);
+
+extern struct store *store;
+extern struct store_config
+    store_config; /* set by directory_make(); tests change it before opening */
+extern char directory[96];
+extern uint64_t durable;       /* the last ticket reported */
+extern enum rc stalled;        /* what on_stall said last */
+extern unsigned stall_reports; /* how often it spoke */
+extern unsigned wakes;         /* any thread counts */
+
+/* Check's fixtures. */
+void directory_make(void);
+void directory_remove(void);
+
+/* Opens the store in `directory` and listens to it. */
+void store_start(store_open_fn *open);
+/* Waits for the next wake() and polls. */
+void store_wait(void);
+void flush(void);
+
+/* Appends `count` records at `offset` in `len` bytes whose values follow from log and offset. */
+uint64_t put_at(uint32_t log, uint64_t offset, uint32_t count, size_t len, int64_t time_ms);
+uint8_t pattern(uint32_t log, uint64_t offset, size_t i);
+void ck_piece(uint32_t log, const struct log_piece *piece, size_t len);
+
+struct reading {
+    struct log_read read; /* first */
+    enum rc rc;
+    unsigned done;
+};
+
+void read_start(struct reading *r, uint32_t log, uint64_t offset, size_t max_bytes);
+void read_wait(struct reading *r);
+/* Reads a log from `offset` to its end; every append had `len` bytes and `count` records. Appends
+ * may come back joined, never torn. */
+void ck_log(uint32_t log, uint64_t offset, uint64_t end, uint32_t count, size_t len);
+void ck_range(uint32_t log, uint64_t start, uint64_t end);
+
+void put_meta(enum meta_table table, const char *key, const char *value);
+/* The table as "key=value " for each row, values cut at 20 bytes. */
+void ck_meta(enum meta_table table, const char *wanted);
+
+#endif
