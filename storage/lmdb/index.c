@@ -92,7 +92,7 @@ static size_t rows_of_log(const struct segment_row *rows, size_t count)
 static void pack_log(const struct segment_row *rows, size_t count, struct text *ret)
 {
     uint64_t offset = 0, position = 0;
-    int64_t time_ms = 0;
+    uint64_t time_ms = 0; /* differences wrap around */
 
     for (size_t i = 0; i < count; i++) {
         const struct row *row = &rows[i].row;
@@ -101,10 +101,10 @@ static void pack_log(const struct segment_row *rows, size_t count, struct text *
         text_add_uvarint(ret, row->record_count);
         text_add_varint(ret, (int64_t)(row->position - position));
         text_add_uvarint(ret, row->length);
-        text_add_varint(ret, row->max_timestamp_ms - time_ms);
+        text_add_varint(ret, (int64_t)((uint64_t)row->max_timestamp_ms - time_ms));
         offset = row_end(row);
         position = row->position + (ENTRY_HEADER + (uint64_t)row->length) / ENTRY_ALIGN;
-        time_ms = row->max_timestamp_ms;
+        time_ms = (uint64_t)row->max_timestamp_ms;
     }
 }
 
@@ -144,7 +144,7 @@ static enum rc unpack_log(struct rd *r, uint32_t segment, uint32_t log, index_vi
                           void *arg)
 {
     uint64_t offset = 0, position = 0;
-    int64_t time_ms = 0;
+    uint64_t time_ms = 0; /* differences wrap around */
     size_t count = rd_count(r, rd_uvarint(r, 5), ROW_LEAST_BYTES);
     enum rc rc = RC_OK;
 
@@ -155,12 +155,12 @@ static enum rc unpack_log(struct rd *r, uint32_t segment, uint32_t log, index_vi
         row.row.record_count = (uint32_t)rd_uvarint(r, 5);
         row.row.position = (uint32_t)(position + (uint64_t)rd_varint(r));
         row.row.length = (uint32_t)rd_uvarint(r, 5);
-        row.row.max_timestamp_ms = time_ms + rd_varint(r);
+        row.row.max_timestamp_ms = (int64_t)(time_ms + (uint64_t)rd_varint(r));
         if (r->bad || row.row.record_count == 0)
             return RC_CORRUPT;
         offset = row_end(&row.row);
         position = row.row.position + (ENTRY_HEADER + (uint64_t)row.row.length) / ENTRY_ALIGN;
-        time_ms = row.row.max_timestamp_ms;
+        time_ms = (uint64_t)row.row.max_timestamp_ms;
         rc = visit(arg, &row);
     }
     return r->bad ? RC_CORRUPT : rc;

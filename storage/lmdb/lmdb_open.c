@@ -124,14 +124,15 @@ static void ask_first_spare(struct lmdb_store *s)
 static enum rc catalog_check(struct lmdb_store *s)
 {
     struct catalog_facts facts;
-    enum rc rc = catalog_open(&s->place, &s->catalog, &facts);
+    enum rc rc = recover_check_new(s);
 
+    if (rc == RC_OK)
+        rc = catalog_open(&s->place, &s->catalog, &facts);
     if (rc != RC_OK)
         return rc;
     s->store_id = facts.store_id;
     s->page_size = (size_t)facts.page_size;
-    s->is_new = facts.is_new;
-    return s->is_new ? sync_directory(&s->place, s->place.directory_fd) : RC_OK;
+    return facts.is_new ? sync_directory(&s->place, s->place.directory_fd) : RC_OK;
 }
 
 enum rc lmdb_store_open(const struct store_config *config, struct store **ret)

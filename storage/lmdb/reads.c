@@ -73,7 +73,8 @@ static void read_cold(struct lmdb_store *s, struct log_read *read)
     for (; i < log->rows.count && job->row_count < LOG_PIECES_MAX; i++) {
         const struct row *row = rows_at(&log->rows, i);
 
-        if (bytes > 0 && (bytes >= read->max_bytes || row->length > read->max_bytes - bytes))
+        if (bytes > 0 && (bytes >= read->max_bytes || row->length > read->max_bytes - bytes ||
+                          row->base_offset != row_end(row - 1)))
             break;
         bytes += row->length;
         job->rows[job->row_count++] = *row;

@@ -323,6 +323,8 @@ static enum rc scan_found(struct recovery *r, struct found *found)
 
     if (rc != RC_OK)
         return rc;
+    if (found->scan.foreign > 0)
+        return RC_CORRUPT; /* another store's: not to be taken for an empty file and removed */
     found->sealed.ordinal = found->scan.ordinal;
     if (found->scan.synced_sequence > r->synced)
         r->synced = found->scan.synced_sequence;
@@ -469,6 +471,26 @@ static void close_segments(struct lmdb_store *s)
     mem_free(all);
 }
 
+static void on_any_file(struct recovery *r, uint32_t number)
+{
+    (void)number;
+    r->count++;
+}
+
+enum rc recover_check_new(struct lmdb_store *s)
+{
+    struct recovery r = { .s = s };
+    enum rc rc;
+
+    if (faccessat(s->place.directory_fd, "catalog.mdb", F_OK, 0) == 0)
+        return RC_OK;
+    rc = list_folder(s->place.seg_fd, on_any_file, &r);
+    if (rc != RC_OK || r.count == 0)
+        return rc;
+    log_event(LOG_ERROR, "storage.catalogue-missing", "segments=%zu", r.count);
+    return RC_CORRUPT;
+}
+
 enum rc store_recover(struct lmdb_store *s)
 {
     struct recovery r = { .s = s };
@@ -482,10 +504,6 @@ enum rc store_recover(struct lmdb_store *s)
         rc = list_folder(s->place.spare_fd, on_spare_file, &r);
     if (rc == RC_OK)
         rc = catalog_each(&s->catalog, CATALOG_LOGS, on_log, &r);
-    if (rc == RC_OK && s->is_new && r.count > 0) {
-        log_event(LOG_ERROR, "storage.catalogue-missing", "segments=%zu", r.count);
-        rc = RC_CORRUPT;
-    }
     r.synced = r.covered;
     r.last = r.covered;
     if (rc == RC_OK)

@@ -106,14 +106,17 @@ static enum rc look(struct reading *r, uint64_t page, struct scan *scan, uint64_
     rc = frame_read_header(bytes, &header);
     if (rc == RC_VERSION)
         return rc;
-    if (rc != RC_OK || header.segment != r->number || header.store_id != r->store_id ||
-        header.length > r->size - position)
+    if (rc != RC_OK || header.segment != r->number || header.length > r->size - position)
         return RC_OK;
     rc = fetch(r, position, header.length, &bytes);
     if (rc != RC_OK)
         return rc;
     if (frame_check(bytes, &header) != RC_OK)
         return RC_OK;
+    if (header.store_id != r->store_id) {
+        scan->foreign++;
+        return RC_OK;
+    }
     keep(scan, &header, position);
     *ret_pages = (PAGE_HEADER + (uint64_t)header.length + r->page_size - 1) / r->page_size;
     return RC_OK;

@@ -19,6 +19,7 @@ struct scan {
     uint64_t first_sequence; /* what the frames say the segment began with */
     uint64_t synced_sequence;
     uint32_t ordinal;
+    size_t foreign; /* sound frames of another store */
 };
 
 /* Every frame of segment `number` of store `store_id` in the file whose checksum is right.

@@ -202,7 +202,6 @@ struct lmdb_store {
     int lock_fd;                /* owned */
     uint64_t store_id;
     size_t page_size;
-    bool is_new; /* the catalogue was made by this open */
     /* core thread */
     struct map logs;
     struct map segments;
@@ -314,6 +313,8 @@ void changes_free(struct map *changes);
 void change_parts(struct slice payload, struct slice *ret_name, struct slice *ret_value);
 
 /* ---- recover.c ---- */
+/* Refuses to make a new catalogue beside segments that had one. */
+MUST_CHECK enum rc recover_check_new(struct lmdb_store *s);
 /* Reads what is there: logs, rows, meta changes after the checkpoint; seals what was not closed in
  * order. Sets where the writer goes on. */
 MUST_CHECK enum rc store_recover(struct lmdb_store *s);

@@ -21,6 +21,11 @@ unsigned stall_reports;
 unsigned wakes;
 static sem_t woken;
 
+/* Tests that copy stores make many; all are removed at the end. */
+#define DIRECTORIES_MAX 256
+static char made[DIRECTORIES_MAX][96];
+static unsigned made_count;
+
 static void on_durable(void *arg, uint64_t ticket)
 {
     (void)arg;
@@ -54,16 +59,24 @@ void directory_make(void)
 {
     const char *top = getenv("TMPDIR");
 
+    ck_assert_uint_lt(made_count, DIRECTORIES_MAX);
     (void)snprintf(directory, sizeof(directory), "%s/store-XXXXXX", top == NULL ? "/tmp" : top);
     ck_assert_ptr_nonnull(mkdtemp(directory));
+    memcpy(made[made_count++], directory, sizeof(directory));
+}
+
+void store_fixture_setup(void)
+{
+    directory_make();
     store_config = (struct store_config)STORE_CONFIG_DEFAULT;
     store_config.segment_first_bytes = store_config.segment_max_bytes = (uint64_t)1 << 20;
     store_config.is_prewritten = false;
 }
 
-void directory_remove(void)
+void store_fixture_teardown(void)
 {
-    ck_assert_int_eq(nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    while (made_count > 0)
+        ck_assert_int_eq(nftw(made[--made_count], remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 void store_start(store_open_fn *open)

@@ -9,8 +9,7 @@
 typedef enum rc store_open_fn(const struct store_config *config, struct store **ret);
 
 extern struct store *store;
-extern struct store_config
-    store_config; /* set by directory_make(); tests change it before opening */
+extern struct store_config store_config; /* set by the setup; tests change it before opening */
 extern char directory[96];
 extern uint64_t durable;       /* the last ticket reported */
 extern enum rc stalled;        /* what on_stall said last */
@@ -18,8 +17,10 @@ extern unsigned stall_reports; /* how often it spoke */
 extern unsigned wakes;         /* any thread counts */
 
 /* Check's fixtures. */
+void store_fixture_setup(void);
+void store_fixture_teardown(void);
+/* Another directory to go on in; all are removed at the end. */
 void directory_make(void);
-void directory_remove(void);
 
 /* Opens the store in `directory` and listens to it. */
 void store_start(store_open_fn *open);

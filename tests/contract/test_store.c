@@ -407,7 +407,7 @@ int main(void)
     int failed;
 
     suite_add_tcase(suite, tests);
-    tcase_add_checked_fixture(tests, directory_make, directory_remove);
+    tcase_add_checked_fixture(tests, store_fixture_setup, store_fixture_teardown);
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, an_append_is_readable_at_once_and_durable_after_the_flush, 0, KINDS);
     tcase_add_loop_test(tests, nothing_is_reported_durable_outside_poll, 0, KINDS);

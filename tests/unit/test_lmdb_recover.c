@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a crash leaves and what opening makes of it. A copy of the files of an open store is what a
+ * kill would leave; the tests cut and damage such copies. */
+#include <check.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "broker/base/wire.h"
+#include "storage/lmdb/frame.h"
+#include "storage/lmdb/lmdb_store.h"
+#include "storage/lmdb/scan.h"
+#include "tests/contract/store_fixture.h"
+
+#define PAGE      ((size_t)4096)
+#define COPY_ROOM ((size_t)1 << 16)
+#define FILES_MAX 64
+
+/* ---- files ---- */
+
+struct file_list {
+    char name[FILES_MAX][256];
+    unsigned count;
+};
+
+static int by_name(const void *left, const void *right)
+{
+    return strcmp(left, right);
+}
+
+static void list_files(const char *folder, struct file_list *ret)
+{
+    char path[400];
+    DIR *dir;
+    struct dirent *entry;
+
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, folder);
+    dir = opendir(path);
+    ck_assert_ptr_nonnull(dir);
+    ret->count = 0;
+    while ((entry = readdir(dir)) != NULL) {
+        if (strstr(entry->d_name, ".mdb") == NULL || strstr(entry->d_name, "-lock") != NULL)
+            continue;
+        ck_assert_uint_lt(ret->count, FILES_MAX);
+        (void)snprintf(ret->name[ret->count++], sizeof(ret->name[0]), "%s", entry->d_name);
+    }
+    (void)closedir(dir);
+    qsort(ret->name, ret->count, sizeof(ret->name[0]), by_name);
+}
+
+static void copy_file(const char *from_directory, const char *name)
+{
+    static uint8_t bytes[COPY_ROOM];
+    char from[600], to[600];
+    ssize_t len;
+    off_t at = 0;
+    int in, out;
+
+    (void)snprintf(from, sizeof(from), "%s/%s", from_directory, name);
+    (void)snprintf(to, sizeof(to), "%s/%s", directory, name);
+    in = open(from, O_RDONLY);
+    out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    ck_assert_int_ge(in, 0);
+    ck_assert_int_ge(out, 0);
+    while ((len = pread(in, bytes, sizeof(bytes), at)) > 0) {
+        ck_assert_int_eq(pwrite(out, bytes, (size_t)len, at), len);
+        at += len;
+    }
+    (void)close(in);
+    (void)close(out);
+}
+
+static char original[96];
+static struct store *original_store;
+
+/* Copies the open store's files to a new directory, which becomes the one under test. */
+static void crash_copy(void)
+{
+    struct file_list files;
+    char path[400];
+
+    list_files("seg", &files);
+    (void)snprintf(original, sizeof(original), "%s", directory);
+    original_store = store;
+    directory_make();
+    (void)snprintf(path, sizeof(path), "%s/seg", directory);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    copy_file(original, "catalog.mdb");
+    for (unsigned i = 0; i < files.count; i++) {
+        (void)snprintf(path, sizeof(path), "seg/%s", files.name[i]);
+        copy_file(original, path);
+    }
+}
+
+static void close_original(void)
+{
+    store_close(&original_store);
+}
+
+static int open_segment(const char *name)
+{
+    char path[400];
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "%s/seg/%s", directory, name);
+    fd = open(path, O_RDWR);
+    ck_assert_int_ge(fd, 0);
+    return fd;
+}
+
+static void flip(const char *name, uint64_t at)
+{
+    int fd = open_segment(name);
+    uint8_t byte;
+
+    ck_assert_int_eq(pread(fd, &byte, 1, (off_t)at), 1);
+    byte ^= 0x40;
+    ck_assert_int_eq(pwrite(fd, &byte, 1, (off_t)at), 1);
+    (void)close(fd);
+}
+
+/* The frames of a segment file, as the scan would find them if it knew the store's number. */
+static void scan(const char *name, struct scan *ret)
+{
+    int fd = open_segment(name);
+    struct frame_header header = { 0 };
+    uint8_t bytes[FRAME_HEADER];
+    off_t at = 2 * (off_t)PAGE + PAGE_HEADER;
+
+    while (pread(fd, bytes, sizeof(bytes), at) == (ssize_t)sizeof(bytes) &&
+           frame_read_header(slice_of(bytes, sizeof(bytes)), &header) != RC_OK)
+        at += (off_t)PAGE;
+    ck_assert_int_eq(scan_file(fd, PAGE, header.segment, header.store_id, ret), RC_OK);
+    (void)close(fd);
+}
+
+/* ---- unclean stops ---- */
+
+static void put_many(unsigned count, size_t len)
+{
+    uint64_t start = 0, end = 0;
+
+    if (log_range(store, 1, &start, &end) != RC_OK)
+        end = 0;
+    for (unsigned i = 0; i < count; i++) {
+        put_at(1, end + i, 1, len, (int64_t)(end + i));
+        put_at(2, end + i, 1, 50, (int64_t)(end + i));
+        flush();
+    }
+}
+
+START_TEST(all_that_was_committed_is_there_after_an_unclean_stop)
+{
+    store_start(lmdb_store_open);
+    put_many(60, 3000);
+    put_meta(META_QUEUES, "a", "1");
+    put_meta(META_QUEUES, "b", "2");
+    meta_delete(store, META_QUEUES, SLICE("a"), DURABILITY_ALWAYS);
+    log_trim(store, 1, 10);
+    put_at(3, 0, 1, 10, 1);
+    flush();
+    log_drop(store, 3);
+    flush();
+    crash_copy();
+    for (unsigned round = 0; round < 3; round++) {
+        uint64_t start, end;
+
+        store_start(lmdb_store_open);
+        ck_meta(META_QUEUES, "b=2 ");
+        ck_range(1, 10, 60);
+        ck_range(2, 0, 60);
+        ck_assert_int_eq(log_range(store, 3, &start, &end), RC_NOT_FOUND);
+        ck_log(1, 10, 60, 1, 3000);
+        ck_log(2, 0, 60, 1, 50);
+        store_close(&store);
+    }
+    close_original();
+}
+END_TEST
+
+START_TEST(unclean_stops_in_a_row_add_up)
+{
+    for (unsigned round = 0; round < 4; round++) {
+        store_start(lmdb_store_open);
+        if (round > 0) {
+            ck_range(1, 0, round * 5);
+            ck_log(1, 0, round * 5, 1, 1000);
+        }
+        put_many(5, 1000);
+        crash_copy();
+        close_original();
+    }
+    store_start(lmdb_store_open);
+    ck_log(1, 0, 20, 1, 1000);
+    store_close(&store);
+}
+END_TEST
+
+START_TEST(many_rolled_segments_come_back_after_an_unclean_stop)
+{
+    store_config.segment_first_bytes = store_config.segment_max_bytes = 256 << 10;
+    store_start(lmdb_store_open);
+    put_many(100, 20000);
+    crash_copy();
+    store_start(lmdb_store_open);
+    ck_log(1, 0, 100, 1, 20000);
+    ck_log(2, 0, 100, 1, 50);
+    store_close(&store);
+    close_original();
+}
+END_TEST
+
+/* ---- torn ends ---- */
+
+/* Power may go at any block of what was not yet synced: cut the file at every 512 bytes of its last
+ * commits. What is left must be whole commits from the first on. */
+START_TEST(a_torn_end_loses_whole_commits_and_nothing_else)
+{
+    struct scan frames;
+    struct stat stat;
+    char name[] = "0000000001.mdb";
+    char saved[96];
+    uint64_t last_end = 0;
+    int fd;
+
+    store_start(lmdb_store_open);
+    for (unsigned i = 0; i < 4; i++) {
+        struct append append = { 1, i, 1, i, DURABILITY_INTERVAL, block_try(2000) };
+
+        memset(append.bytes->at, 'x', 2000);
+        log_append(store, &append);
+        put_meta(META_GROUPS, "end", i == 0 ? "1" : i == 1 ? "2" : i == 2 ? "3" : "4");
+        store_submit(store);
+        while (durable < 2 * i + 2)
+            store_wait();
+    }
+    memcpy(saved, directory, sizeof(saved));
+    store_config.has_sync = false; /* of the many that only look */
+    for (unsigned cut = 0;; cut++) {
+        struct store *kept = store;
+        uint64_t start = 0, end = 0;
+        char wanted[32];
+
+        crash_copy();
+        fd = open_segment(name);
+        ck_assert_int_eq(fstat(fd, &stat), 0);
+        if ((off_t)cut * 512 >= stat.st_size - 2 * (off_t)PAGE) {
+            (void)close(fd);
+            break;
+        }
+        ck_assert_int_eq(ftruncate(fd, stat.st_size - (off_t)cut * 512), 0);
+        (void)close(fd);
+        if (cut == 0) {
+            scan(name, &frames);
+            ck_assert_uint_eq(frames.count, 4);
+            scan_done(&frames);
+        }
+        store_start(lmdb_store_open);
+        if (log_range(store, 1, &start, &end) != RC_OK)
+            end = 0;
+        if (cut == 0)
+            ck_assert_uint_eq(end, 4);
+        else
+            ck_assert_uint_le(end, last_end);
+        last_end = end;
+        wanted[0] = '\0';
+        if (end > 0)
+            (void)snprintf(wanted, sizeof(wanted), "end=%d ", (int)end);
+        ck_meta(META_GROUPS, wanted);
+        store_close(&store);
+        memcpy(directory, saved, sizeof(directory));
+        store = kept;
+    }
+    ck_assert_uint_eq(last_end, 0);
+    store_close(&store);
+}
+END_TEST
+
+START_TEST(a_commit_of_several_frames_that_lost_one_never_happened)
+{
+    char name[] = "0000000001.mdb";
+    struct scan frames;
+
+    store_config.segment_first_bytes = store_config.segment_max_bytes = 16 << 20;
+    store_start(lmdb_store_open);
+    put_at(1, 0, 1, 1000, 1);
+    flush();
+    for (unsigned i = 0; i < 3; i++) { /* one submit, three frames */
+        struct append append = { 1, 1 + i, 1, 1, DURABILITY_INTERVAL, block_try(900000) };
+
+        memset(append.bytes->at, 'y', 900000);
+        log_append(store, &append);
+    }
+    store_submit(store);
+    while (durable < 4)
+        store_wait();
+    crash_copy();
+    scan(name, &frames);
+    ck_assert_uint_eq(frames.count, 4);
+    flip(name, frames.frames[3].position + 500000);
+    scan_done(&frames);
+    store_start(lmdb_store_open);
+    ck_range(1, 0, 1);
+    ck_log(1, 0, 1, 1, 1000);
+    put_at(1, 1, 1, 1000, 1);
+    store_close(&store);
+    store_start(lmdb_store_open);
+    ck_log(1, 0, 2, 1, 1000);
+    store_close(&store);
+    close_original();
+}
+END_TEST
+
+START_TEST(damage_within_what_was_synced_is_a_hole_and_not_the_end)
+{
+    char name[] = "0000000001.mdb";
+    struct scan frames;
+    struct reading r;
+
+    store_start(lmdb_store_open);
+    for (unsigned i = 0; i < 10; i++) {
+        put_at(1, i, 1, 1000, 1);
+        flush();
+    }
+    crash_copy();
+    scan(name, &frames);
+    ck_assert_uint_eq(frames.count, 10);
+    flip(name, frames.frames[4].position + 200);
+    scan_done(&frames);
+    store_start(lmdb_store_open);
+    ck_range(1, 0, 10);
+    ck_log(1, 0, 4, 1, 1000);
+    read_start(&r, 1, 4, 100);
+    read_wait(&r);
+    ck_assert_int_eq(r.rc, RC_OK);
+    ck_assert_uint_eq(r.read.pieces.at[0].base_offset, 5);
+    log_pieces_done(&r.read.pieces);
+    ck_log(1, 5, 10, 1, 1000);
+    store_close(&store);
+    close_original();
+}
+END_TEST
+
+/* ---- damage of sealed segments ---- */
+
+START_TEST(a_damaged_entry_is_reported_to_its_reader_and_the_rest_is_served)
+{
+    char name[] = "0000000001.mdb";
+    struct scan frames;
+    struct reading r;
+
+    store_start(lmdb_store_open);
+    for (unsigned i = 0; i < 10; i++) {
+        put_at(1, i, 1, 1000, 1);
+        flush();
+    }
+    store_close(&store);
+    scan(name, &frames);
+    flip(name, frames.frames[4].position + 200);
+    scan_done(&frames);
+    store_start(lmdb_store_open);
+    ck_range(1, 0, 10);
+    ck_log(1, 0, 4, 1, 1000);
+    read_start(&r, 1, 4, 100);
+    read_wait(&r);
+    ck_assert_int_eq(r.rc, RC_CORRUPT);
+    ck_assert_uint_eq(r.read.pieces.count, 0);
+    ck_log(1, 5, 10, 1, 1000);
+    store_close(&store);
+}
+END_TEST
+
+START_TEST(a_segment_whose_index_is_damaged_is_read_whole)
+{
+    struct file_list files;
+    uint8_t bytes[4];
+    int fd;
+    bool is_found = false;
+
+    store_start(lmdb_store_open);
+    put_many(10, 3000);
+    store_close(&store);
+    list_files("seg", &files);
+    ck_assert_uint_eq(files.count, 1);
+    fd = open_segment(files.name[0]);
+    for (off_t at = PAGE_HEADER; pread(fd, bytes, 4, at) == 4 && !is_found; at += (off_t)PAGE) {
+        is_found = memcmp(bytes, "TIX1", 4) == 0;
+        if (is_found)
+            ck_assert_int_eq(pwrite(fd, "TIX2", 4, at), 4);
+    }
+    (void)close(fd);
+    ck_assert(is_found);
+    for (unsigned round = 0; round < 2; round++) {
+        store_start(lmdb_store_open);
+        ck_log(1, 0, 10, 1, 3000);
+        ck_log(2, 0, 10, 1, 50);
+        store_close(&store);
+    }
+}
+END_TEST
+
+/* ---- what is refused ---- */
+
+static void set_fact(const char *name, uint64_t value)
+{
+    uint8_t key[17] = { 0 }, number[8];
+    MDB_val k = { strlen(name) + 1, key }, v = { 8, number };
+    char path[300];
+    MDB_env *env;
+    MDB_txn *txn;
+    MDB_dbi dbi;
+
+    memcpy(key + 1, name, strlen(name));
+    put_u64(number, value);
+    (void)snprintf(path, sizeof(path), "%s/catalog.mdb", directory);
+    ck_assert_int_eq(mdb_env_create(&env), 0);
+    ck_assert_int_eq(mdb_env_set_mapsize(env, (size_t)1 << 30), 0);
+    ck_assert_int_eq(mdb_env_open(env, path, MDB_NOSUBDIR, 0600), 0);
+    ck_assert_int_eq(mdb_txn_begin(env, NULL, 0, &txn), 0);
+    ck_assert_int_eq(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
+    ck_assert_int_eq(mdb_put(txn, dbi, &k, &v, 0), 0);
+    ck_assert_int_eq(mdb_txn_commit(txn), 0);
+    mdb_env_close(env);
+}
+
+START_TEST(a_store_of_a_newer_format_is_refused_and_left_alone)
+{
+    store_start(lmdb_store_open);
+    put_many(3, 1000);
+    store_close(&store);
+    set_fact("format", 2);
+    ck_assert_int_eq(lmdb_store_open(&store_config, &store), RC_VERSION);
+    set_fact("format", 1);
+    store_start(lmdb_store_open);
+    ck_log(1, 0, 3, 1, 1000);
+    store_close(&store);
+}
+END_TEST
+
+START_TEST(a_frame_of_a_newer_version_is_refused_and_left_alone)
+{
+    char name[] = "0000000001.mdb";
+    struct scan frames;
+    int fd;
+
+    store_start(lmdb_store_open);
+    put_many(3, 1000);
+    crash_copy();
+    scan(name, &frames);
+    fd = open_segment(name);
+    ck_assert_int_eq(pwrite(fd, "\0\2", 2, (off_t)frames.frames[1].position + 4), 2);
+    ck_assert_int_eq(lmdb_store_open(&store_config, &store), RC_VERSION);
+    ck_assert_int_eq(pwrite(fd, "\0\1", 2, (off_t)frames.frames[1].position + 4), 2);
+    (void)close(fd);
+    scan_done(&frames);
+    store_start(lmdb_store_open);
+    ck_log(1, 0, 3, 1, 1000);
+    store_close(&store);
+    close_original();
+}
+END_TEST
+
+START_TEST(segments_without_their_catalogue_are_refused_and_not_removed)
+{
+    struct file_list before, after;
+    char path[300];
+
+    store_start(lmdb_store_open);
+    put_many(3, 1000);
+    store_close(&store);
+    list_files("seg", &before);
+    (void)snprintf(path, sizeof(path), "%s/catalog.mdb", directory);
+    ck_assert_int_eq(unlink(path), 0);
+    for (unsigned round = 0; round < 2; round++)
+        ck_assert_int_eq(lmdb_store_open(&store_config, &store), RC_CORRUPT);
+    list_files("seg", &after);
+    ck_assert_uint_eq(after.count, before.count);
+}
+END_TEST
+
+START_TEST(a_segment_of_another_store_is_refused_and_not_removed)
+{
+    struct file_list files;
+    struct store *first;
+
+    store_start(lmdb_store_open);
+    put_many(3, 1000);
+    first = store;
+    (void)snprintf(original, sizeof(original), "%s", directory);
+    directory_make();
+    store_start(lmdb_store_open);
+    store_close(&store);
+    copy_file(original, "seg/0000000001.mdb");
+    for (unsigned round = 0; round < 2; round++)
+        ck_assert_int_eq(lmdb_store_open(&store_config, &store), RC_CORRUPT);
+    list_files("seg", &files);
+    ck_assert_uint_eq(files.count, 1);
+    store_close(&first);
+}
+END_TEST
+
+START_TEST(a_missing_segment_is_refused)
+{
+    char path[300];
+
+    store_start(lmdb_store_open);
+    put_many(3, 1000);
+    store_close(&store);
+    (void)snprintf(path, sizeof(path), "%s/seg/0000000001.mdb", directory);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(lmdb_store_open(&store_config, &store), RC_CORRUPT);
+}
+END_TEST
+
+/* ---- reclaiming ---- */
+
+START_TEST(segments_that_hold_nothing_live_are_removed)
+{
+    struct file_list files;
+    uint64_t end = 0;
+
+    store_config.segment_first_bytes = store_config.segment_max_bytes = 256 << 10;
+    store_start(lmdb_store_open);
+    for (unsigned round = 0; round < 30; round++) {
+        for (unsigned i = 0; i < 10; i++)
+            put_at(1, end++, 1, 20000, 1);
+        log_trim(store, 1, end - 5);
+        flush();
+    }
+    store_close(&store);
+    list_files("seg", &files);
+    ck_assert_uint_le(files.count, 4);
+    store_start(lmdb_store_open);
+    ck_range(1, end - 5, end);
+    ck_log(1, end - 5, end, 1, 20000);
+    log_drop(store, 1);
+    store_close(&store);
+    store_start(lmdb_store_open);
+    store_close(&store);
+    list_files("seg", &files);
+    ck_assert_uint_le(files.count, 1);
+}
+END_TEST
+
+START_TEST(recycled_segments_never_show_their_old_frames)
+{
+    uint64_t end = 0;
+
+    store_config.segment_first_bytes = store_config.segment_max_bytes = 256 << 10;
+    store_config.is_prewritten = true;
+    store_start(lmdb_store_open);
+    for (unsigned round = 0; round < 8; round++) {
+        for (unsigned i = 0; i < 7; i++) {
+            put_at(1, end++, 1, 20000, 1);
+            flush();
+        }
+        log_trim(store, 1, end - 2);
+        flush();
+        crash_copy();
+        close_original();
+        store_start(lmdb_store_open);
+        ck_range(1, end - 2, end);
+        ck_log(1, end - 2, end, 1, 20000);
+    }
+    store_close(&store);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("lmdb recovery");
+    TCase *tests = tcase_create("recovery");
+    SRunner *runner;
+    int failed;
+
+    suite_add_tcase(suite, tests);
+    tcase_add_checked_fixture(tests, store_fixture_setup, store_fixture_teardown);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, all_that_was_committed_is_there_after_an_unclean_stop);
+    tcase_add_test(tests, unclean_stops_in_a_row_add_up);
+    tcase_add_test(tests, many_rolled_segments_come_back_after_an_unclean_stop);
+    tcase_add_test(tests, a_torn_end_loses_whole_commits_and_nothing_else);
+    tcase_add_test(tests, a_commit_of_several_frames_that_lost_one_never_happened);
+    tcase_add_test(tests, damage_within_what_was_synced_is_a_hole_and_not_the_end);
+    tcase_add_test(tests, a_damaged_entry_is_reported_to_its_reader_and_the_rest_is_served);
+    tcase_add_test(tests, a_segment_whose_index_is_damaged_is_read_whole);
+    tcase_add_test(tests, a_store_of_a_newer_format_is_refused_and_left_alone);
+    tcase_add_test(tests, a_frame_of_a_newer_version_is_refused_and_left_alone);
+    tcase_add_test(tests, segments_without_their_catalogue_are_refused_and_not_removed);
+    tcase_add_test(tests, a_segment_of_another_store_is_refused_and_not_removed);
+    tcase_add_test(tests, a_missing_segment_is_refused);
+    tcase_add_test(tests, segments_that_hold_nothing_live_are_removed);
+    tcase_add_test(tests, recycled_segments_never_show_their_old_frames);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
