@@ -13,6 +13,7 @@
 #include "broker/core/limits.h"
 #include "broker/core/matcher.h"
 #include "broker/core/message.h"
+#include "broker/core/name.h"
 #include "storage/log.h"
 #include "storage/meta.h"
 
@@ -181,5 +182,11 @@ void retention_run(struct core *core);
 /* A message as it is kept in a value of the catalogue (retained, wills). */
 void message_encode(struct text *out, const struct message *message);
 struct message *message_decode(struct slice bytes);
+
+/* How routing keys and addresses meet. */
+static inline enum name_dots core_dots(const struct core *core)
+{
+    return core->config.dots_as_rabbitmq ? NAME_DOTS_RABBITMQ : NAME_DOTS_ESCAPE;
+}
 
 #endif

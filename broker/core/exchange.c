@@ -234,9 +234,7 @@ static enum rc binding_index(struct binding *binding, const struct binding_spec 
         key_add(binding, spec->key);
         break;
     case EXCHANGE_TOPIC:
-        rc = filter_from_amqp(
-            spec->key,
-            source->core->config.dots_as_rabbitmq ? NAME_DOTS_RABBITMQ : NAME_DOTS_ESCAPE, &filter);
+        rc = filter_from_amqp(spec->key, core_dots(source->core), &filter);
         if (rc == RC_OK)
             rc = matcher_add(source->matcher, filter, &binding->interest.entry);
         filter_free(&filter);

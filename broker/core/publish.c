@@ -186,7 +186,7 @@ enum rc publish_address(struct client *client, struct message **ref)
     if (rc == RC_OK)
         rc = authorise(client, OPERATION_PUBLISH, RESOURCE_TOPIC, message->address);
     if (rc == RC_OK && route_of(core, message->address)->exchange_count > 0)
-        rc = name_to_amqp_key(message->address, NAME_DOTS_ESCAPE, &scratch, &routing.key);
+        rc = name_to_amqp_key(message->address, core_dots(core), &scratch, &routing.key);
     if (rc == RC_OK)
         rc = publish_routed(client, message, &routing, true, &taken);
     text_done(&scratch);
@@ -319,7 +319,7 @@ static void publish_record(struct partition *partition, struct client *client,
     if (message == NULL)
         return;
     route = route_of(core, message->address);
-    rc = name_to_amqp_key(message->address, NAME_DOTS_ESCAPE, &scratch, &routing.key);
+    rc = name_to_amqp_key(message->address, core_dots(core), &scratch, &routing.key);
     if (rc == RC_OK)
         rc = append_to_queues(route->queues, route->queue_count, message, partition->stream->queue,
                               &taken);

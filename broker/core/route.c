@@ -11,6 +11,7 @@
 /* What one lookup gathers before it is packed into a route. */
 struct gather {
     struct core *core;
+    unsigned kinds;            /* of interest: bits */
     struct ring queues;        /* of struct queue * */
     struct ring exchanges;     /* of struct exchange * */
     struct ring subscriptions; /* of struct subscription * */
@@ -22,6 +23,8 @@ static void on_match(void *arg, struct match_entry *entry)
     struct interest *interest = CONTAINER_OF(entry, struct interest, entry);
     struct binding *binding;
 
+    if ((gather->kinds & 1u << interest->kind) == 0)
+        return;
     if (interest->kind == INTEREST_SUBSCRIPTION) {
         *(struct subscription **)ring_push(&gather->subscriptions) =
             CONTAINER_OF(interest, struct subscription, interest);
@@ -90,6 +93,32 @@ static void add_ids(struct route *route, struct gather *gather)
     }
 }
 
+/* With RabbitMQ's swap a dot parts the levels of a topic for bindings, but not for subscriptions.
+ */
+static void find(struct gather *gather, struct slice address)
+{
+    struct core *core = gather->core;
+    struct text key = { 0 }, swapped = { 0 };
+    struct slice as_key, as_address;
+    enum rc rc;
+
+    if (core_dots(core) == NAME_DOTS_ESCAPE || memchr(address.at, '.', address.len) == NULL) {
+        gather->kinds = 1u << INTEREST_BINDING | 1u << INTEREST_SUBSCRIPTION;
+        (void)matcher_find(core->topics, address, on_match, gather);
+        return;
+    }
+    gather->kinds = 1u << INTEREST_SUBSCRIPTION;
+    (void)matcher_find(core->topics, address, on_match, gather);
+    rc = name_to_amqp_key(address, NAME_DOTS_RABBITMQ, &key, &as_key);
+    if (rc == RC_OK)
+        rc = name_from_amqp_key(as_key, NAME_DOTS_RABBITMQ, &swapped, &as_address);
+    gather->kinds = 1u << INTEREST_BINDING;
+    if (rc == RC_OK)
+        (void)matcher_find(core->topics, as_address, on_match, gather);
+    text_done(&key);
+    text_done(&swapped);
+}
+
 static void fill(struct core *core, struct route *route, struct slice address)
 {
     struct gather gather = { .core = core };
@@ -98,7 +127,7 @@ static void fill(struct core *core, struct route *route, struct slice address)
     ring_init(&gather.queues, sizeof(struct queue *));
     ring_init(&gather.exchanges, sizeof(struct exchange *));
     ring_init(&gather.subscriptions, sizeof(struct subscription *));
-    (void)matcher_find(core->topics, address, on_match, &gather);
+    find(&gather, address);
     route->stream = stream_find(core, name_stream(address));
     route->queues = pack(&gather.queues, &route->queue_count);
     route->exchanges = pack(&gather.exchanges, &route->exchange_count);

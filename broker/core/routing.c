@@ -63,9 +63,7 @@ static void visit_topic(struct walk *walk, struct exchange *exchange, struct sli
     struct text scratch = { 0 };
     struct slice address;
 
-    if (name_from_amqp_key(
-            key, walk->core->config.dots_as_rabbitmq ? NAME_DOTS_RABBITMQ : NAME_DOTS_ESCAPE,
-            &scratch, &address) == RC_OK)
+    if (name_from_amqp_key(key, core_dots(walk->core), &scratch, &address) == RC_OK)
         (void)matcher_find(exchange->matcher, address, on_match, walk);
     text_done(&scratch);
 }
