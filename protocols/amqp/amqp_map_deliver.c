@@ -96,6 +96,7 @@ struct foreign {
     struct slice correlation_id;
     struct slice reply_topic;
     struct slice retain;
+    struct slice user_id;
     struct slice format;
     uint32_t user_count;
     char expiration[24];
@@ -198,6 +199,8 @@ static bool take_known(struct foreign *f, const struct record_header *h)
         f->retain = h->value;
     else if (slice_equal_str(h->name, HEADER_MQTT_FORMAT))
         f->format = h->value;
+    else if (slice_equal_str(h->name, HEADER_USER_ID) && slice_is_none(f->user_id))
+        f->user_id = h->value; /* a header, not the property: nobody here has checked it */
     else if (slice_equal_str(h->name, HEADER_REPLY_TO) && slice_is_none(f->reply_topic))
         f->reply_topic = h->value;
     else
@@ -435,6 +438,8 @@ static void put_extra_headers(struct wr *w, const struct foreign *f)
         amqp_put_bool(w, SLICE(AMQP_HEADER_RETAIN), slice_equal_str(f->retain, "1"));
     if (!slice_is_none(f->format))
         put_value(w, SLICE(AMQP_HEADER_FORMAT), f->format, AMQP_TEXT);
+    if (!slice_is_none(f->user_id))
+        put_value(w, SLICE(HEADER_USER_ID), f->user_id, AMQP_TEXT);
     if (f->is_address_cut)
         put_value(w, SLICE(AMQP_HEADER_ADDRESS), f->m->address, AMQP_TEXT);
 }

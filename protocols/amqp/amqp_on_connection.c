@@ -210,8 +210,8 @@ enum rc amqp_on_open(struct amqp_session *s, struct amqp_channel *channel,
     else
         timer_start(&s->timer, (uint64_t)s->heartbeat * 500);
     amqp_send(s, 0, &ok);
-    log_event(LOG_INFO, "amqp.open", "conn=%llu peer=%s user=%s heartbeat_s=%u",
-              (unsigned long long)conn_id(s->conn), conn_peer(s->conn), amqp_user(s), s->heartbeat);
+    log_peer(LOG_INFO, "amqp.open", "conn=%llu peer=%s user=%s heartbeat_s=%u",
+             (unsigned long long)conn_id(s->conn), conn_peer(s->conn), amqp_user(s), s->heartbeat);
     return RC_OK;
 }
 
