@@ -16,6 +16,25 @@ void store_set_events(struct store *store, const struct store_events *events)
     store->events = *events;
 }
 
+static void ignore_durable(void *arg, uint64_t ticket)
+{
+    (void)arg;
+    (void)ticket;
+}
+
+static void ignore_stall(void *arg, enum rc rc)
+{
+    (void)arg;
+    (void)rc;
+}
+
+void store_forget_user(struct store *store)
+{
+    store->events.on_durable = ignore_durable;
+    store->events.on_stall = ignore_stall;
+    store->events.arg = NULL;
+}
+
 void store_submit(struct store *store)
 {
     store->backend->submit(store);

@@ -33,8 +33,9 @@ struct store_events {
      * reported durable meanwhile. */
     void (*on_stall)(void *arg, enum rc rc);
     /* Any thread: have the core thread call store_poll() soon. */
-    void (*wake)(void *arg);
-    void *arg; /* borrowed until store_close() */
+    void (*wake)(void *wake_arg);
+    void *arg;      /* borrowed until store_forget_user() or store_close() */
+    void *wake_arg; /* borrowed until store_close(): the writer may be about to wake */
 };
 
 /* Options that every backend takes; a backend ignores what it has no use for. */
@@ -57,6 +58,8 @@ struct store_config {
 
 /* Sets what the store reports to; before the first append. Until then events are not called. */
 void store_set_events(struct store *store, const struct store_events *events);
+/* on_durable and on_stall are not called any more: their user goes before the store is closed. */
+void store_forget_user(struct store *store);
 /* Hands all that was put since the last call to the writer; once at the end of each turn. */
 void store_submit(struct store *store);
 /* Reports what finished; after a wake(). */

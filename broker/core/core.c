@@ -108,13 +108,6 @@ static void on_stall(void *arg, enum rc rc)
     update_pressure(core);
 }
 
-static void on_wake(void *arg)
-{
-    struct core *core = arg;
-
-    core->config.wake(core->config.wake_arg);
-}
-
 void core_wake(struct core *core)
 {
     core->config.wake(core->config.wake_arg);
@@ -226,7 +219,8 @@ static enum rc load(struct core *core)
 enum rc core_new(struct store *store, const struct core_config *config, struct core **ret)
 {
     struct core *core = mem_new(struct core);
-    const struct store_events events = { on_durable, on_stall, on_wake, core };
+    const struct store_events events = { on_durable, on_stall, config->wake, core,
+                                         config->wake_arg };
     enum rc rc;
 
     core->store = store;
@@ -262,6 +256,7 @@ void core_free(struct core **ref)
     if (core == NULL)
         return;
     ASSERT(list_is_empty(&core->clients));
+    store_forget_user(core->store);
     awaits_done(core);
     sessions_done(core);
     routes_done(core);

@@ -25,7 +25,7 @@ struct core_config {
     uint64_t consumed_retention_ms; /* how long a queue keeps what was consumed */
     /* Any thread: have core_poll() called soon, on the core's thread. */
     void (*wake)(void *arg);
-    void *wake_arg; /* borrowed until core_free() */
+    void *wake_arg; /* borrowed until store_close(): the store's threads wake too */
 };
 
 #define CORE_CONFIG_DEFAULT                                                                   \

@@ -11,7 +11,7 @@
 void store_done(struct lmdb_store *s, struct job *job)
 {
     if (mailbox_put(&s->done, &job->link) && s->store.events.wake != NULL)
-        s->store.events.wake(s->store.events.arg);
+        s->store.events.wake(s->store.events.wake_arg);
 }
 
 /* ---- putting ---- */

@@ -119,7 +119,7 @@ void read_begin(struct store *store, struct log_read *read)
     read->detail = NULL;
     list_append(&s->reads, &read->link);
     if (store->events.wake != NULL)
-        store->events.wake(store->events.arg);
+        store->events.wake(store->events.wake_arg);
 }
 
 void read_cancel(struct store *store, struct log_read *read)

@@ -66,7 +66,7 @@ static void on_submit(struct store *store)
     m->submitted = m->ticket;
     count_add(COUNT_STORE_COMMITS, 1);
     if (store->events.wake != NULL)
-        store->events.wake(store->events.arg);
+        store->events.wake(store->events.wake_arg);
 }
 
 static enum rc fill(const struct mem_store *m, uint32_t number, uint64_t offset, size_t max_bytes,
@@ -219,7 +219,7 @@ static void on_read(struct store *store, struct log_read *read)
     list_append(&mem_store_of(store)->reads, &read->link);
     read->is_under_way = true;
     if (store->events.wake != NULL)
-        store->events.wake(store->events.arg);
+        store->events.wake(store->events.wake_arg);
 }
 
 static void on_read_cancel(struct store *store, struct log_read *read)

@@ -81,7 +81,7 @@ void store_fixture_teardown(void)
 
 void store_start(store_open_fn *open)
 {
-    const struct store_events events = { on_durable, on_stall, on_wake, NULL };
+    const struct store_events events = { on_durable, on_stall, on_wake, NULL, NULL };
 
     durable = 0;
     wakes = 0;

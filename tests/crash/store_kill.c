@@ -166,7 +166,7 @@ static void put_some(uint32_t log)
 /* Puts until it is killed. */
 _Noreturn static void child(const char *directory, int out, bool is_faulty)
 {
-    const struct store_events events = { on_durable, on_stall, on_wake, NULL };
+    const struct store_events events = { on_durable, on_stall, on_wake, NULL, NULL };
 
     pipe_out = out;
     log_set_threshold(LOG_ERROR);
