@@ -16,6 +16,9 @@
 #include "storage/lmdb/lmdb_store.h"
 #include "storage/mem/mem_store.h"
 
+/* Where everything is kept in memory, a stream that nobody made on purpose keeps less. */
+#define EPHEMERAL_RETENTION_BYTES (UINT64_C(64) << 20)
+
 /* ---- core and loop together ---- */
 
 static void poll_core(void *arg)
@@ -121,6 +124,8 @@ static enum rc open_core(struct broker *b, struct text *why)
     config.dots_as_rabbitmq = s->mqtt_dots != 0;
     config.retention_ms = s->retention_ms;
     config.retention_bytes = s->retention_bytes;
+    if (s->ephemeral && !settings_has_retention_bytes(s))
+        config.retention_bytes = EPHEMERAL_RETENTION_BYTES;
     config.consumed_retention_ms = s->consumed_retention_ms;
     config.wake = wake_core;
     config.wake_arg = b;

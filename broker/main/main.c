@@ -29,6 +29,8 @@ enum {
  * largest threshold that malloc takes is 32 MB. */
 #define MALLOC_MAP_BYTES  (32 << 20)
 #define MALLOC_TRIM_BYTES (64 << 20)
+/* Asked of the kernel at a time when the heap grows; what is not touched costs nothing. */
+#define MALLOC_PAD_BYTES (2 << 20)
 
 static void say(FILE *to, struct text *text)
 {
@@ -51,6 +53,7 @@ static void set_up_process(void)
 
     (void)mallopt(M_MMAP_THRESHOLD, MALLOC_MAP_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_TRIM_BYTES);
+    (void)mallopt(M_TOP_PAD, MALLOC_PAD_BYTES);
     (void)umask(PRIVATE_UMASK);
     /* A connection is a descriptor: all that the system allows. */
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {

@@ -70,7 +70,8 @@ static const struct option head_options[] = {
       "How long a stream keeps its records; 0 keeps them for ever." },
     { "retention_bytes", OPTION_BYTES, "1g", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
       AT(retention_bytes), "BYTES",
-      "How much a stream keeps that came into being by a publish; 0 sets no limit." },
+      "How much a stream keeps that came into being by a publish; 0 sets no limit. With ephemeral, "
+      "the default is 64m." },
     { "consumed_retention", OPTION_TIME, "10m", 0, YEARS_MS, NULL, FILE_ONLY,
       AT(consumed_retention_ms), "TIME",
       "How long what a queue has consumed stays readable for Kafka consumers." },
@@ -324,6 +325,11 @@ enum rc settings_read(struct settings *s, int argc, const char *const argv[], st
     s->port_given[1] = is_given(HEAD, s, "port_amqp");
     s->port_given[2] = is_given(HEAD, s, "port_kafka");
     return check(s, errors);
+}
+
+bool settings_has_retention_bytes(const struct settings *s)
+{
+    return is_given(HEAD, s, "retention_bytes");
 }
 
 bool listener_settings_has_port(const struct listener_settings *l)

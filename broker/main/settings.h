@@ -83,6 +83,8 @@ extern const char *const protocol_names[];
 MUST_CHECK enum rc settings_read(struct settings *s, int argc, const char *const argv[],
                                  struct text *errors);
 void settings_done(struct settings *s);
+/* False: it is the default. */
+bool settings_has_retention_bytes(const struct settings *s);
 /* False: the port is to be the default of its protocol. */
 bool listener_settings_has_port(const struct listener_settings *l);
 /* False: the address is the default. */

@@ -43,9 +43,16 @@ static void wake(struct loop *loop)
     (void)eventfd_write(loop->wake_fd, 1);
 }
 
+/* The loop whose turn runs on this thread: what it posts to itself needs no wake-up. */
+static _Thread_local struct loop *running;
+
 void loop_post(struct loop *loop, struct loop_call *call)
 {
-    if (mailbox_put(&loop->posted, &call->link))
+    if (!mailbox_put(&loop->posted, &call->link))
+        return;
+    if (running == loop)
+        loop->is_posted_inside = true;
+    else
         wake(loop);
 }
 
@@ -55,15 +62,10 @@ void loop_stop(struct loop *loop)
     wake(loop);
 }
 
-/* The descriptor is edge-triggered and never read: each write is an edge, and saves a read. */
-static void on_wake(evutil_socket_t fd, short what, void *arg)
+static void run_posted(struct loop *loop)
 {
-    struct loop *loop = arg;
     struct list calls;
 
-    (void)fd;
-    (void)what;
-    loop_begin(loop);
     list_init(&calls);
     mailbox_take(&loop->posted, &calls);
     while (!list_is_empty(&calls)) {
@@ -72,6 +74,15 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
         link_remove(&call->link);
         call->call(call->arg);
     }
+}
+
+/* The descriptor is edge-triggered and never read: each write is an edge, and saves a read. */
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    loop_begin(arg);
+    run_posted(arg);
 }
 
 /* ---- timers ---- */
@@ -333,17 +344,25 @@ static void end_turn(struct loop *loop)
             loop->hooks[i].call(loop->hooks[i].arg);
         was_called = do_work(loop);
     }
-    loop->is_work_left = was_called || !list_is_empty(&loop->work);
+    loop->is_work_left = was_called || !list_is_empty(&loop->work) || loop->is_posted_inside;
 }
 
 static void turn(struct loop *loop, int flags)
 {
+    struct loop *outer = running;
+
+    running = loop;
     arm_wait(loop);
     (void)event_base_loop(loop->base, EVLOOP_ONCE | (loop->is_work_left ? EVLOOP_NONBLOCK : flags));
     loop_begin(loop);
+    if (loop->is_posted_inside) {
+        loop->is_posted_inside = false; /* in the last turn; what these post comes in the next */
+        run_posted(loop);
+    }
     run_timers(loop);
     end_turn(loop);
     loop->is_now_known = false;
+    running = outer;
 }
 
 void loop_turn(struct loop *loop, unsigned max_wait_ms)

@@ -163,8 +163,9 @@ struct loop_signal {
 struct loop {
     struct event_base *base; /* owned */
     uint64_t now_ns;
-    bool is_now_known; /* now_ns is of this turn */
-    bool is_work_left; /* the next turn must not wait */
+    bool is_now_known;     /* now_ns is of this turn */
+    bool is_posted_inside; /* calls were posted in a turn, by its own thread */
+    bool is_work_left;     /* the next turn must not wait */
     _Atomic bool is_stopping;
     int wake_fd;
     struct event wake_event;

@@ -92,6 +92,29 @@ START_TEST(a_posted_call_may_post_itself_again)
 }
 END_TEST
 
+static struct loop_call inside;
+
+static void post_inside(void *arg)
+{
+    note(*(char *)arg);
+    if (!link_is_linked(&inside.link) && trace_len < 3)
+        loop_post(loop, &inside);
+}
+
+START_TEST(what_a_hook_posts_runs_in_the_next_turn_which_does_not_wait)
+{
+    uint64_t before_ns = clock_monotonic_ns();
+
+    inside = (struct loop_call){ .call = on_note, .arg = letter('p') };
+    loop_add_turn_end(loop, post_inside, letter('h'));
+    loop_turn(loop, 0);
+    ck_assert_str_eq(trace, "h");
+    loop_turn(loop, 10000);
+    ck_assert_str_eq(trace, "hph");
+    ck_assert_uint_lt(clock_monotonic_ns() - before_ns, 5 * UINT64_C(1000000000));
+}
+END_TEST
+
 #define POSTS 20000
 
 static unsigned posts_seen;
@@ -278,6 +301,7 @@ int main(void)
     tcase_add_test(test, hooks_run_at_the_end_of_a_turn_in_order_of_adding);
     tcase_add_test(test, posted_calls_run_in_order_of_posting_and_once);
     tcase_add_test(test, a_posted_call_may_post_itself_again);
+    tcase_add_test(test, what_a_hook_posts_runs_in_the_next_turn_which_does_not_wait);
     tcase_add_test(test, no_call_posted_by_another_thread_is_lost);
     tcase_add_test(test, timers_fire_in_order_of_time_and_not_early);
     tcase_add_test(test, a_timer_started_anew_fires_at_the_new_time_alone);
