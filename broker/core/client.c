@@ -118,14 +118,20 @@ void clients_press(struct core *core, enum pressure pressure)
     }
 }
 
+/* While the store is stalled publishers are told, and no longer read from, but what they had sent
+ * before they knew is still taken: it waits in memory, unacknowledged, up to the backlog's mark. */
 enum rc client_may_publish(struct client *client)
 {
+    struct core *core = client->core;
+
     if (__builtin_expect(!client->has_published, 0)) {
         client->has_published = true;
-        if (client->core->pressure != PRESSURE_NONE)
-            press(client, client->core->pressure);
+        if (core->pressure != PRESSURE_NONE)
+            press(client, core->pressure);
     }
-    return client->core->stall;
+    if (__builtin_expect(core->stall == RC_OK, 1))
+        return RC_OK;
+    return store_backlog_bytes(core->store) > BACKLOG_HIGH_BYTES ? core->stall : RC_OK;
 }
 
 /* ---- who waits for the disk ---- */

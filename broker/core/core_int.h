@@ -140,7 +140,7 @@ void core_took_ticket(struct core *core, uint64_t ticket);
 void core_wake(struct core *core);
 
 /* ---- client.c ---- */
-/* First publish of a client: tells it of pressure. RC of the stall when nothing can be taken. */
+/* First publish of a client: tells it of pressure. RC of the stall when no more can be taken. */
 MUST_CHECK enum rc client_may_publish(struct client *client);
 void clients_press(struct core *core, enum pressure pressure);
 void awaits_end_turn(struct core *core);

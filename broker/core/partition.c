@@ -106,6 +106,8 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
     uint64_t end;
 
     if (rc == RC_OK)
+        rc = core->stall; /* a request can be refused: its client tries again */
+    if (rc == RC_OK)
         rc = authorise(client, OPERATION_PUBLISH, RESOURCE_TOPIC, p->stream->name_slice);
     if (rc == RC_OK)
         rc = batch_peek(bytes, &first, NULL, NULL);
