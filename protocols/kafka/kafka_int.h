@@ -4,6 +4,7 @@
 #define TERCET_PROTOCOLS_KAFKA_KAFKA_INT_H
 
 #include "broker/base/list.h"
+#include "broker/base/text.h"
 #include "broker/core/client.h"
 #include "broker/core/core.h"
 #include "broker/core/stream.h"
@@ -21,6 +22,8 @@ struct kafka_session;
 /* Requests of one connection that wait for the disk at the same time: a producer with 5 in flight
  * (the most that idempotence allows) never waits for a slot. */
 #define KAFKA_PIPELINE_MAX 8
+/* Spare requests, each with the first chunk of its arena. */
+#define KAFKA_SPARE_MAX 64
 /* 16 bytes in URL-safe base64 without padding. */
 #define KAFKA_CLUSTER_ID_BYTES 22
 
@@ -29,6 +32,9 @@ struct kafka {
     struct loop *loop;
     struct kafka_config config;
     struct kafka_groups groups;
+    struct list spare; /* requests to use again, of all connections */
+    unsigned spare_count;
+    struct text scratch; /* of one answer */
     char cluster_id[KAFKA_CLUSTER_ID_BYTES + 1];
 };
 

@@ -30,6 +30,7 @@ struct kafka *kafka_new(struct core *core, struct loop *loop, const struct kafka
     kafka->loop = loop;
     kafka->config = *config;
     spell_cluster_id(core_identity(core), kafka->cluster_id);
+    list_init(&kafka->spare);
     kafka_groups_init(&kafka->groups, loop, &kafka->config);
     return kafka;
 }
@@ -39,6 +40,8 @@ void kafka_free(struct kafka **kafka)
     if (*kafka == NULL)
         return;
     kafka_groups_done(&(*kafka)->groups);
+    kafka_session_free_spare(*kafka);
+    text_done(&(*kafka)->scratch);
     MEM_FREE(*kafka);
 }
 

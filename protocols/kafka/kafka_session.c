@@ -4,7 +4,6 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
-#include "broker/base/text.h"
 #include "broker/net/conn.h"
 #include "protocols/kafka/kafka_int.h"
 #include "protocols/kafka/kafka_messages.h"
@@ -16,11 +15,8 @@ struct kafka_session {
     struct conn *conn;     /* borrowed from net until on_closed */
     struct client *client; /* owned */
     struct list requests;  /* in order of coming; answers leave in this order */
-    struct list spare;     /* requests to use again */
     unsigned request_count;
-    unsigned spare_count;
     uint64_t next_number;
-    struct text scratch;
     bool is_paused;  /* it has as many waiting requests as it may */
     bool is_reading; /* inside kafka_session_input() */
     bool is_backlogged;
@@ -30,17 +26,18 @@ struct kafka_session {
 
 static struct kafka_request *request_new(struct kafka_session *s)
 {
-    struct kafka_request *request = LIST_FIRST(&s->spare, struct kafka_request, link);
+    struct kafka *kafka = s->kafka;
+    struct kafka_request *request = LIST_FIRST(&kafka->spare, struct kafka_request, link);
 
     if (request != NULL) {
         link_remove(&request->link);
-        s->spare_count--;
+        kafka->spare_count--;
     } else {
         request = mem_new(struct kafka_request);
         kafka_arena_init(&request->arena);
     }
     request->session = s;
-    request->kafka = s->kafka;
+    request->kafka = kafka;
     request->client = s->client;
     request->conn = s->conn;
     request->number = s->next_number++;
@@ -55,25 +52,36 @@ static void request_free(struct kafka_request *request)
     mem_free(request);
 }
 
-/* One spare request serves a connection that has one at a time; more are kept only while busy. */
+/* Goes to the spare ones of all connections, so that one that is idle keeps nothing. */
 static void request_done(struct kafka_request *request)
 {
     struct kafka_session *s = request->session;
+    struct kafka *kafka = s->kafka;
     struct kafka_arena arena;
 
     if (request->on_done != NULL)
         request->on_done(request);
     link_remove(&request->link);
     s->request_count--;
-    if (s->spare_count > s->request_count) {
+    if (kafka->spare_count >= KAFKA_SPARE_MAX) {
         request_free(request);
         return;
     }
     kafka_arena_clear(&request->arena);
     arena = request->arena;
     *request = (struct kafka_request){ .arena = arena };
-    list_append(&s->spare, &request->link);
-    s->spare_count++;
+    list_prepend(&kafka->spare, &request->link);
+    kafka->spare_count++;
+}
+
+void kafka_session_free_spare(struct kafka *kafka)
+{
+    struct kafka_request *request;
+
+    while ((request = LIST_FIRST(&kafka->spare, struct kafka_request, link)) != NULL) {
+        link_remove(&request->link);
+        request_free(request);
+    }
 }
 
 /* ---- answers ---- */
@@ -136,12 +144,12 @@ static bool send_answer(struct kafka_request *request)
         conn_commit(s->conn, e.w.len);
         return !e.w.bad;
     }
-    text_clear(&s->scratch);
+    text_clear(&s->kafka->scratch);
     e.cuts = kafka_arena_take(&request->arena, count.cut_count * sizeof(*e.cuts));
     e.cut_room = count.cut_count;
-    if (e.cuts == NULL || !text_reserve(&s->scratch, count.w.len))
+    if (e.cuts == NULL || !text_reserve(&s->kafka->scratch, count.w.len))
         return false;
-    e.w = wr_of(s->scratch.at, count.w.len);
+    e.w = wr_of(s->kafka->scratch.at, count.w.len);
     encode_answer(&e, request, frame_bytes);
     write_cuts(s->conn, wr_slice(&e.w), &e);
     return !e.w.bad;
@@ -374,7 +382,6 @@ enum rc kafka_session_open(void *context, struct conn *conn, void **ret_session)
     s->kafka = context;
     s->conn = conn;
     list_init(&s->requests);
-    list_init(&s->spare);
     s->client = client_open(s->kafka->core, &ops, s, conn_is_loopback(conn));
     *ret_session = s;
     return RC_OK;
@@ -396,12 +403,7 @@ void kafka_session_closed(void *session, enum rc why)
             request->on_cancel(request);
         request_done(request);
     }
-    while ((request = LIST_FIRST(&s->spare, struct kafka_request, link)) != NULL) {
-        link_remove(&request->link);
-        request_free(request);
-    }
     client_close(&s->client);
-    text_done(&s->scratch);
     mem_free(s);
 }
 

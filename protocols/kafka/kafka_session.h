@@ -17,4 +17,7 @@ void kafka_session_drained(void *session);
 void kafka_session_closed(void *session, enum rc why);
 void kafka_session_shutdown(void *session);
 
+/* Frees what sessions kept for use again. */
+void kafka_session_free_spare(struct kafka *kafka);
+
 #endif
