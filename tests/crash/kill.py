@@ -37,6 +37,14 @@ FULL_FIRST = 25        # at this cycle, and whenever they have doubled, all is r
 STARTS_KILLED = 0.15   # share of the cycles in which a start is killed too
 START_SECONDS = 0.03   # how long such a start may last
 
+# Small files, so that they fill, roll and are reclaimed in a short run, and are read from the disk.
+CONFIG = """\
+segment_first = 4m
+segment_max = 4m
+cache = 1m
+consumed_retention = 30s
+"""
+
 
 class Log:
     """One partition as read so far."""
@@ -114,7 +122,7 @@ class Bench:
         self.pause_seconds = pause_seconds
         self.histories = {}
         os.mkdir(os.path.join(folder, "history"))
-        self.broker = Broker(data=os.path.join(folder, "data"), args=arguments)
+        self.broker = Broker(data=os.path.join(folder, "data"), args=arguments, config=CONFIG)
         self.producers = [
             load.MqttOnce(self, "mqtt-a", "crash-mqtt/a"),
             load.MqttOnce(self, "mqtt-b", "crash-mqtt/b"),
