@@ -37,8 +37,19 @@ test_mqtt_parts_SOURCES = tests/unit/test_mqtt_parts.c
 test_mqtt_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_mqtt_parts_LDADD = libmqtt.a libmqttcodec.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
 TESTS += test_mqtt_parts
+check_PROGRAMS += test_mqtt_session
+test_mqtt_session_SOURCES = tests/unit/test_mqtt_session.c
+test_mqtt_session_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_mqtt_session_LDADD = libmqtt.a libmqttcodec.a $(CORE_TEST_LIBS)
+TESTS += test_mqtt_session
+check_PROGRAMS += test_mqtt_map
+test_mqtt_map_SOURCES = tests/unit/test_mqtt_map.c
+test_mqtt_map_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_mqtt_map_LDADD = libmqtt.a libmqttcodec.a $(CORE_TEST_LIBS)
+TESTS += test_mqtt_map
 endif
 
+EXTRA_DIST += %D%/CONFORMANCE
 if FUZZ
 noinst_PROGRAMS += fuzz_mqtt_codec
 fuzz_mqtt_codec_SOURCES = tests/fuzz/fuzz_mqtt_codec.c

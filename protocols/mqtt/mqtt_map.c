@@ -156,15 +156,17 @@ static void add_user(struct headers *h, struct slice name, struct slice value)
     add_named(h, name, value);
 }
 
-/* What of the user properties is not a header but the record's key or its null value. */
+/* What of the user properties is not a header but the record's null value or its key. They are
+ * written before all others, so only there are they taken for it: the order of the rest holds. */
 struct special {
     bool is_null;
     struct slice key; /* Base64 of it; none: there is none */
+    unsigned count;   /* user properties at the start that say so */
 };
 
 static struct special find_special(const struct mqtt_publish *p, struct slice topic)
 {
-    struct special found = { false, SLICE_NONE };
+    struct special found = { false, SLICE_NONE, 0 };
     struct rd list = rd_of(p->properties.raw);
     struct mqtt_property_item item;
 
@@ -173,11 +175,16 @@ static struct special find_special(const struct mqtt_publish *p, struct slice to
     while (mqtt_next_property(&list, &item)) {
         if (item.id != MQTT_USER_PROPERTY)
             continue;
-        if (p->payload.len == 0 && slice_equal_str(item.name, KAFKA_NULL) &&
-            slice_equal_str(item.value, "1"))
+        if (found.count == 0 && p->payload.len == 0 && slice_equal_str(item.name, KAFKA_NULL) &&
+            slice_equal_str(item.value, "1")) {
             found.is_null = true;
-        if (slice_is_none(name_subject(topic)) && slice_equal_str(item.name, KAFKA_KEY))
+        } else if (slice_equal_str(item.name, KAFKA_KEY) && slice_is_none(name_subject(topic)) &&
+                   slice_is_none(found.key)) {
             found.key = item.value;
+        } else {
+            break;
+        }
+        found.count++;
     }
     return found;
 }
@@ -195,15 +202,11 @@ static void add_users(struct headers *h, const struct mqtt_properties *p,
 {
     struct rd list = rd_of(p->raw);
     struct mqtt_property_item item;
+    unsigned seen = 0;
 
     while (p->user_count > 0 && mqtt_next_property(&list, &item)) {
-        if (item.id != MQTT_USER_PROPERTY)
-            continue;
-        if (special->is_null && slice_equal_str(item.name, KAFKA_NULL))
-            continue;
-        if (!slice_is_none(special->key) && slice_equal_str(item.name, KAFKA_KEY))
-            continue;
-        add_user(h, item.name, item.value);
+        if (item.id == MQTT_USER_PROPERTY && seen++ >= special->count)
+            add_user(h, item.name, item.value);
     }
 }
 
@@ -265,8 +268,8 @@ enum rc mqtt_map_publish(const struct mqtt_publish *p, struct slice topic,
 
     if (!slice_is_none(key))
         spec.key = key;
-    else
-        special.key = SLICE_NONE; /* then it is a user property like others */
+    else if (!slice_is_none(special.key))
+        special.count--; /* then it is a user property like others */
     if (mqtt_has(&p->properties, MQTT_MESSAGE_EXPIRY))
         spec.expires_at_ms = origin->now_ms + (int64_t)p->properties.message_expiry_s * 1000;
     spec.flags =

@@ -82,6 +82,16 @@ static enum rc check(struct mqtt_session *s, const struct mqtt_publish *p, struc
     return RC_OK;
 }
 
+/* The store takes nothing. 5.0 is told so in its answer; older versions have no word for it, so the
+ * packet stays where it is, and is looked at again when the store goes on. */
+static bool should_wait(struct mqtt_session *s)
+{
+    if (s->version >= MQTT_V5 || core_stall(s->core) == RC_OK)
+        return false;
+    mqtt_pause(s, CONN_PAUSE_STORE);
+    return true;
+}
+
 static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
 {
     struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name };
@@ -91,14 +101,19 @@ static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, str
     if (!mqtt_may_publish_to(topic))
         return RC_REFUSED;
     rc = mqtt_map_publish(p, topic, &origin, &message);
-    return rc == RC_OK ? publish_address(s->client, &message) : rc;
+    if (rc == RC_OK)
+        rc = publish_address(s->client, &message);
+    return rc != RC_OK && should_wait(s) ? RC_AGAIN : rc;
 }
 
-/* What the client is told. RC_CLOSED: its version has no word for it but the end. */
+/* What the client is told. RC_AGAIN: nothing yet. Else not RC_OK: its version has no word for it
+ * but the end. */
 static enum rc verdict(struct mqtt_session *s, enum rc rc, uint8_t *ret_reason)
 {
     const struct mqtt_error *error = mqtt_error(rc);
 
+    if (rc == RC_AGAIN)
+        return rc;
     if (rc != RC_OK && rc != RC_NO_ROUTE)
         log_peer(LOG_NOTICE, "mqtt.publish_refused", "conn=%llu rc=%s",
                  (unsigned long long)conn_id(s->conn), rc_word(rc));
@@ -108,7 +123,7 @@ static enum rc verdict(struct mqtt_session *s, enum rc rc, uint8_t *ret_reason)
 
 static enum rc on_qos_1(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
 {
-    uint8_t reason;
+    uint8_t reason = MQTT_SUCCESS;
     enum rc rc = verdict(s, publish(s, p, topic), &reason);
 
     if (rc == RC_OK)
@@ -121,7 +136,7 @@ static enum rc on_qos_1(struct mqtt_session *s, const struct mqtt_publish *p, st
 static enum rc on_qos_2(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
 {
     uint32_t note = NOTE_INBOUND | p->packet_id;
-    uint8_t reason;
+    uint8_t reason = MQTT_SUCCESS;
     enum rc rc;
 
     /* 4.3.3-10: until PUBREL the same id is the same message, whatever it holds */
@@ -161,8 +176,8 @@ enum rc mqtt_on_publish(struct mqtt_session *s, const struct mqtt_frame *frame)
     if (rc != RC_OK)
         return rc;
     if (p.qos == 0) {
-        (void)verdict(s, publish(s, &p, topic), &reason); /* QoS 0 has no answer */
-        return RC_OK;
+        rc = verdict(s, publish(s, &p, topic), &reason);
+        return rc == RC_AGAIN ? rc : RC_OK; /* QoS 0 has no answer */
     }
     if (is_over_receive_maximum(s, &p))
         return mqtt_fail(s, RC_PROTOCOL, MQTT_RECEIVE_MAXIMUM_EXCEEDED);

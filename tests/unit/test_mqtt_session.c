@@ -1,0 +1,658 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A session without sockets and without a loop: bytes in, a real core behind, bytes out. */
+#include <check.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+
+#include "broker/base/block.h"
+#include "broker/base/fault.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/text.h"
+#include "broker/net/conn.h"
+#include "broker/net/loop.h"
+#include "protocols/mqtt/mqtt_codec.h"
+#include "protocols/mqtt/mqtt_limits.h"
+#include "protocols/mqtt/mqtt_session.h"
+#include "storage/log.h"
+#include "tests/lib/core_rig.h"
+
+/* ---- a connection that only writes down ---- */
+
+struct conn {
+    struct text out;
+    uint8_t room[CONN_RESERVE_MAX];
+    bool is_full;
+    bool is_finished;
+    enum rc why;
+    unsigned pauses;
+    size_t expected;
+    struct timer *timer;
+};
+
+/* Bytes of the test's own, so that failing memory fails only the session's. */
+static void keep(struct text *to, struct slice bytes)
+{
+    if (bytes.len == 0)
+        return;
+    to->at = realloc(to->at, to->len + bytes.len);
+    ck_assert_ptr_nonnull(to->at);
+    memcpy(to->at + to->len, bytes.at, bytes.len);
+    to->len += bytes.len;
+}
+
+static struct conn *last_conn; /* the one whose timer is being set */
+static uint64_t now_ns = 1;
+
+uint64_t conn_id(const struct conn *conn)
+{
+    (void)conn;
+    return 1;
+}
+
+const char *conn_peer(const struct conn *conn)
+{
+    (void)conn;
+    return "test";
+}
+
+bool conn_is_loopback(const struct conn *conn)
+{
+    (void)conn;
+    return true;
+}
+
+struct loop *conn_loop(const struct conn *conn)
+{
+    last_conn = (struct conn *)(uintptr_t)conn;
+    return NULL;
+}
+
+uint64_t conn_last_input_ns(const struct conn *conn)
+{
+    (void)conn;
+    return 1;
+}
+
+uint64_t loop_now_ns(const struct loop *loop)
+{
+    (void)loop;
+    return now_ns;
+}
+
+uint8_t *conn_reserve(struct conn *conn, size_t n)
+{
+    ck_assert_uint_le(n, CONN_RESERVE_MAX);
+    return conn->room;
+}
+
+void conn_commit(struct conn *conn, size_t n)
+{
+    conn_write(conn, slice_of(conn->room, n));
+}
+
+void conn_write(struct conn *conn, struct slice bytes)
+{
+    keep(&conn->out, bytes);
+}
+
+void conn_write_block(struct conn *conn, struct block *block, struct slice bytes)
+{
+    ck_assert_ptr_nonnull(block);
+    conn_write(conn, bytes);
+}
+
+bool conn_is_full(const struct conn *conn)
+{
+    return conn->is_full;
+}
+
+void conn_pause(struct conn *conn, enum conn_pause why)
+{
+    conn->pauses |= why;
+}
+
+void conn_resume(struct conn *conn, enum conn_pause why)
+{
+    conn->pauses &= ~(unsigned)why;
+}
+
+void conn_expect(struct conn *conn, size_t n)
+{
+    conn->expected = n;
+}
+
+void conn_close(struct conn *conn, enum rc why)
+{
+    conn->is_finished = true;
+    conn->why = why;
+}
+
+void conn_finish(struct conn *conn, enum rc why)
+{
+    conn_close(conn, why);
+}
+
+void timer_init(struct timer *timer, struct loop *loop, loop_call_fn *call, void *arg)
+{
+    (void)loop;
+    *timer = (struct timer){ .call = call, .arg = arg };
+    last_conn->timer = timer;
+}
+
+void timer_start(struct timer *timer, uint64_t after_ms)
+{
+    (void)after_ms;
+    timer->deadline_ns = 1;
+}
+
+void timer_stop(struct timer *timer)
+{
+    timer->deadline_ns = 0;
+}
+
+void timer_done(struct timer *timer)
+{
+    timer->deadline_ns = 0;
+}
+
+/* ---- a peer: what it sent and what it got ---- */
+
+struct peer {
+    struct conn conn;
+    struct mqtt_session *session;
+    struct text unread; /* input that the session did not use yet */
+};
+
+static struct rig rig;
+
+static struct peer *peer_open(void)
+{
+    struct peer *p = calloc(1, sizeof(*p));
+
+    ck_assert_ptr_nonnull(p);
+    ck_assert_int_eq(mqtt_session_open(rig.core, &p->conn, &p->session), RC_OK);
+    return p;
+}
+
+static void peer_close(struct peer *p)
+{
+    mqtt_session_close(&p->session, RC_CLOSED);
+    free(p->conn.out.at);
+    free(p->unread.at);
+    free(p);
+}
+
+static void feed(struct peer *p, struct slice bytes)
+{
+    size_t used;
+
+    keep(&p->unread, bytes);
+    used = mqtt_session_input(p->session, text_slice(&p->unread));
+    ck_assert_uint_le(used, p->unread.len);
+    memmove(p->unread.at, p->unread.at + used, p->unread.len - used);
+    p->unread.len -= used;
+}
+
+/* The next packet that came out; false when there is none. */
+static bool take(struct peer *p, struct mqtt_frame *ret, size_t *at)
+{
+    struct slice out = slice_after(text_slice(&p->conn.out), *at);
+    struct mqtt_header h;
+
+    if (out.len == 0)
+        return false;
+    ck_assert_int_eq(mqtt_decode_header(out, &h), RC_OK);
+    ck_assert_uint_le((size_t)h.header_bytes + h.body_bytes, out.len);
+    *ret = (struct mqtt_frame){ h.type, h.flags, slice_of(out.at + h.header_bytes, h.body_bytes) };
+    *at += (size_t)h.header_bytes + h.body_bytes;
+    return true;
+}
+
+/* How many packets of a type came out. */
+static unsigned count_of(struct peer *p, enum mqtt_type type)
+{
+    struct mqtt_frame frame;
+    unsigned count = 0;
+    size_t at = 0;
+
+    while (take(p, &frame, &at))
+        count += frame.type == type;
+    return count;
+}
+
+static struct mqtt_ack last_ack(struct peer *p, enum mqtt_type type, unsigned version)
+{
+    struct mqtt_ack ack = { 0 };
+    struct mqtt_frame frame;
+    size_t at = 0;
+
+    while (take(p, &frame, &at)) {
+        if (frame.type == type)
+            ck_assert_int_eq(mqtt_decode_ack(&frame, version, &ack), RC_OK);
+    }
+    ck_assert_uint_ne(ack.packet_id, 0);
+    return ack;
+}
+
+static void send_connect(struct peer *p, unsigned version, const char *id, bool is_kept,
+                         const struct mqtt_properties *properties)
+{
+    uint8_t at[256];
+    struct wr w = wr_of(at, sizeof(at));
+    struct mqtt_connect c = { .version = (uint8_t)version,
+                              .clean_start = !is_kept,
+                              .keep_alive_s = 10,
+                              .client_id = slice_str(id) };
+
+    if (properties != NULL)
+        c.properties = *properties;
+    if (is_kept) {
+        c.properties.session_expiry_s = 1000;
+        mqtt_set(&c.properties, MQTT_SESSION_EXPIRY);
+    }
+    mqtt_encode_connect(&w, &c);
+    feed(p, wr_slice(&w));
+}
+
+static void send_publish(struct peer *p, unsigned version, const char *topic, uint8_t qos,
+                         uint16_t id)
+{
+    uint8_t at[256];
+    struct wr w = wr_of(at, sizeof(at));
+    struct mqtt_publish publish = {
+        .qos = qos, .packet_id = id, .topic = slice_str(topic), .payload = SLICE("payload")
+    };
+
+    mqtt_encode_publish(&w, version, &publish);
+    feed(p, wr_slice(&w));
+}
+
+static void send_subscribe(struct peer *p, unsigned version, const char *filter, uint8_t qos)
+{
+    uint8_t at[256];
+    struct wr w = wr_of(at, sizeof(at));
+    struct mqtt_subscribe s = { .packet_id = 1 };
+    struct mqtt_filter f = { .filter = slice_str(filter), .qos = qos };
+
+    mqtt_encode_subscribe(&w, version, &s, &f, 1);
+    feed(p, wr_slice(&w));
+}
+
+static struct peer *connected(unsigned version, const char *id, bool is_kept)
+{
+    struct peer *p = peer_open();
+
+    send_connect(p, version, id, is_kept, NULL);
+    ck_assert_uint_eq(count_of(p, MQTT_CONNACK), 1);
+    return p;
+}
+
+/* One turn of the loop, without what waits for the disk. */
+static void turn(void)
+{
+    core_turn_end(rig.core);
+}
+
+static void open_memory(void)
+{
+    now_ns = 1;
+    rig_open(&rig, false);
+}
+
+static void open_durable(void)
+{
+    now_ns = 1;
+    rig_open(&rig, true);
+}
+
+static void close_rig(void)
+{
+    rig_close(&rig);
+}
+
+/* ---- input ---- */
+
+static void run_dialogue(struct peer *p, size_t piece, struct text *dialogue)
+{
+    for (size_t at = 0; at < dialogue->len; at += piece) {
+        size_t n = dialogue->len - at < piece ? dialogue->len - at : piece;
+
+        feed(p, slice_of(dialogue->at + at, n));
+    }
+    rig_settle(&rig);
+}
+
+static void add_packet(struct text *to, const struct wr *w)
+{
+    ck_assert(!w->bad);
+    text_add(to, wr_slice(w));
+}
+
+static void make_dialogue(struct text *to, unsigned version)
+{
+    uint8_t at[512];
+    struct wr w = wr_of(at, sizeof(at));
+    struct mqtt_connect c = { .version = (uint8_t)version,
+                              .clean_start = true,
+                              .client_id = SLICE("bytes") };
+    struct mqtt_subscribe s = { .packet_id = 1 };
+    struct mqtt_filter f = { .filter = SLICE("dialogue/#") };
+    struct mqtt_publish p = {
+        .qos = 1, .packet_id = 5, .topic = SLICE("dialogue/x"), .payload = SLICE("hello")
+    };
+
+    mqtt_encode_connect(&w, &c);
+    add_packet(to, &w);
+    w = wr_of(at, sizeof(at));
+    mqtt_encode_subscribe(&w, version, &s, &f, 1);
+    add_packet(to, &w);
+    w = wr_of(at, sizeof(at));
+    mqtt_encode_publish(&w, version, &p);
+    add_packet(to, &w);
+    w = wr_of(at, sizeof(at));
+    mqtt_encode_ping(&w, MQTT_PINGREQ);
+    add_packet(to, &w);
+}
+
+START_TEST(a_dialogue_is_the_same_in_pieces_of_any_size)
+{
+    for (unsigned version = MQTT_V31; version <= MQTT_V5; version++) {
+        struct text dialogue = { 0 };
+
+        make_dialogue(&dialogue, version);
+        for (size_t piece = 1; piece <= dialogue.len; piece = piece < 16 ? piece + 1 : piece * 2) {
+            struct peer *p = peer_open();
+
+            run_dialogue(p, piece, &dialogue);
+            ck_assert(!p->conn.is_finished);
+            ck_assert_uint_eq(count_of(p, MQTT_CONNACK), 1);
+            ck_assert_uint_eq(count_of(p, MQTT_SUBACK), 1);
+            ck_assert_uint_eq(count_of(p, MQTT_PUBLISH), 1);
+            ck_assert_uint_eq(count_of(p, MQTT_PUBACK), 1);
+            ck_assert_uint_eq(count_of(p, MQTT_PINGRESP), 1);
+            ck_assert_uint_eq(p->unread.len, 0);
+            peer_close(p);
+        }
+        text_done(&dialogue);
+    }
+}
+END_TEST
+
+START_TEST(a_packet_that_is_not_whole_says_how_much_it_needs)
+{
+    struct peer *p = connected(MQTT_V5, "needs", false);
+
+    feed(p, SLICE("\x30\x90\x4e\0\1t"));
+    ck_assert_uint_eq(p->conn.expected, 3 + 10000);
+    ck_assert_uint_eq(p->unread.len, 6);
+    peer_close(p);
+}
+END_TEST
+
+START_TEST(what_memory_is_missing_ends_one_connection_and_no_other)
+{
+    struct text dialogue = { 0 };
+    struct peer *other = connected(MQTT_V5, "other", false);
+    bool is_done = false;
+
+    make_dialogue(&dialogue, MQTT_V5);
+    for (unsigned k = 1; !is_done; k++) {
+        struct peer *p = peer_open();
+
+        fault_arm("mem", k, FAULT_ONCE);
+        feed(p, text_slice(&dialogue));
+        is_done = fault_passed() < k;
+        fault_disarm();
+        rig_settle(&rig);
+        peer_close(p);
+        ck_assert_uint_lt(k, 1000);
+    }
+    feed(other, SLICE("\xc0\0"));
+    ck_assert_uint_eq(count_of(other, MQTT_PINGRESP), 1);
+    peer_close(other);
+    text_done(&dialogue);
+}
+END_TEST
+
+/* ---- time ---- */
+
+START_TEST(a_connection_that_says_nothing_is_ended)
+{
+    struct peer *p = peer_open();
+
+    now_ns = (uint64_t)MQTT_CONNECT_TIMEOUT_MS * 1000000 + 2;
+    ck_assert_uint_ne(p->conn.timer->deadline_ns, 0);
+    p->conn.timer->call(p->conn.timer->arg);
+    ck_assert(p->conn.is_finished);
+    ck_assert_int_eq(p->conn.why, RC_TIMEOUT);
+    ck_assert_uint_eq(p->conn.out.len, 0);
+    peer_close(p);
+}
+END_TEST
+
+START_TEST(keep_alive_ends_with_its_own_code_and_not_before)
+{
+    struct peer *p = connected(MQTT_V5, "keep", false);
+
+    now_ns = UINT64_C(14900) * 1000000;
+    p->conn.timer->call(p->conn.timer->arg);
+    ck_assert(!p->conn.is_finished);
+    ck_assert_uint_ne(p->conn.timer->deadline_ns, 0);
+    now_ns = UINT64_C(15001) * 1000000;
+    p->conn.timer->call(p->conn.timer->arg);
+    ck_assert(p->conn.is_finished);
+    ck_assert_uint_eq(p->conn.out.at[p->conn.out.len - 1], MQTT_KEEP_ALIVE_TIMEOUT);
+    peer_close(p);
+}
+END_TEST
+
+/* ---- durability ---- */
+
+START_TEST(nothing_is_acknowledged_before_it_is_on_disk)
+{
+    struct peer *p = connected(MQTT_V5, "patient", false);
+
+    send_publish(p, MQTT_V5, "disk/x", 1, 7);
+    send_publish(p, MQTT_V5, "disk/x", 2, 8);
+    turn();
+    ck_assert_uint_eq(count_of(p, MQTT_PUBACK) + count_of(p, MQTT_PUBREC), 0);
+    rig_settle(&rig);
+    ck_assert_uint_eq(count_of(p, MQTT_PUBACK), 1);
+    ck_assert_uint_eq(count_of(p, MQTT_PUBREC), 1);
+    peer_close(p);
+}
+END_TEST
+
+START_TEST(a_kept_sessions_suback_waits_for_the_disk)
+{
+    struct peer *p = connected(MQTT_V5, "kept", true);
+
+    send_subscribe(p, MQTT_V5, "disk/#", 1);
+    turn();
+    ck_assert_uint_eq(count_of(p, MQTT_SUBACK), 0);
+    rig_settle(&rig);
+    ck_assert_uint_eq(count_of(p, MQTT_SUBACK), 1);
+    peer_close(p);
+}
+END_TEST
+
+START_TEST(a_qos_2_delivery_waits_until_its_id_is_on_disk)
+{
+    struct peer *p = connected(MQTT_V5, "kept", true), *sender = connected(MQTT_V5, "s", false);
+
+    send_subscribe(p, MQTT_V5, "two/#", 2);
+    rig_settle(&rig);
+    send_publish(sender, MQTT_V5, "two/x", 2, 1);
+    turn();
+    ck_assert_uint_eq(count_of(p, MQTT_PUBLISH), 0);
+    rig_settle(&rig);
+    ck_assert_uint_eq(count_of(p, MQTT_PUBLISH), 1);
+    peer_close(p);
+    peer_close(sender);
+}
+END_TEST
+
+/* The store takes nothing: a write fails, and core notices. */
+static void stall(struct peer *sender)
+{
+    fault_arm("store.write", 1, FAULT_FAIL);
+    send_publish(sender, MQTT_V5, "stall/first", 1, 1);
+    for (unsigned i = 0; i < 1000 && core_stall(rig.core) == RC_OK; i++) {
+        turn();
+        (void)!store_flush(rig.store);
+        core_poll(rig.core);
+    }
+    ck_assert_int_ne(core_stall(rig.core), RC_OK);
+}
+
+/* The store tries again each second. */
+static void unstall(void)
+{
+    eventfd_t wakes;
+
+    fault_disarm();
+    while (core_stall(rig.core) != RC_OK) {
+        struct pollfd fd = { .fd = rig.wake_fd, .events = POLLIN };
+
+        ck_assert_int_eq(poll(&fd, 1, 10000), 1);
+        ck_assert_int_eq(eventfd_read(rig.wake_fd, &wakes), 0);
+        core_poll(rig.core);
+        turn();
+    }
+}
+
+START_TEST(a_stalled_store_is_told_to_5_and_makes_older_clients_wait)
+{
+    struct peer *first = connected(MQTT_V5, "first", false);
+    struct peer *five = connected(MQTT_V5, "five", false);
+    struct peer *four = connected(MQTT_V311, "four", false);
+    struct mqtt_properties quiet = { .request_problem_info = 0 }, small = { 0 };
+    struct peer *silent = peer_open(), *tiny = peer_open();
+    struct mqtt_ack ack;
+
+    mqtt_set(&quiet, MQTT_REQUEST_PROBLEM_INFO);
+    small.maximum_packet_size = 24;
+    mqtt_set(&small, MQTT_MAXIMUM_PACKET_SIZE);
+    send_connect(silent, MQTT_V5, "silent", false, &quiet);
+    send_connect(tiny, MQTT_V5, "tiny", false, &small);
+    stall(first);
+    ck_assert_uint_eq(count_of(first, MQTT_PUBACK), 0); /* not confirmed: it may be lost */
+    send_publish(five, MQTT_V5, "stall/x", 1, 9);
+    send_publish(silent, MQTT_V5, "stall/x", 1, 9);
+    send_publish(tiny, MQTT_V5, "stall/x", 1, 9);
+    send_publish(four, MQTT_V311, "stall/x", 1, 9);
+    ck_assert_uint_ne(four->conn.pauses, 0); /* it has no code that says so: it waits */
+    ck_assert(!four->conn.is_finished);
+    unstall();
+    rig_settle(&rig);
+    ck_assert_uint_eq(four->conn.pauses, 0);
+    feed(four, SLICE("")); /* what net does when reading goes on */
+    rig_settle(&rig);
+    ck_assert_uint_eq(last_ack(four, MQTT_PUBACK, MQTT_V311).packet_id, 9);
+    ack = last_ack(five, MQTT_PUBACK, MQTT_V5);
+    ck_assert_uint_ge(ack.reason, MQTT_UNSPECIFIED_ERROR);
+    ck_assert(mqtt_has(&ack.properties, MQTT_REASON_STRING));
+    ack = last_ack(silent, MQTT_PUBACK, MQTT_V5);
+    ck_assert_uint_ge(ack.reason, MQTT_UNSPECIFIED_ERROR);
+    ck_assert(!mqtt_has(&ack.properties, MQTT_REASON_STRING));
+    ack = last_ack(tiny, MQTT_PUBACK, MQTT_V5);
+    ck_assert_uint_ge(ack.reason, MQTT_UNSPECIFIED_ERROR);
+    ck_assert(!mqtt_has(&ack.properties, MQTT_REASON_STRING));
+    ck_assert_uint_eq(last_ack(first, MQTT_PUBACK, MQTT_V5).packet_id, 1);
+    peer_close(first);
+    peer_close(five);
+    peer_close(four);
+    peer_close(silent);
+    peer_close(tiny);
+}
+END_TEST
+
+/* ---- credit ---- */
+
+START_TEST(a_full_connection_gets_nothing_until_it_drained)
+{
+    struct peer *p = connected(MQTT_V5, "slow", true), *sender = connected(MQTT_V5, "s", false);
+
+    send_subscribe(p, MQTT_V5, "slow/#", 1);
+    rig_settle(&rig);
+    p->conn.is_full = true;
+    for (uint16_t i = 1; i <= 10; i++)
+        send_publish(sender, MQTT_V5, "slow/x", 1, i);
+    rig_settle(&rig);
+    ck_assert_uint_eq(count_of(p, MQTT_PUBLISH), 0);
+    ck_assert_uint_eq(count_of(sender, MQTT_PUBACK), 10); /* a slow reader holds nobody up */
+    p->conn.is_full = false;
+    mqtt_session_drained(p->session);
+    rig_settle(&rig);
+    ck_assert_uint_eq(count_of(p, MQTT_PUBLISH), 10);
+    peer_close(p);
+    peer_close(sender);
+}
+END_TEST
+
+START_TEST(a_goodbye_leaves_no_session_and_no_client_behind)
+{
+    struct peer *p = connected(MQTT_V5, "bye", false);
+
+    feed(p, SLICE("\xe0\0"));
+    ck_assert(p->conn.is_finished);
+    ck_assert_int_eq(p->conn.why, RC_OK);
+    feed(p, SLICE("\xc0\0")); /* what comes behind it is not looked at */
+    ck_assert_uint_eq(count_of(p, MQTT_PINGRESP), 0);
+    peer_close(p); /* closing the rig asserts that no client is left */
+}
+END_TEST
+
+START_TEST(a_shutdown_is_told_in_each_versions_words)
+{
+    struct peer *five = connected(MQTT_V5, "5", false), *four = connected(MQTT_V311, "4", false);
+    struct peer *nobody = peer_open();
+    size_t four_before = four->conn.out.len;
+
+    mqtt_session_shutdown(five->session);
+    mqtt_session_shutdown(four->session);
+    mqtt_session_shutdown(nobody->session);
+    ck_assert_uint_eq(five->conn.out.at[five->conn.out.len - 1], MQTT_SERVER_SHUTTING_DOWN);
+    ck_assert_uint_eq(four->conn.out.len, four_before);
+    ck_assert_uint_eq(nobody->conn.out.len, 0);
+    ck_assert(five->conn.is_finished && four->conn.is_finished && nobody->conn.is_finished);
+    peer_close(five);
+    peer_close(four);
+    peer_close(nobody);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("mqtt_session");
+    TCase *memory = tcase_create("memory"), *durable = tcase_create("durable");
+    SRunner *runner;
+    int failed;
+
+    log_set_threshold(LOG_ERROR);
+    tcase_set_timeout(memory, 60);
+    tcase_set_timeout(durable, 60);
+    tcase_add_checked_fixture(memory, open_memory, close_rig);
+    tcase_add_checked_fixture(durable, open_durable, close_rig);
+    tcase_add_test(memory, a_dialogue_is_the_same_in_pieces_of_any_size);
+    tcase_add_test(memory, a_packet_that_is_not_whole_says_how_much_it_needs);
+    tcase_add_test(memory, what_memory_is_missing_ends_one_connection_and_no_other);
+    tcase_add_test(memory, a_connection_that_says_nothing_is_ended);
+    tcase_add_test(memory, keep_alive_ends_with_its_own_code_and_not_before);
+    tcase_add_test(memory, a_full_connection_gets_nothing_until_it_drained);
+    tcase_add_test(memory, a_goodbye_leaves_no_session_and_no_client_behind);
+    tcase_add_test(memory, a_shutdown_is_told_in_each_versions_words);
+    tcase_add_test(durable, nothing_is_acknowledged_before_it_is_on_disk);
+    tcase_add_test(durable, a_kept_sessions_suback_waits_for_the_disk);
+    tcase_add_test(durable, a_qos_2_delivery_waits_until_its_id_is_on_disk);
+    tcase_add_test(durable, a_stalled_store_is_told_to_5_and_makes_older_clients_wait);
+    suite_add_tcase(suite, memory);
+    suite_add_tcase(suite, durable);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
