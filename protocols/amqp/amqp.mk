@@ -1,5 +1,6 @@
 # The room protocols/amqp: the codec is a library of its own, so that its tests and its fuzz target
 # link nothing but it and base.
+EXTRA_DIST += %D%/CONFORMANCE
 noinst_LIBRARIES += libamqpcodec.a libamqp.a
 libamqpcodec_a_SOURCES = \
 	%D%/amqp_codec.c %D%/amqp_codec.h \
