@@ -100,6 +100,9 @@ static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, str
 
     if (!mqtt_may_publish_to(topic))
         return RC_REFUSED;
+    /* core would keep it in memory until the store goes on; 5.0 can be told at once */
+    if (s->version >= MQTT_V5 && p->qos > 0 && core_stall(s->core) != RC_OK)
+        return core_stall(s->core);
     rc = mqtt_map_publish(p, topic, &origin, &message);
     if (rc == RC_OK)
         rc = publish_address(s->client, &message);
