@@ -183,17 +183,17 @@ void bench_read_exactly(int fd, void *at, size_t len)
     }
 }
 
-/* Values below HISTOGRAM_STEPS have a class each, then each power of two has HISTOGRAM_STEPS. */
+/* Values below HISTOGRAM_STEPS have a class each; above, each power of two has half as many. */
 static unsigned class_of(uint64_t value)
 {
     unsigned power;
-    unsigned index;
+    uint64_t index;
 
     if (value < HISTOGRAM_STEPS)
         return (unsigned)value;
-    power = 63 - (unsigned)__builtin_clzll(value) - 5; /* 2^5 * 2 = HISTOGRAM_STEPS */
-    index = (power - 1) * (HISTOGRAM_STEPS / 2) + (unsigned)(value >> power) + HISTOGRAM_STEPS / 2;
-    return index < HISTOGRAM_CLASSES ? index : HISTOGRAM_CLASSES - 1;
+    power = 64 - (unsigned)__builtin_clzll(value) - HISTOGRAM_BITS;
+    index = power * (HISTOGRAM_STEPS / 2) + (value >> power);
+    return index < HISTOGRAM_CLASSES ? (unsigned)index : HISTOGRAM_CLASSES - 1;
 }
 
 void histogram_add(struct histogram *h, uint64_t value)
@@ -211,9 +211,8 @@ static uint64_t value_of(unsigned index)
 
     if (index < HISTOGRAM_STEPS)
         return index;
-    power = (index - HISTOGRAM_STEPS) / (HISTOGRAM_STEPS / 2) + 1;
-    return (uint64_t)((index - HISTOGRAM_STEPS) % (HISTOGRAM_STEPS / 2) + HISTOGRAM_STEPS / 2)
-           << power;
+    power = index / (HISTOGRAM_STEPS / 2) - 1;
+    return (uint64_t)(index - power * (HISTOGRAM_STEPS / 2)) << power;
 }
 
 uint64_t histogram_at(const struct histogram *h, unsigned per_mille)

@@ -47,10 +47,11 @@ void bench_write_all(int fd, struct slice bytes);
 /* Exactly `len` bytes. */
 void bench_read_exactly(int fd, void *at, size_t len);
 
-/* --- latencies: counts in classes that grow, 1.6 % wide --- */
+/* --- latencies: counts in classes that grow, at most 1.6 % wide --- */
 
-#define HISTOGRAM_STEPS   64 /* per power of two */
-#define HISTOGRAM_CLASSES (HISTOGRAM_STEPS * 40)
+#define HISTOGRAM_BITS    7 /* of a value that are told apart */
+#define HISTOGRAM_STEPS   (1u << HISTOGRAM_BITS)
+#define HISTOGRAM_CLASSES (HISTOGRAM_STEPS * 20) /* up to 2^43 ns */
 
 struct histogram {
     uint64_t counts[HISTOGRAM_CLASSES];

@@ -18,3 +18,10 @@ CLEANFILES += $(EXTRA_PROGRAMS)
 EXTRA_DIST += %D%/run
 .PHONY: bench-programs
 bench-programs: $(EXTRA_PROGRAMS)
+if HAVE_CHECK
+check_PROGRAMS += test_histogram
+test_histogram_SOURCES = %D%/test_histogram.c $(BENCH_SHARED)
+test_histogram_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_histogram_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_histogram
+endif

@@ -3,10 +3,17 @@
 #include <stdlib.h>
 
 #include "broker/base/block.h"
+#include "broker/base/fault.h"
 #include "broker/base/mem.h"
 #include "broker/base/wire.h"
 #include "broker/record/builder.h"
 #include "broker/record/record.h"
+
+#ifdef TERCET_FAULTS
+#define HAS_FAULTS true
+#else
+#define HAS_FAULTS false
+#endif
 
 /* Where the fields lie. */
 #define AT_LENGTH       8
@@ -353,6 +360,37 @@ START_TEST(repacking_refuses_what_it_cannot_read)
 }
 END_TEST
 
+START_TEST(every_failing_allocation_of_a_repack_is_reported)
+{
+    struct block *block = three_records();
+    struct text scratch = { 0 };
+    struct block *packed, *none = NULL;
+
+    if (!HAS_FAULTS)
+        return;
+    ck_assert_int_eq(batch_repack(block_slice(block), COMPRESSION_GZIP, 1 << 20, &scratch, &packed),
+                     RC_OK);
+    for (unsigned k = 1;; k++) {
+        bool was_hit;
+        enum rc rc;
+
+        text_done(&scratch);
+        fault_arm("mem", k, FAULT_FAIL);
+        rc = batch_repack(block_slice(packed), COMPRESSION_ZSTD, 1 << 20, &scratch, &none);
+        was_hit = fault_passed() >= k;
+        fault_disarm();
+        ck_assert_int_eq(rc, was_hit ? RC_MEMORY : RC_OK);
+        if (!was_hit)
+            break;
+        ck_assert_ptr_null(none);
+    }
+    text_done(&scratch);
+    block_unref(&none);
+    block_unref(&packed);
+    block_unref(&block);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("batch");
@@ -376,6 +414,7 @@ int main(void)
     tcase_add_test(tcase, a_client_may_not_send_gaps_control_batches_or_unsequenced_ids);
     tcase_add_test(tcase, repacking_by_any_codec_keeps_the_records);
     tcase_add_test(tcase, repacking_refuses_what_it_cannot_read);
+    tcase_add_test(tcase, every_failing_allocation_of_a_repack_is_reported);
     suite_add_tcase(suite, tcase);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
