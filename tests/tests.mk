@@ -1,6 +1,6 @@
 # The house's own checks, and what all tests share. A room's unit tests stand in its fragment.
 TESTS += %D%/style/tidy %D%/style/tidy_finds %D%/style/format \
-	%D%/style/conformance_finds
+	%D%/style/conformance %D%/style/conformance_finds
 EXTRA_DIST += dev .ci/run .clang-format .editorconfig README.md ARCHITECTURE.md CONTRIBUTING.md \
 	SECURITY.md CHANGELOG.md LICENSE
 
