@@ -44,13 +44,12 @@ void fault_arm(const char *name, unsigned n, enum fault_act act)
     armed_at = n;
     armed_act = act;
     atomic_store(&passed, 0);
-    fault_armed = true;
+    __atomic_store_n(&fault_armed, true, __ATOMIC_RELEASE);
 }
 
 void fault_disarm(void)
 {
-    fault_armed = false;
-    memset(armed_name, 0, sizeof(armed_name));
+    __atomic_store_n(&fault_armed, false, __ATOMIC_RELAXED);
 }
 
 unsigned fault_passed(void)

@@ -10,7 +10,8 @@
 /* True when this passing of point `name` (a string literal) is to fail. Costs one load and a
  * predicted branch while nothing is armed; constant false without --enable-faults. Any thread. */
 #ifdef TERCET_FAULTS
-#define FAULT(name) (__builtin_expect(fault_armed, 0) && fault_hit(name))
+#define FAULT(name) \
+    (__builtin_expect(__atomic_load_n(&fault_armed, __ATOMIC_RELAXED), 0) && fault_hit(name))
 #else
 #define FAULT(name) false
 #endif
@@ -26,6 +27,7 @@ extern bool fault_armed;
 bool fault_hit(const char *name);
 /* Arms one point; n counts from 1. Tests only, before the threads that pass it run. */
 void fault_arm(const char *name, unsigned n, enum fault_act act);
+/* At any time: the point passes again. */
 void fault_disarm(void);
 /* How often the armed point was passed since it was armed. */
 unsigned fault_passed(void);

@@ -294,6 +294,7 @@ static void on_close(struct store **store)
     struct lmdb_store *s = lmdb_store_of(*store);
 
     *store = NULL;
+    on_submit(&s->store);
     if (s->stalled == RC_OK && on_flush(&s->store) != RC_OK)
         log_event(LOG_ERROR, "storage.close-failed", "rc=%s", rc_word(s->stalled));
     lmdb_store_end(s);

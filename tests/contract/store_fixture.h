@@ -50,4 +50,20 @@ void put_meta(enum meta_table table, const char *key, const char *value);
 /* The table as "key=value " for each row, values cut at 20 bytes. */
 void ck_meta(enum meta_table table, const char *wanted);
 
+#define FILES_MAX 64
+
+struct file_list {
+    char name[FILES_MAX][256];
+    unsigned count;
+};
+
+/* The segment files in a folder of the store, by name. */
+void list_files(const char *folder, struct file_list *ret);
+/* Of another store's directory into this one's. */
+void copy_file(const char *from_directory, const char *name);
+/* Copies the files of the open store, as a kill would leave them, to a new directory to go on in.
+ * The store itself stays open until close_original(). */
+void crash_copy(void);
+void close_original(void);
+
 #endif

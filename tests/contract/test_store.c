@@ -342,10 +342,12 @@ END_TEST
 
 static enum rc on_large(void *arg, struct slice key, struct slice value)
 {
+    size_t i = 0;
+
     (void)key;
-    *(bool *)arg = value.len == 1000003;
-    for (size_t i = 0; i < value.len; i++)
-        ck_assert_uint_eq(value.at[i], (uint8_t)(i * 13));
+    while (i < value.len && value.at[i] == (uint8_t)(i * 13))
+        i++;
+    *(bool *)arg = value.len == 1000003 && i == value.len;
     return RC_LIMIT;
 }
 

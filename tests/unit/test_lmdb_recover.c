@@ -2,7 +2,6 @@
 /* What a crash leaves and what opening makes of it. A copy of the files of an open store is what a
  * kill would leave; the tests cut and damage such copies. */
 #include <check.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <lmdb.h>
 #include <stdio.h>
@@ -16,90 +15,9 @@
 #include "storage/lmdb/scan.h"
 #include "tests/contract/store_fixture.h"
 
-#define PAGE      ((size_t)4096)
-#define COPY_ROOM ((size_t)1 << 16)
-#define FILES_MAX 64
+#define PAGE ((size_t)4096)
 
 /* ---- files ---- */
-
-struct file_list {
-    char name[FILES_MAX][256];
-    unsigned count;
-};
-
-static int by_name(const void *left, const void *right)
-{
-    return strcmp(left, right);
-}
-
-static void list_files(const char *folder, struct file_list *ret)
-{
-    char path[400];
-    DIR *dir;
-    struct dirent *entry;
-
-    (void)snprintf(path, sizeof(path), "%s/%s", directory, folder);
-    dir = opendir(path);
-    ck_assert_ptr_nonnull(dir);
-    ret->count = 0;
-    while ((entry = readdir(dir)) != NULL) {
-        if (strstr(entry->d_name, ".mdb") == NULL || strstr(entry->d_name, "-lock") != NULL)
-            continue;
-        ck_assert_uint_lt(ret->count, FILES_MAX);
-        (void)snprintf(ret->name[ret->count++], sizeof(ret->name[0]), "%s", entry->d_name);
-    }
-    (void)closedir(dir);
-    qsort(ret->name, ret->count, sizeof(ret->name[0]), by_name);
-}
-
-static void copy_file(const char *from_directory, const char *name)
-{
-    static uint8_t bytes[COPY_ROOM];
-    char from[600], to[600];
-    ssize_t len;
-    off_t at = 0;
-    int in, out;
-
-    (void)snprintf(from, sizeof(from), "%s/%s", from_directory, name);
-    (void)snprintf(to, sizeof(to), "%s/%s", directory, name);
-    in = open(from, O_RDONLY);
-    out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    ck_assert_int_ge(in, 0);
-    ck_assert_int_ge(out, 0);
-    while ((len = pread(in, bytes, sizeof(bytes), at)) > 0) {
-        ck_assert_int_eq(pwrite(out, bytes, (size_t)len, at), len);
-        at += len;
-    }
-    (void)close(in);
-    (void)close(out);
-}
-
-static char original[96];
-static struct store *original_store;
-
-/* Copies the open store's files to a new directory, which becomes the one under test. */
-static void crash_copy(void)
-{
-    struct file_list files;
-    char path[400];
-
-    list_files("seg", &files);
-    (void)snprintf(original, sizeof(original), "%s", directory);
-    original_store = store;
-    directory_make();
-    (void)snprintf(path, sizeof(path), "%s/seg", directory);
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    copy_file(original, "catalog.mdb");
-    for (unsigned i = 0; i < files.count; i++) {
-        (void)snprintf(path, sizeof(path), "seg/%s", files.name[i]);
-        copy_file(original, path);
-    }
-}
-
-static void close_original(void)
-{
-    store_close(&original_store);
-}
 
 static int open_segment(const char *name)
 {
@@ -486,11 +404,12 @@ START_TEST(a_segment_of_another_store_is_refused_and_not_removed)
 {
     struct file_list files;
     struct store *first;
+    char original[96];
 
     store_start(lmdb_store_open);
     put_many(3, 1000);
     first = store;
-    (void)snprintf(original, sizeof(original), "%s", directory);
+    memcpy(original, directory, sizeof(original));
     directory_make();
     store_start(lmdb_store_open);
     store_close(&store);
