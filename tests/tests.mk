@@ -8,4 +8,3 @@ EXTRA_DIST += dev .ci/run .clang-format .editorconfig README.md ARCHITECTURE.md 
 dist-hook:
 	(cd $(top_srcdir) && find tests examples -type f ! -name '*.py[co]' -print | tar -cf - -T -) | \
 		(cd $(distdir) && tar -xf -)
-EXTRA_DIST += %D%/crash/kill.py %D%/crash/load.py %D%/crash/test_kill.py

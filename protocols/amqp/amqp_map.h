@@ -58,7 +58,7 @@ struct amqp_outline {
     struct text rewritten;             /* owned: the properties that go on, when not `raw` */
     struct slice native;               /* borrows from `source` or `rewritten` */
     struct text address;               /* owned: canonical */
-    struct slice key;                  /* the record's key, borrows from `address`; none: null */
+    struct slice key;                  /* the record's: of `address` or `raw`; none: null */
     struct text headers;               /* owned: encoded record headers */
     uint32_t header_count;
     struct slice *keys; /* owned array: the routing key, then those of CC and BCC */
@@ -69,6 +69,7 @@ struct amqp_outline {
     unsigned value_room;
     uint64_t ttl_ms; /* of `expiration` */
     bool has_ttl;
+    bool is_null;  /* an empty body stands for a null value */
     bool is_whole; /* built without error, and good for a publish with the same source */
 };
 

@@ -5,8 +5,12 @@
  *   amqp.exchange      where it was published
  *   amqp.routing-key
  *   view headers       what the other protocols read, for each property that is there
- *   user headers       the entries of `headers`, in order, as text
+ *   user headers       the entries of `headers`, in order, as text; an array of scalars is as many
+ *                      headers of one name
  *   amqp.types         a type octet for each user header, when one is no string
+ *
+ * The headers in which amqp_map_deliver.c shows what AMQP has no property for ("x-kafka-key" and
+ * so on) are taken back: who republishes a message whole loses nothing of it.
  *
  * The check is a hash over all headers behind the first: while it agrees, nobody has changed what
  * the others see, and AMQP reads the block. Its seed is the store's own, so that a producer of
@@ -284,36 +288,131 @@ static void add_view(struct amqp_outline *o, struct core *core)
         add(o, AMQP_VIEW_CLUSTER_ID, p->cluster_id);
 }
 
-/* The entries of `headers` as text; BCC is nobody's business. */
+/* What amqp_map_deliver.c shows as a header, and what it was before. Taken where the property that
+ * it stands in for is absent. */
+static const struct stand_in {
+    const char *header;
+    const char *view;
+    enum amqp_type type;
+    enum amqp_property property; /* AMQP_PROPERTY_HEADERS: for none */
+} stand_ins[] = {
+    { AMQP_HEADER_CONTENT_TYPE, HEADER_CONTENT_TYPE, AMQP_TEXT, AMQP_PROPERTY_CONTENT_TYPE },
+    { AMQP_HEADER_ENCODING, HEADER_CONTENT_ENCODING, AMQP_TEXT, AMQP_PROPERTY_CONTENT_ENCODING },
+    { AMQP_HEADER_CORRELATION_ID, HEADER_CORRELATION_ID, AMQP_BYTES, AMQP_PROPERTY_CORRELATION_ID },
+    { AMQP_HEADER_FORMAT, HEADER_MQTT_FORMAT, AMQP_TEXT, AMQP_PROPERTY_HEADERS },
+};
+
+static bool take_stand_in(struct amqp_outline *o, struct slice name, const struct amqp_value *v)
+{
+    for (size_t i = 0; i < sizeof(stand_ins) / sizeof(stand_ins[0]); i++) {
+        const struct stand_in *row = &stand_ins[i];
+
+        if (v->type != row->type || !slice_equal_str(name, row->header))
+            continue;
+        if (row->property != AMQP_PROPERTY_HEADERS &&
+            (o->properties.flags & 0x8000u >> row->property) != 0)
+            return false;
+        add(o, row->view, v->bytes);
+        return true;
+    }
+    return false;
+}
+
+/* A response topic: the reply_to that stands for it says the same, unless it was too long. */
+static bool take_reply_topic(struct amqp_outline *o, const struct amqp_value *v)
+{
+    if (AMQP_HAS(&o->properties, REPLY_TO))
+        return slice_starts(o->properties.reply_to, SLICE(AMQP_REPLY_ADDRESS_PREFIX));
+    if (v->type != AMQP_TEXT || name_check(v->bytes) != RC_OK)
+        return false;
+    add(o, HEADER_REPLY_TO, v->bytes);
+    return true;
+}
+
+/* Whether an entry of `headers` is for nobody (BCC) or means something else than itself. */
+static bool take_special(struct amqp_outline *o, struct slice name, const struct amqp_value *v)
+{
+    if (slice_equal_str(name, "BCC"))
+        return true;
+    if (!slice_starts(name, SLICE("x-")))
+        return false;
+    if (slice_equal_str(name, AMQP_HEADER_KAFKA_NULL) && v->type == AMQP_BOOL && v->integer != 0) {
+        o->is_null = true;
+        return true;
+    }
+    /* A key that is text would be the tail of an address, which is the routing key's to say. */
+    if (slice_equal_str(name, AMQP_HEADER_KAFKA_KEY) && v->type == AMQP_BYTES &&
+        slice_is_none(o->key) && !message_key_is_text(v->bytes)) {
+        o->key = v->bytes;
+        return true;
+    }
+    if (slice_equal_str(name, AMQP_HEADER_REPLY_TOPIC))
+        return take_reply_topic(o, v);
+    return take_stand_in(o, name, v);
+}
+
+/* User headers in the making. */
+struct users {
+    struct amqp_outline *o;
+    struct text value;
+    struct text types;
+    bool is_plain; /* all are text */
+};
+
+static void add_user(struct users *u, struct slice name, struct amqp_value v)
+{
+    text_add_byte(&u->types, (uint8_t)v.type);
+    u->is_plain = u->is_plain && v.type == AMQP_TEXT;
+    text_clear(&u->value);
+    if (v.type != AMQP_TEXT && v.type != AMQP_BYTES && v.type != AMQP_VOID) {
+        amqp_value_text(&u->value, &v);
+        v.bytes = text_slice(&u->value);
+    }
+    message_add_header(&u->o->headers, &u->o->header_count, name,
+                       v.type == AMQP_VOID ? SLICE_NONE : v.bytes);
+    u->types.bad |= u->value.bad;
+}
+
+/* Others have repeated names where AMQP has an array; one of two scalars or more, that is, for of
+ * fewer they could not tell that it was an array. */
+static bool is_repetition(const struct amqp_value *v)
+{
+    struct rd r = rd_of(v->bytes);
+    struct amqp_value one;
+    size_t count = 0;
+
+    if (v->type != AMQP_ARRAY)
+        return false;
+    for (; amqp_array_next(&r, &one); count++) {
+        if (one.type == AMQP_ARRAY || one.type == AMQP_TABLE)
+            return false;
+    }
+    return count >= 2;
+}
+
+/* The entries of `headers` as text. */
 static enum rc add_user_headers(struct amqp_outline *o)
 {
-    struct text value = { 0 }, types = { 0 };
-    bool is_plain = true;
-    struct amqp_value v;
+    struct users u = { .o = o, .is_plain = true };
+    struct amqp_value v, one;
     struct slice name;
-    enum rc rc = RC_MEMORY;
+    enum rc rc;
 
     for (struct rd r = rd_of(o->properties.headers); amqp_table_next(&r, &name, &v);) {
-        if (slice_equal_str(name, "BCC"))
+        if (take_special(o, name, &v))
             continue;
-        text_add_byte(&types, (uint8_t)v.type);
-        is_plain = is_plain && v.type == AMQP_TEXT;
-        text_clear(&value);
-        if (v.type != AMQP_TEXT && v.type != AMQP_BYTES && v.type != AMQP_VOID) {
-            amqp_value_text(&value, &v);
-            v.bytes = text_slice(&value);
+        if (!is_repetition(&v)) {
+            add_user(&u, name, v);
+            continue;
         }
-        message_add_header(&o->headers, &o->header_count, name,
-                           v.type == AMQP_VOID ? SLICE_NONE : v.bytes);
-        if (value.bad)
-            goto out;
+        for (struct rd list = rd_of(v.bytes); amqp_array_next(&list, &one);)
+            add_user(&u, name, one);
     }
-    if (!is_plain)
-        add(o, HEADER_AMQP_TYPES, text_slice(&types));
-    rc = types.bad ? RC_MEMORY : RC_OK;
-out:
-    text_done(&value);
-    text_done(&types);
+    if (!u.is_plain)
+        add(o, HEADER_AMQP_TYPES, text_slice(&u.types));
+    rc = u.types.bad ? RC_MEMORY : RC_OK;
+    text_done(&u.value);
+    text_done(&u.types);
     return rc;
 }
 
@@ -383,6 +482,7 @@ enum rc amqp_outline_build(struct amqp_outline *o, struct core *core, const stru
 
     o->is_whole = false;
     o->has_ttl = false;
+    o->is_null = false;
     o->key_count = 0;
     o->value_count = 0;
     rc = keep_source(o, source->exchange, source->routing_key, source->properties);
@@ -405,7 +505,9 @@ struct message *amqp_outline_message(const struct amqp_outline *o, struct core *
     struct message_spec spec = {
         .address = text_slice(&o->address),
         .key = o->key,
-        .value = slice_is_none(body) ? SLICE("") : body,
+        .value = body.len == 0 && o->is_null ? SLICE_NONE
+                 : slice_is_none(body)       ? SLICE("")
+                                             : body,
         .headers = text_slice(&o->headers),
         .header_count = o->header_count,
         .timestamp_ms = core_wall_ms(core),
