@@ -3,13 +3,27 @@
 
 #include "tests/lib/suite.h"
 
+struct row {
+    const char *text;
+    enum rc rc;
+    uint64_t value;
+};
+
+static void check_rows(const struct row *rows, size_t count,
+                       enum rc (*read)(struct slice, uint64_t, uint64_t, uint64_t *))
+{
+    for (size_t i = 0; i < count; i++) {
+        uint64_t value = 0;
+        enum rc rc = read(slice_str(rows[i].text), 0, UINT64_MAX, &value);
+
+        ck_assert_msg(rc == rows[i].rc && value == rows[i].value, "\"%s\": %s", rows[i].text,
+                      rc_word(rc));
+    }
+}
+
 START_TEST(whole_numbers_are_read_and_nothing_else)
 {
-    static const struct {
-        const char *text;
-        enum rc rc;
-        uint64_t value;
-    } rows[] = {
+    static const struct row rows[] = {
         { "0", RC_OK, 0 },
         { "007", RC_OK, 7 },
         { "18446744073709551615", RC_OK, UINT64_MAX },
@@ -28,13 +42,7 @@ START_TEST(whole_numbers_are_read_and_nothing_else)
         { ":", RC_INVALID, 0 },
     };
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        uint64_t value = 0;
-        enum rc rc = number_u64(slice_str(rows[i].text), 0, UINT64_MAX, &value);
-
-        ck_assert_msg(rc == rows[i].rc && value == rows[i].value, "\"%s\": %s", rows[i].text,
-                      rc_word(rc));
-    }
+    check_rows(rows, COUNT_OF(rows), number_u64);
 }
 END_TEST
 
@@ -71,11 +79,7 @@ END_TEST
 
 START_TEST(sizes_take_a_unit)
 {
-    static const struct {
-        const char *text;
-        enum rc rc;
-        uint64_t value;
-    } rows[] = {
+    static const struct row rows[] = {
         { "0", RC_OK, 0 },
         { "12", RC_OK, 12 },
         { "1k", RC_OK, 1024 },
@@ -91,13 +95,7 @@ START_TEST(sizes_take_a_unit)
         { "-1k", RC_INVALID, 0 },
     };
 
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        uint64_t value = 0;
-        enum rc rc = number_bytes(slice_str(rows[i].text), 0, UINT64_MAX, &value);
-
-        ck_assert_msg(rc == rows[i].rc && value == rows[i].value, "\"%s\": %s", rows[i].text,
-                      rc_word(rc));
-    }
+    check_rows(rows, COUNT_OF(rows), number_bytes);
 }
 END_TEST
 
