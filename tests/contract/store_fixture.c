@@ -89,7 +89,7 @@ void store_start(store_open_fn *open)
     const struct store_events events = { on_durable, on_stall, on_wake, NULL, NULL };
 
     durable = 0;
-    wakes = 0;
+    __atomic_store_n(&wakes, 0, __ATOMIC_SEQ_CST);
     stalled = RC_OK;
     stall_reports = 0;
     ck_assert_int_eq(sem_init(&woken, 0, 0), 0);
