@@ -25,6 +25,10 @@ def free_port():
         return sock.getsockname()[1]
 
 
+def mosquitto_program():
+    return shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":/usr/sbin")
+
+
 class Mosquitto:
     """Stands in for tercet.Broker where a test needs no more than an MQTT listener."""
 
@@ -42,8 +46,7 @@ class Mosquitto:
             if self._data:
                 file.write("persistence true\npersistence_location %s/\n" % self._dir)
         with open(os.path.join(self._dir, "log"), "ab") as log:
-            self.process = subprocess.Popen([shutil.which("mosquitto", path=os.environ["PATH"] +
-                                                          ":/usr/sbin"), "-c", path],
+            self.process = subprocess.Popen([mosquitto_program(), "-c", path],
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + 10 * SCALE
         while time.monotonic() < deadline:

@@ -228,6 +228,7 @@ int main(void)
     SRunner *runner;
     int failed;
 
+    tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, every_return_code_has_a_row);
     tcase_add_test(tcase, every_row_holds_codes_that_its_packets_may_carry);
     tcase_add_test(tcase, ids_are_nonzero_distinct_and_wrap_past_those_under_way);
