@@ -32,7 +32,10 @@ libkafka_a_SOURCES = \
 	%D%/kafka_rules.c \
 	%D%/kafka_session.c %D%/kafka_session.h \
 	%D%/kafka_topic_config.c %D%/kafka_topic_config.h
+# So that one target alone can be made in a new tree.
+$(libkafkacodec_a_OBJECTS) $(libkafka_a_OBJECTS): %D%/kafka_messages.h
 if HAVE_CHECK
+$(test_kafka_codec_OBJECTS): %D%/kafka_messages.h
 check_PROGRAMS += test_kafka_codec
 test_kafka_codec_SOURCES = tests/unit/test_kafka_codec.c
 test_kafka_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -51,6 +54,7 @@ TESTS += test_kafka_topic_config
 endif
 EXTRA_DIST += tests/unit/kafka_vectors.txt tests/unit/kafka_vectors.py
 if FUZZ
+$(fuzz_kafka_codec_OBJECTS): %D%/kafka_messages.h
 noinst_PROGRAMS += fuzz_kafka_codec
 fuzz_kafka_codec_SOURCES = tests/fuzz/fuzz_kafka_codec.c
 fuzz_kafka_codec_LDADD = libkafkacodec.a libbase.a $(XXHASH_LIBS)
