@@ -34,6 +34,8 @@ libkafka_a_SOURCES = \
 	%D%/kafka_topic_config.c %D%/kafka_topic_config.h
 # So that one target alone can be made in a new tree.
 $(libkafkacodec_a_OBJECTS) $(libkafka_a_OBJECTS): %D%/kafka_messages.h
+KAFKA_RIG = tests/lib/kafka_rig.c tests/lib/kafka_rig.h
+KAFKA_RIG_LIBS = libkafka.a libkafkacodec.a $(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)
 if HAVE_CHECK
 $(test_kafka_codec_OBJECTS): %D%/kafka_messages.h
 check_PROGRAMS += test_kafka_codec
@@ -41,6 +43,12 @@ test_kafka_codec_SOURCES = tests/unit/test_kafka_codec.c
 test_kafka_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_kafka_codec_LDADD = libkafkacodec.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
 TESTS += test_kafka_codec
+$(test_kafka_session_OBJECTS): %D%/kafka_messages.h
+check_PROGRAMS += test_kafka_session
+test_kafka_session_SOURCES = tests/unit/test_kafka_session.c $(KAFKA_RIG)
+test_kafka_session_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_kafka_session_LDADD = $(KAFKA_RIG_LIBS) $(CHECK_LIBS)
+TESTS += test_kafka_session
 check_PROGRAMS += test_kafka_errors
 test_kafka_errors_SOURCES = tests/unit/test_kafka_errors.c
 test_kafka_errors_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
@@ -59,4 +67,9 @@ noinst_PROGRAMS += fuzz_kafka_codec
 fuzz_kafka_codec_SOURCES = tests/fuzz/fuzz_kafka_codec.c
 fuzz_kafka_codec_LDADD = libkafkacodec.a libbase.a $(XXHASH_LIBS)
 fuzz_kafka_codec_LDFLAGS = $(FUZZ_LDFLAGS)
+$(fuzz_kafka_session_OBJECTS): %D%/kafka_messages.h
+noinst_PROGRAMS += fuzz_kafka_session
+fuzz_kafka_session_SOURCES = tests/fuzz/fuzz_kafka_session.c $(KAFKA_RIG)
+fuzz_kafka_session_LDADD = $(KAFKA_RIG_LIBS)
+fuzz_kafka_session_LDFLAGS = $(FUZZ_LDFLAGS)
 endif
