@@ -160,7 +160,7 @@ static void on_all_gone(void *arg)
 static void on_end_signal(void *arg)
 {
     struct broker *b = arg;
-    uint64_t grace_ms = b->settings->shutdown_grace_ms;
+    uint64_t grace_ms = b->shutdown_grace_ms;
 
     if (b->is_ending) {
         loop_stop(b->loop);
@@ -174,17 +174,24 @@ static void on_end_signal(void *arg)
     net_shutdown(b->loop, (unsigned)grace_ms, on_all_gone, b);
 }
 
+static void on_hangup(void *arg)
+{
+    struct broker *b = arg;
+
+    if (b->on_reload == NULL)
+        on_end_signal(b);
+    else if (!b->is_ending)
+        b->on_reload(b->reload_arg);
+}
+
 static enum rc watch_signals(struct broker *b, struct text *why)
 {
-    static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
-
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-        if (loop_on_signal(b->loop, signals[i], on_end_signal, b) != RC_OK) {
-            text_format(why, "signals cannot be watched");
-            return RC_SYSTEM;
-        }
-    }
-    return RC_OK;
+    if (loop_on_signal(b->loop, SIGTERM, on_end_signal, b) == RC_OK &&
+        loop_on_signal(b->loop, SIGINT, on_end_signal, b) == RC_OK &&
+        loop_on_signal(b->loop, SIGHUP, on_hangup, b) == RC_OK)
+        return RC_OK;
+    text_format(why, "signals cannot be watched");
+    return RC_SYSTEM;
 }
 
 /* ---- start and stop ---- */
@@ -195,6 +202,7 @@ enum rc broker_start(const struct settings *settings, struct broker **ret, struc
     enum rc rc, stop_rc;
 
     b->settings = settings;
+    b->shutdown_grace_ms = settings->shutdown_grace_ms;
     b->wake_call = (struct loop_call){ .call = poll_core, .arg = b };
     rc = loop_new(&b->loop);
     if (rc != RC_OK) {
@@ -221,6 +229,49 @@ enum rc broker_start(const struct settings *settings, struct broker **ret, struc
 out:
     stop_rc = broker_stop(&b);
     return rc != RC_OK ? rc : stop_rc;
+}
+
+void broker_on_reload(struct broker *broker, void (*on_reload)(void *arg), void *arg)
+{
+    broker->on_reload = on_reload;
+    broker->reload_arg = arg;
+}
+
+/* New connections get the new certificate; those that are open keep the one they have. */
+static enum rc renew_tls(struct broker *b, const struct listener_settings *l, struct text *why)
+{
+    struct tls *fresh = NULL;
+    enum rc rc;
+
+    for (unsigned i = 0; i < b->tls_count; i++) {
+        if (strcmp(b->tls[i].listener, l->name) != 0)
+            continue;
+        rc = boot_make_tls(l, &fresh, why);
+        if (rc != RC_OK)
+            return rc;
+        for (unsigned j = 0; j < b->listener_count; j++)
+            if (strcmp(listener_name(b->listeners[j]), l->name) == 0 &&
+                listener_is_tls(b->listeners[j]))
+                listener_set_tls(b->listeners[j], fresh);
+        tls_free(&b->tls[i].tls);
+        b->tls[i].tls = fresh;
+    }
+    return RC_OK;
+}
+
+enum rc broker_reload(struct broker *broker, const struct settings *fresh, struct text *why)
+{
+    enum rc rc = RC_OK;
+
+    log_set_threshold((enum log_level)fresh->log_level);
+    broker->shutdown_grace_ms = fresh->shutdown_grace_ms;
+    LIST_EACH (k, &fresh->listeners) {
+        const struct listener_settings *l = CONTAINER_OF(k, struct listener_settings, link);
+
+        if (l->tls && rc == RC_OK)
+            rc = renew_tls(broker, l, why);
+    }
+    return rc;
 }
 
 void broker_run(struct broker *broker)
@@ -267,7 +318,7 @@ enum rc broker_stop(struct broker **broker)
         store_close(&b->store);
     timer_done(&b->deadline);
     for (unsigned i = 0; i < b->tls_count; i++)
-        tls_free(&b->tls[i]);
+        tls_free(&b->tls[i].tls);
     loop_free(&b->loop);
     mem_free(b->place);
     MEM_FREE(*broker);

@@ -29,8 +29,14 @@ struct broker {
     char *place;                        /* the store's directory; NULL: in memory */
     struct listener *listeners[BROKER_LISTENERS_MAX];
     unsigned listener_count;
-    struct tls *tls[LISTENERS_MAX];
+    struct {
+        const char *listener; /* name of the section; borrowed from settings */
+        struct tls *tls;      /* owned */
+    } tls[LISTENERS_MAX];
     unsigned tls_count;
+    uint64_t shutdown_grace_ms;
+    void (*on_reload)(void *arg); /* NULL: SIGHUP ends the broker like the others */
+    void *reload_arg;
     struct timer deadline;
     uint64_t deadline_ns; /* what `deadline` is set to; 0: unknown */
     struct loop_call wake_call;
@@ -40,6 +46,8 @@ struct broker {
 
 /* RC_REFUSED: a listener could be reached from other machines, and nobody said that it may. */
 enum rc boot_check_exposure(const struct settings *settings, struct text *why);
+/* The context of a section with tls = yes. `why` says what is wrong. */
+enum rc boot_make_tls(const struct listener_settings *l, struct tls **ret, struct text *why);
 /* Opens all listeners, or says why one could not be. */
 enum rc boot_listen(struct broker *b, struct text *why);
 

@@ -157,8 +157,7 @@ static enum rc listen_on_loopback(struct broker *b, unsigned i, struct text *why
     return rc;
 }
 
-static enum rc load_tls(struct broker *b, const struct listener_settings *l, struct tls **ret,
-                        struct text *why)
+enum rc boot_make_tls(const struct listener_settings *l, struct tls **ret, struct text *why)
 {
     struct tls_config config = { .certificate_file = l->certificate,
                                  .key_file = l->key,
@@ -166,12 +165,21 @@ static enum rc load_tls(struct broker *b, const struct listener_settings *l, str
                                  .is_client_certificate_required = l->require_client_certificate };
     enum rc rc = tls_new(&config, ret);
 
-    if (rc != RC_OK) {
+    if (rc != RC_OK)
         text_format(why, "listener %s: its certificate and key cannot be used (the log says why)",
                     l->name);
+    return rc;
+}
+
+static enum rc load_tls(struct broker *b, const struct listener_settings *l, struct tls **ret,
+                        struct text *why)
+{
+    enum rc rc = boot_make_tls(l, ret, why);
+
+    if (rc != RC_OK)
         return rc;
-    }
-    b->tls[b->tls_count++] = *ret;
+    b->tls[b->tls_count].listener = l->name;
+    b->tls[b->tls_count++].tls = *ret;
     return RC_OK;
 }
 

@@ -2,6 +2,7 @@
 /* tercetd: reads what it is told, starts the broker, runs it, stops it. */
 #include <malloc.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -101,8 +102,37 @@ static enum rc announce(const struct settings *s, const struct broker *broker, s
     return RC_OK;
 }
 
-static int serve(const struct settings *s)
+/* ---- a new reading of the configuration ---- */
+
+struct running {
+    struct broker *broker; /* borrowed */
+    int argc;
+    const char *const *argv;
+};
+
+static void on_reload(void *arg)
 {
+    const struct running *r = arg;
+    struct settings fresh;
+    struct text why = { 0 };
+    enum rc rc = settings_read(&fresh, r->argc, r->argv, &why);
+
+    if (rc == RC_OK)
+        rc = broker_reload(r->broker, &fresh, &why);
+    if (rc == RC_OK)
+        log_event(LOG_NOTICE, "broker.reloaded", "config=%s",
+                  log_quote(fresh.config, strlen(fresh.config)));
+    else
+        log_event(LOG_ERROR, "broker.reload-failed", "why=%s", log_quote(why.at, why.len));
+    settings_done(&fresh);
+    text_done(&why);
+}
+
+/* ---- running ---- */
+
+static int serve(const struct settings *s, int argc, const char *const argv[])
+{
+    struct running running = { .argc = argc, .argv = argv };
     struct broker *broker = NULL;
     struct text out = { 0 };
     enum rc rc = broker_start(s, &broker, &out);
@@ -110,10 +140,14 @@ static int serve(const struct settings *s)
 
     if (rc == RC_OK)
         rc = announce(s, broker, &out);
-    if (rc == RC_OK)
+    if (rc == RC_OK) {
+        running.broker = broker;
+        if (s->config != NULL)
+            broker_on_reload(broker, on_reload, &running);
         broker_run(broker);
-    else
+    } else {
         complain(&out);
+    }
     stop_rc = broker_stop(&broker);
     if (stop_rc != RC_OK) {
         log_event(LOG_ERROR, "broker.stopped", "why=\"not everything could be written\" rc=%s",
@@ -130,6 +164,7 @@ static int serve(const struct settings *s)
 
 int main(int argc, char *argv[])
 {
+    const char *const *line = (const char *const *)argv;
     struct settings settings;
     struct text out = { 0 };
     int status = STATUS_OK;
@@ -139,12 +174,12 @@ int main(int argc, char *argv[])
         (void)fprintf(stderr, "tercetd: TERCET_FAULT is not of the form name:n[:once|:kill]\n");
         return STATUS_USAGE;
     }
-    if (settings_read(&settings, argc, (const char *const *)argv, &out) != RC_OK) {
+    if (settings_read(&settings, argc, line, &out) != RC_OK) {
         say(stderr, &out);
         status = STATUS_USAGE;
     } else if (!print_and_end(&settings, &out)) {
         log_set_threshold((enum log_level)settings.log_level);
-        status = serve(&settings);
+        status = serve(&settings, argc, line);
     }
     settings_done(&settings);
     text_done(&out);

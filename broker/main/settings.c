@@ -13,6 +13,7 @@
 #define FILE_ONLY OPTION_IN_FILE
 #define LINE_ONLY OPTION_ON_LINE
 #define BOTH      (OPTION_IN_FILE | OPTION_ON_LINE)
+#define RELOAD    OPTION_RELOAD
 
 #define PATH_MAX_BYTES 4000
 #define NAME_MAX_BYTES 64
@@ -49,7 +50,7 @@ static const struct option head_options[] = {
       "Written whole, as JSON with process id and listeners, when every listener accepts." },
     { "quiet", OPTION_SWITCH, "no", 0, 0, NULL, BOTH, AT(quiet), NULL,
       "Do not print at the start what is listened on and what to try." },
-    { "log_level", OPTION_CHOICE, "info", 0, 0, log_levels, BOTH, AT(log_level), "LEVEL",
+    { "log_level", OPTION_CHOICE, "info", 0, 0, log_levels, BOTH | RELOAD, AT(log_level), "LEVEL",
       "The least grave events that are logged, on standard error: error, warning, notice, info or "
       "debug." },
     { "allow_anonymous_remote", OPTION_SWITCH, "no", 0, 0, NULL, BOTH, AT(allow_anonymous_remote),
@@ -58,7 +59,7 @@ static const struct option head_options[] = {
       "it may do everything." },
     { "max_connections", OPTION_NUMBER, "10000", 1, 1000000, NULL, FILE_ONLY, AT(max_connections),
       "N", "Connections that each loopback listener takes at a time." },
-    { "shutdown_grace", OPTION_TIME, "3s", 0, 3600 * SECOND_MS, NULL, FILE_ONLY,
+    { "shutdown_grace", OPTION_TIME, "3s", 0, 3600 * SECOND_MS, NULL, FILE_ONLY | RELOAD,
       AT(shutdown_grace_ms), "TIME",
       "How long clients that do not say goodbye may hold up a stop." },
 
@@ -134,13 +135,14 @@ static const struct option listener_options[] = {
       "The port, 0 for any free one; by default the protocol's own, with TLS or without." },
     { "tls", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(tls), NULL,
       "Speak TLS, 1.2 or newer; certificate and key must then be given." },
-    { "certificate", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY, AT(certificate), "FILE",
+    { "certificate", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
+      AT(certificate), "FILE",
       "The certificate and the chain that leads to its authority, in PEM." },
-    { "key", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY, AT(key), "FILE",
+    { "key", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(key), "FILE",
       "The certificate's private key, in PEM." },
-    { "client_ca", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY, AT(client_ca), "FILE",
-      "Ask clients for certificates, and trust those of these authorities, in PEM." },
-    { "require_client_certificate", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY,
+    { "client_ca", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(client_ca),
+      "FILE", "Ask clients for certificates, and trust those of these authorities, in PEM." },
+    { "require_client_certificate", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY | RELOAD,
       AT(require_client_certificate), NULL, "Turn clients away that show no certificate." },
     { "max_connections", OPTION_NUMBER, "10000", 1, 1000000, NULL, FILE_ONLY, AT(max_connections),
       "N", "Connections that it takes at a time." },

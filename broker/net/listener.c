@@ -322,6 +322,17 @@ void listener_lost(struct listener *listener)
     shutdown_look(loop);
 }
 
+void listener_set_tls(struct listener *listener, struct tls *tls)
+{
+    ASSERT(listener->config.tls != NULL && tls != NULL);
+    listener->config.tls = tls;
+}
+
+const char *listener_name(const struct listener *listener)
+{
+    return listener->config.name;
+}
+
 const char *listener_address(const struct listener *listener)
 {
     return listener->config.address;

@@ -30,6 +30,9 @@ MUST_CHECK enum rc listener_open(struct loop *loop, const struct listener_config
                                  struct listener **ret);
 /* Stops accepting; its connections stay. */
 void listener_close(struct listener **listener);
+/* Connections accepted from now on use `tls` (taken up by a reload); both sides keep being TLS. */
+void listener_set_tls(struct listener *listener, struct tls *tls);
+const char *listener_name(const struct listener *listener);
 const char *listener_address(const struct listener *listener);
 uint16_t listener_port(const struct listener *listener);
 bool listener_is_tls(const struct listener *listener);

@@ -666,7 +666,7 @@ END_TEST
 START_TEST(a_unix_listener_takes_over_a_stale_socket_but_not_a_live_one_or_a_file)
 {
     char dir[] = "/tmp/tercet-conn-XXXXXX";
-    char address[64];
+    char address[128];
     struct sockaddr_un to = { .sun_family = AF_UNIX };
     struct listener_config config = { .name = "u", .address = address, .protocol = &fx_protocol };
     struct listener *second = NULL;

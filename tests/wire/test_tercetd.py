@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -10,7 +11,7 @@ import subprocess
 import tempfile
 import unittest
 
-from tercet import SCALE, TOP, Broker, program, read_exactly
+from tercet import SCALE, TOP, Broker, need_program, program, read_exactly, wait_for
 
 PEM = os.path.join(TOP, "tests", "lib", "localhost.pem")
 SECONDS = 20 * SCALE
@@ -279,6 +280,67 @@ class End(unittest.TestCase):
                 with b.connect("mqtt") as sock:
                     self.assertTrue(answer_of("mqtt", sock))
             self.assertEqual(b.open_files(), before)
+
+
+class Reload(unittest.TestCase):
+
+    CONFIG = ("log_level = %s\n[listener s]\nprotocol = mqtt\naddress = 127.0.0.1\nport = 0\n"
+              "tls = yes\ncertificate = %s\nkey = %s\n")
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.pem = os.path.join(self.folder.name, "pem")
+        shutil.copy(PEM, self.pem)
+        self.broker = Broker(config=self.CONFIG % ("notice", self.pem, self.pem))
+        self.broker.__enter__()
+        self.addCleanup(lambda: self.broker.__exit__(None, None, None))
+        self.path = os.path.join(os.path.dirname(self.broker.log_path), "tercet.conf")
+
+    def reload(self, content, word):
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write(content)
+        before = len(self.broker.log())
+        self.broker.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: word in self.broker.log()[before:], what=word)
+
+    def certificate(self):
+        with socket.create_connection(self.broker.address("mqtt", tls=True), SECONDS) as plain:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            with context.wrap_socket(plain) as sock:
+                return sock.getpeercert(True)
+
+    def test_the_log_level_changes(self):
+        with self.broker.connect("mqtt") as sock:
+            self.assertTrue(answer_of("mqtt", sock))
+        self.assertNotIn("mqtt.connected", self.broker.log())
+        self.reload(self.CONFIG % ("debug", self.pem, self.pem), "broker.reloaded")
+        with self.broker.connect("mqtt") as sock:
+            self.assertTrue(answer_of("mqtt", sock))
+        wait_for(lambda: "mqtt.connected" in self.broker.log(), what="the log of a connection")
+
+    @need_program("openssl")
+    def test_new_connections_get_the_new_certificate_and_old_ones_stay(self):
+        with socket.create_connection(self.broker.address("mqtt", tls=True), SECONDS) as plain, \
+                ssl.create_default_context(cafile=PEM).wrap_socket(
+                    plain, server_hostname="localhost") as old:
+            before = self.certificate()
+            key, certificate = self.pem + ".key", self.pem + ".cert"
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                            "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=new",
+                            "-keyout", key, "-out", certificate], check=True, capture_output=True)
+            self.reload(self.CONFIG % ("notice", certificate, key), "broker.reloaded")
+            self.assertNotEqual(self.certificate(), before)
+            self.assertTrue(answer_of("mqtt", old))
+
+    def test_a_mistake_changes_nothing_and_is_told(self):
+        before = self.certificate()
+        self.reload("log_level = loud\n", "broker.reload-failed")
+        self.assertIn("expected one of", self.broker.log())
+        self.reload(self.CONFIG % ("notice", "/nowhere", self.pem), "broker.reload-failed")
+        self.assertEqual(self.certificate(), before)
 
 
 class Tls(unittest.TestCase):
