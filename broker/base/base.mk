@@ -38,7 +38,9 @@ BASE_TESTS = test_wire \
 	test_block \
 	test_log \
 	test_counters \
-	test_thread
+	test_thread \
+	test_heap \
+	test_ring
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
 test_wire_SOURCES = tests/unit/test_wire.c
@@ -83,4 +85,10 @@ test_counters_LDADD = $(BASE_TEST_LIBS)
 test_thread_SOURCES = tests/unit/test_thread.c
 test_thread_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_thread_LDADD = $(BASE_TEST_LIBS)
+test_heap_SOURCES = tests/unit/test_heap.c
+test_heap_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_heap_LDADD = $(BASE_TEST_LIBS)
+test_ring_SOURCES = tests/unit/test_ring.c
+test_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_ring_LDADD = $(BASE_TEST_LIBS)
 endif

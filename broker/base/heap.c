@@ -63,10 +63,11 @@ void heap_add(struct heap *h, struct heap_node *node, uint64_t key)
 void heap_remove(struct heap *h, struct heap_node *node)
 {
     size_t place = node->place;
-    struct heap_node *last = h->nodes[h->count];
+    struct heap_node *last;
 
     ASSERT(place != 0 && place <= h->count);
     ASSERT(h->nodes[place] == node);
+    last = h->nodes[h->count];
     node->place = 0;
     h->count--;
     if (last == node)
