@@ -71,8 +71,9 @@ class ClientCase(BrokerCase):
 
     def start_program(self, *line, stdin=None):
         """Starts a program; it is killed when the test ends and it still runs."""
+        # Unbuffered: what a test has not read by lines, communicate() must still find.
         process = subprocess.Popen([str(word) for word in line], stdin=stdin or subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         self.addCleanup(self._end, process)
         return process
 
