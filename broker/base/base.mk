@@ -92,3 +92,10 @@ test_ring_SOURCES = tests/unit/test_ring.c
 test_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_ring_LDADD = $(BASE_TEST_LIBS)
 endif
+
+if FUZZ
+noinst_PROGRAMS += fuzz_options
+fuzz_options_SOURCES = tests/fuzz/fuzz_options.c
+fuzz_options_LDADD = $(BASE_LIBS)
+fuzz_options_LDFLAGS = $(FUZZ_LDFLAGS)
+endif
