@@ -53,9 +53,16 @@ test_lmdb_faults_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_lmdb_faults_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_lmdb_faults
 check_PROGRAMS += store_kill
-store_kill_SOURCES = tests/crash/store_kill.c
+store_kill_SOURCES = tests/crash/store_kill.c tests/crash/store_load.c tests/crash/store_load.h
 store_kill_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)
 TESTS += store_kill
+if !SANITIZE
+# It stands where the sanitizers stand: between the program and the C library.
+check_PROGRAMS += store_power
+store_power_SOURCES = tests/crash/store_power.c tests/crash/store_load.c tests/crash/store_load.h
+store_power_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) -ldl
+TESTS += store_power
+endif
 check_PROGRAMS += bench_store
 bench_store_SOURCES = tests/bench/bench_store.c
 bench_store_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)

@@ -202,7 +202,9 @@ static void raw_prepare(const char *directory)
 
 int main(int argc, char **argv)
 {
-    const struct store_events events = { on_durable, on_stall, on_wake, NULL, NULL };
+    const struct store_events events = { .on_durable = on_durable,
+                                         .on_stall = on_stall,
+                                         .wake = on_wake };
     struct store_config config = STORE_CONFIG_DEFAULT;
     uint64_t ms = 300;
     char path[256];

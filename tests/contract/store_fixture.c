@@ -72,6 +72,7 @@ void directory_make(void)
 
 void store_fixture_setup(void)
 {
+    ck_assert_int_eq(sem_init(&woken, 0, 0), 0); /* once: more than one store may post */
     directory_make();
     store_config = (struct store_config)STORE_CONFIG_DEFAULT;
     store_config.segment_first_bytes = store_config.segment_max_bytes = (uint64_t)1 << 20;
@@ -86,13 +87,14 @@ void store_fixture_teardown(void)
 
 void store_start(store_open_fn *open)
 {
-    const struct store_events events = { on_durable, on_stall, on_wake, NULL, NULL };
+    const struct store_events events = { .on_durable = on_durable,
+                                         .on_stall = on_stall,
+                                         .wake = on_wake };
 
     durable = 0;
     __atomic_store_n(&wakes, 0, __ATOMIC_SEQ_CST);
     stalled = RC_OK;
     stall_reports = 0;
-    ck_assert_int_eq(sem_init(&woken, 0, 0), 0);
     store_config.directory = directory;
     ck_assert_int_eq(open(&store_config, &store), RC_OK);
     store_set_events(store, &events);
