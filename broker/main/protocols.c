@@ -15,6 +15,25 @@ static void *share_core(struct core *core, struct loop *loop, const struct setti
     return core;
 }
 
+static void *start_mqtt(struct core *core, struct loop *loop, const struct settings *settings)
+{
+    struct mqtt_config config = MQTT_CONFIG_DEFAULT;
+
+    (void)loop;
+    config.max_keep_alive_s = (uint16_t)(settings->mqtt_max_keep_alive_ms / 1000);
+    config.max_session_expiry_s = (uint32_t)(settings->mqtt_max_session_expiry_ms / 1000);
+    config.receive_maximum = (uint16_t)settings->mqtt_receive_maximum;
+    config.max_packet_bytes = (uint32_t)settings->mqtt_max_packet_bytes;
+    return mqtt_server_new(core, &config);
+}
+
+static void stop_mqtt(void *context)
+{
+    struct mqtt_server *server = context;
+
+    mqtt_server_free(&server);
+}
+
 static void *start_kafka(struct core *core, struct loop *loop, const struct settings *settings)
 {
     struct kafka_config config = KAFKA_CONFIG_DEFAULT;
@@ -36,7 +55,7 @@ static void stop_kafka(void *context)
 }
 
 const struct protocol_row protocols[SETTINGS_PROTOCOLS] = {
-    { &mqtt_protocol, share_core, NULL },
+    { &mqtt_protocol, start_mqtt, stop_mqtt },
     { &amqp_protocol, share_core, NULL },
     { &kafka_protocol, start_kafka, stop_kafka },
 };

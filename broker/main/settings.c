@@ -79,6 +79,20 @@ static const struct option head_options[] = {
     { "mqtt_dots", OPTION_CHOICE, "exact", 0, 0, dots, FILE_ONLY, AT(mqtt_dots), "WAY",
       "How MQTT topics and AMQP routing keys become each other: exact keeps every name apart, "
       "rabbitmq swaps dots and slashes as RabbitMQ does." },
+    { "mqtt_max_keep_alive", OPTION_TIME, "0", 0, 65535 * SECOND_MS, NULL, FILE_ONLY,
+      AT(mqtt_max_keep_alive_ms), "TIME",
+      "The longest keep alive of an MQTT client, in whole seconds; a longer one, or none, is cut "
+      "to "
+      "it. 0 sets no limit." },
+    { "mqtt_max_session_expiry", OPTION_TIME, "0", 0, YEARS_MS, NULL, FILE_ONLY,
+      AT(mqtt_max_session_expiry_ms), "TIME",
+      "How long an MQTT session may outlive its connection at most, in whole seconds; 0 sets no "
+      "limit." },
+    { "mqtt_receive_maximum", OPTION_NUMBER, "1024", 1, 65535, NULL, FILE_ONLY,
+      AT(mqtt_receive_maximum), "N",
+      "Messages of QoS 1 and 2 that an MQTT 5 client may have under way to the broker." },
+    { "mqtt_max_packet", OPTION_BYTES, "128m", KIB, 128 * MIB, NULL, FILE_ONLY,
+      AT(mqtt_max_packet_bytes), "BYTES", "The largest packet taken from an MQTT client." },
 
     { "cache", OPTION_BYTES, "64m", MIB, 64 * GIB, NULL, FILE_ONLY, AT(cache_bytes), "BYTES",
       "Memory for the newest records, from which consumers that keep up are served." },

@@ -48,6 +48,10 @@ struct settings {
     uint64_t retention_bytes;
     uint64_t consumed_retention_ms;
     unsigned mqtt_dots;
+    uint64_t mqtt_max_keep_alive_ms;
+    uint64_t mqtt_max_session_expiry_ms;
+    uint64_t mqtt_receive_maximum;
+    uint64_t mqtt_max_packet_bytes;
 
     uint64_t cache_bytes;
     uint64_t segment_first_bytes;

@@ -51,13 +51,15 @@ struct mqtt_alias {
 
 struct mqtt_session {
     uint32_t magic;
-    uint8_t state;        /* enum mqtt_state */
-    uint8_t version;      /* 0 until CONNECT told it */
-    uint8_t end_reason;   /* reason code for the DISCONNECT, when a handler knows better; or 0 */
-    bool is_bridge;       /* its subscriptions do not echo, and keep the retain flag */
-    bool is_durable;      /* the session outlives the connection */
-    bool is_starved;      /* on_session_delivery said RC_AGAIN */
-    bool has_credit;      /* something was settled: tell core when the input is done with */
+    uint8_t state;          /* enum mqtt_state */
+    uint8_t version;        /* 0 until CONNECT told it */
+    uint8_t end_reason;     /* reason code for the DISCONNECT, when a handler knows better; or 0 */
+    bool is_bridge;         /* its subscriptions do not echo, and keep the retain flag */
+    bool is_durable;        /* the session outlives the connection */
+    bool is_starved;        /* on_session_delivery said RC_AGAIN */
+    bool has_credit;        /* something was settled: tell core when the input is done with */
+    bool is_keep_alive_cut; /* by the operator's limit, as CONNACK tells */
+    bool is_expiry_cut;
     bool is_goodbye;      /* the client sent DISCONNECT: no will */
     bool is_expecting;    /* conn_expect() was called */
     bool no_problem_info; /* the client wants no reason strings */
@@ -70,9 +72,10 @@ struct mqtt_session {
     uint32_t open_inbound; /* QoS > 0 messages of the client that are not done with */
     uint32_t packet_max;   /* of the client */
     uint64_t expiry_ms;
-    struct core *core;          /* borrowed from the listener */
-    struct conn *conn;          /* borrowed until on_closed */
-    struct client *client;      /* owned */
+    const struct mqtt_server *server; /* borrowed from the listener */
+    struct core *core;                /* borrowed from the server */
+    struct conn *conn;                /* borrowed until on_closed */
+    struct client *client;            /* owned */
     struct session *session;    /* owned attachment; NULL before CONNECT and after a takeover */
     struct mqtt_alias *aliases; /* owned; MQTT_ALIAS_MAX of them, or NULL */
     struct mqtt_inflight inflight;

@@ -7,10 +7,6 @@
 #define MQTT_CONNECT_MAX_BYTES (64u << 10)
 /* A connection that does not say who it is holds a socket for nothing. */
 #define MQTT_CONNECT_TIMEOUT_MS 10000u
-/* The largest packet taken, told in CONNACK: core's largest message. */
-#define MQTT_PACKET_MAX_BYTES (128u << 20)
-/* Messages of a client under way to us, told in CONNACK: enough to fill one commit window. */
-#define MQTT_RECEIVE_MAX 1024u
 /* Aliases of a client, told in CONNACK: each holds a topic in our memory. */
 #define MQTT_ALIAS_MAX 10u
 /* Messages under way to one client of 3.1 and 3.1.1, which cannot say what it takes. */

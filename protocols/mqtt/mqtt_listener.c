@@ -1,10 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/mqtt/mqtt_listener.h"
 
-#include "protocols/mqtt/mqtt_session.h"
+#include "broker/base/mem.h"
 
 #define MQTT_PORT     1883
 #define MQTT_TLS_PORT 8883
+
+struct mqtt_server *mqtt_server_new(struct core *core, const struct mqtt_config *config)
+{
+    struct mqtt_server *server = mem_new(struct mqtt_server);
+
+    *server = (struct mqtt_server){ core, *config };
+    return server;
+}
+
+void mqtt_server_free(struct mqtt_server **server)
+{
+    MEM_FREE(*server);
+}
 
 static enum rc on_open(void *context, struct conn *conn, void **ret_session)
 {

@@ -48,6 +48,24 @@ static enum rc check(struct mqtt_session *s, const struct mqtt_connect *c)
     return RC_OK;
 }
 
+/* What the operator limits: 5.0 is told so in CONNACK, older clients are held to it all the same.
+ */
+static void cut_to_limits(struct mqtt_session *s)
+{
+    const struct mqtt_config *config = &s->server->config;
+    uint64_t max_expiry_ms = (uint64_t)config->max_session_expiry_s * 1000;
+
+    if (config->max_keep_alive_s > 0 &&
+        (s->keep_alive_s == 0 || s->keep_alive_s > config->max_keep_alive_s)) {
+        s->keep_alive_s = config->max_keep_alive_s;
+        s->is_keep_alive_cut = true;
+    }
+    if (max_expiry_ms > 0 && s->expiry_ms > max_expiry_ms) {
+        s->expiry_ms = max_expiry_ms;
+        s->is_expiry_cut = true;
+    }
+}
+
 /* What the client asked for, and the session keeps to. */
 static void adopt(struct mqtt_session *s, const struct mqtt_connect *c)
 {
@@ -56,6 +74,7 @@ static void adopt(struct mqtt_session *s, const struct mqtt_connect *c)
     s->is_bridge = c->is_bridge;
     s->keep_alive_s = c->keep_alive_s;
     s->expiry_ms = connect_expiry_ms(c);
+    cut_to_limits(s);
     s->is_durable = s->expiry_ms > 0;
     s->receive_max = c->version < MQTT_V5 ? MQTT_WINDOW_3 : UINT16_MAX;
     if (mqtt_has(p, MQTT_RECEIVE_MAXIMUM))
@@ -118,14 +137,22 @@ static bool send_connack(struct mqtt_session *s, bool is_present, struct slice a
     uint8_t at[128];
     struct wr w = wr_of(at, sizeof(at));
 
-    p->receive_maximum = MQTT_RECEIVE_MAX;
+    p->receive_maximum = s->server->config.receive_maximum;
     p->topic_alias_maximum = MQTT_ALIAS_MAX;
-    p->maximum_packet_size = MQTT_PACKET_MAX_BYTES;
+    p->maximum_packet_size = s->server->config.max_packet_bytes;
     p->shared_available = 0;
     mqtt_set(p, MQTT_RECEIVE_MAXIMUM);
     mqtt_set(p, MQTT_TOPIC_ALIAS_MAXIMUM);
     mqtt_set(p, MQTT_MAXIMUM_PACKET_SIZE);
     mqtt_set(p, MQTT_SHARED_AVAILABLE);
+    if (s->is_keep_alive_cut) {
+        p->server_keep_alive_s = s->keep_alive_s;
+        mqtt_set(p, MQTT_SERVER_KEEP_ALIVE);
+    }
+    if (s->is_expiry_cut) {
+        p->session_expiry_s = (uint32_t)(s->expiry_ms / 1000);
+        mqtt_set(p, MQTT_SESSION_EXPIRY);
+    }
     if (assigned.len > 0) {
         p->assigned_client_id = assigned;
         mqtt_set(p, MQTT_ASSIGNED_CLIENT_ID);
@@ -156,8 +183,7 @@ static enum rc open_session(struct mqtt_session *s, const struct mqtt_connect *c
 }
 
 /* From here on there is a session, and nothing may fail any more but memory. */
-static enum rc begin(struct mqtt_session *s, const struct mqtt_connect *c, struct slice assigned,
-                     bool is_present)
+static enum rc begin(struct mqtt_session *s, struct slice assigned, bool is_present)
 {
     if (!send_connack(s, is_present, assigned))
         return RC_TOO_LARGE;
@@ -168,7 +194,7 @@ static enum rc begin(struct mqtt_session *s, const struct mqtt_connect *c, struc
               "conn=%llu peer=%s client=%s version=%u keep_alive=%u present=%d",
               (unsigned long long)conn_id(s->conn), conn_peer(s->conn),
               log_quote(session_id(s->session).at, session_id(s->session).len), s->version,
-              c->keep_alive_s, is_present);
+              s->keep_alive_s, is_present);
     timer_stop(&s->timer);
     if (s->keep_alive_s > 0)
         timer_start(&s->timer, MQTT_KEEP_ALIVE_MS(s->keep_alive_s));
@@ -208,5 +234,5 @@ enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)
         rc = set_will(s, &c);
     if (rc != RC_OK)
         return rc;
-    return begin(s, &c, c.version >= MQTT_V5 ? assigned : SLICE_NONE, is_present);
+    return begin(s, c.version >= MQTT_V5 ? assigned : SLICE_NONE, is_present);
 }

@@ -161,7 +161,7 @@ static enum rc on_qos_2(struct mqtt_session *s, const struct mqtt_publish *p, st
 /* 3.3.4-7; older versions know no such limit */
 static bool is_over_receive_maximum(const struct mqtt_session *s, const struct mqtt_publish *p)
 {
-    return s->version >= MQTT_V5 && s->open_inbound >= MQTT_RECEIVE_MAX &&
+    return s->version >= MQTT_V5 && s->open_inbound >= s->server->config.receive_maximum &&
            slice_is_none(session_note_get(s->session, NOTE_INBOUND | p->packet_id));
 }
 

@@ -80,7 +80,8 @@ static void on_timer(void *arg)
 
 /* ---- life ---- */
 
-enum rc mqtt_session_open(struct core *core, struct conn *conn, struct mqtt_session **ret)
+enum rc mqtt_session_open(const struct mqtt_server *server, struct conn *conn,
+                          struct mqtt_session **ret)
 {
     struct mqtt_session *s = mem_try(sizeof(*s));
 
@@ -88,7 +89,8 @@ enum rc mqtt_session_open(struct core *core, struct conn *conn, struct mqtt_sess
         return RC_MEMORY;
     *s = (struct mqtt_session){ .magic = SESSION_MAGIC,
                                 .state = STATE_AWAIT_CONNECT,
-                                .core = core,
+                                .server = server,
+                                .core = server->core,
                                 .conn = conn,
                                 .receive_max = UINT16_MAX,
                                 .packet_max = UINT32_MAX };
@@ -423,7 +425,7 @@ static enum rc check_header(struct mqtt_session *s, const struct mqtt_header *he
         return RC_PROTOCOL;
     if ((rule->legal_in & IN(s->state)) == 0)
         return RC_PROTOCOL;
-    return bytes > MQTT_PACKET_MAX_BYTES ? RC_TOO_LARGE : RC_OK;
+    return bytes > s->server->config.max_packet_bytes ? RC_TOO_LARGE : RC_OK;
 }
 
 static void expect(struct mqtt_session *s, size_t bytes)

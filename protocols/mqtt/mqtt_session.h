@@ -10,8 +10,29 @@ struct conn;
 struct core;
 struct mqtt_session;
 
-/* Waits for CONNECT on `conn`, which must outlive it, as must `core`. */
-MUST_CHECK enum rc mqtt_session_open(struct core *core, struct conn *conn,
+/* What the operator sets. */
+struct mqtt_config {
+    uint16_t max_keep_alive_s;     /* a longer one, or none, is cut to this; 0: no limit */
+    uint16_t receive_maximum;      /* a client's messages of QoS > 0 under way to us */
+    uint32_t max_packet_bytes;     /* the largest packet taken */
+    uint32_t max_session_expiry_s; /* a longer one is cut to this; 0: no limit */
+};
+
+/* A kilobyte message fills one commit window of a fast disk with this receive maximum; the largest
+ * packet is core's largest message. */
+#define MQTT_CONFIG_DEFAULT                                              \
+    {                                                                    \
+        .receive_maximum = 1024, .max_packet_bytes = UINT32_C(128) << 20 \
+    }
+
+/* What all sessions share. */
+struct mqtt_server {
+    struct core *core; /* borrowed */
+    struct mqtt_config config;
+};
+
+/* Waits for CONNECT on `conn`, which must outlive it, as must `server`. */
+MUST_CHECK enum rc mqtt_session_open(const struct mqtt_server *server, struct conn *conn,
                                      struct mqtt_session **ret);
 /* Gives back how many bytes it used: whole packets alone. */
 size_t mqtt_session_input(struct mqtt_session *session, struct slice in);

@@ -166,13 +166,15 @@ struct peer {
 };
 
 static struct rig rig;
+static struct mqtt_server server = { .config = MQTT_CONFIG_DEFAULT };
 
 static struct peer *peer_open(void)
 {
     struct peer *p = calloc(1, sizeof(*p));
 
     ck_assert_ptr_nonnull(p);
-    ck_assert_int_eq(mqtt_session_open(rig.core, &p->conn, &p->session), RC_OK);
+    server.core = rig.core;
+    ck_assert_int_eq(mqtt_session_open(&server, &p->conn, &p->session), RC_OK);
     return p;
 }
 
