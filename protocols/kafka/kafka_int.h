@@ -64,6 +64,10 @@ struct kafka_request {
     /* Before its memory goes, sent or not: releases blocks. NULL: nothing. */
     void (*on_done)(struct kafka_request *request);
     void *state; /* the handler's, in the arena */
+    /* While its answer waits for the disk: at this time (0: never) the answer is changed to say so
+     * and sent. */
+    uint64_t deadline_ns;
+    void (*on_timeout)(struct kafka_request *request);
 };
 
 /* A handler gives its request's answer, now or later, by one of the two below. */

@@ -11,6 +11,9 @@
 
 #define VERSION_WITH_ZSTD      7
 #define VERSION_WITH_TOPIC_IDS 13
+#define NS_PER_MS              UINT64_C(1000000)
+/* A disk may take a second at times; clients that ask for 0 do not mean to be told so. */
+#define PRODUCE_TIMEOUT_MIN_MS 1000
 
 /* One partition of a request under way. */
 struct produce {
@@ -157,6 +160,31 @@ static void fail_topic(struct kafka_request *request, const struct kafka_produce
     }
 }
 
+/* The disk did not follow in time. What was stored stays and may still become durable: a producer
+ * with idempotence sends it again without harm. */
+static void on_timeout(struct kafka_request *request)
+{
+    struct kafka_produce_response *r = request->response;
+
+    for (uint32_t i = 0; i < r->responses_count; i++) {
+        struct kafka_produce_topic_result *topic = &r->responses[i];
+
+        for (uint32_t k = 0; k < topic->partition_responses_count; k++) {
+            if (topic->partition_responses[k].error_code == KAFKA_ERROR_NONE) {
+                topic->partition_responses[k].error_code = KAFKA_ERROR_REQUEST_TIMED_OUT;
+                topic->partition_responses[k].base_offset = -1;
+                count_add(COUNT_KAFKA_ERRORS, 1);
+            }
+        }
+    }
+}
+
+static uint64_t timeout_ms_of(const struct kafka_produce_request *asked)
+{
+    return asked->timeout_ms < PRODUCE_TIMEOUT_MIN_MS ? PRODUCE_TIMEOUT_MIN_MS
+                                                      : (uint64_t)asked->timeout_ms;
+}
+
 void kafka_on_produce(struct kafka_request *request, const void *body)
 {
     const struct kafka_produce_request *asked = body;
@@ -185,10 +213,13 @@ void kafka_on_produce(struct kafka_request *request, const void *body)
     count_add(COUNT_KAFKA_ERRORS, failed);
     if (asked->acks != 0) {
         /* What failed needs not wait, least of all for a store that is stalled. */
-        if (failed == all)
+        if (failed == all) {
             kafka_answer(request);
-        else
-            kafka_answer_durable(request);
+            return;
+        }
+        request->deadline_ns = loop_now_ns(request->kafka->loop) + timeout_ms_of(asked) * NS_PER_MS;
+        request->on_timeout = on_timeout;
+        kafka_answer_durable(request);
         return;
     }
     /* Without an answer, ending the connection is the only way to say that something failed. */

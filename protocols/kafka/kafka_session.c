@@ -9,6 +9,7 @@
 #include "protocols/kafka/kafka_messages.h"
 
 #define SIZE_FIELD_BYTES 4
+#define NS_PER_MS        UINT64_C(1000000)
 
 struct kafka_session {
     struct kafka *kafka;   /* borrowed: outlives every connection */
@@ -17,8 +18,9 @@ struct kafka_session {
     struct list requests;  /* in order of coming; answers leave in this order */
     unsigned request_count;
     uint64_t next_number;
-    bool is_paused;  /* it has as many waiting requests as it may */
-    bool is_reading; /* inside kafka_session_input() */
+    struct timer timer; /* runs while an answer that has a deadline waits for the disk */
+    bool is_paused;     /* it has as many waiting requests as it may */
+    bool is_reading;    /* inside kafka_session_input() */
     bool is_backlogged;
 };
 
@@ -202,13 +204,51 @@ void kafka_answer(struct kafka_request *request)
     flush_answers(request->session);
 }
 
+/* Deadlines are seconds away and seldom met: one timer looks at the requests it finds then. */
+static void set_timer(struct kafka_session *s)
+{
+    uint64_t first_ns = UINT64_MAX, now_ns = loop_now_ns(s->kafka->loop);
+
+    LIST_EACH (link, &s->requests) {
+        const struct kafka_request *request = CONTAINER_OF(link, struct kafka_request, link);
+
+        if (request->progress == KAFKA_AWAITED && request->deadline_ns != 0 &&
+            request->deadline_ns < first_ns)
+            first_ns = request->deadline_ns;
+    }
+    if (first_ns != UINT64_MAX)
+        timer_start(&s->timer, first_ns <= now_ns ? 0 : (first_ns - now_ns) / NS_PER_MS + 1);
+}
+
+static void on_time(void *arg)
+{
+    struct kafka_session *s = arg;
+    uint64_t now_ns = loop_now_ns(s->kafka->loop);
+
+    LIST_EACH (link, &s->requests) {
+        struct kafka_request *request = CONTAINER_OF(link, struct kafka_request, link);
+
+        if (request->progress == KAFKA_AWAITED && request->deadline_ns != 0 &&
+            request->deadline_ns <= now_ns) {
+            request->on_timeout(request);
+            request->progress = KAFKA_ANSWERED;
+        }
+    }
+    flush_answers(s);
+    set_timer(s);
+}
+
 void kafka_answer_durable(struct kafka_request *request)
 {
+    struct kafka_session *s = request->session;
+
     request->progress = KAFKA_AWAITED;
     request->on_cancel = NULL;
+    if (request->deadline_ns != 0 && !timer_is_running(&s->timer))
+        set_timer(s);
     client_await(request->client, request->number);
-    if (!request->session->is_reading)
-        set_paused(request->session);
+    if (!s->is_reading)
+        set_paused(s);
 }
 
 void kafka_refuse(struct kafka_request *request, enum rc why, const char *what)
@@ -382,6 +422,7 @@ enum rc kafka_session_open(void *context, struct conn *conn, void **ret_session)
     s->kafka = context;
     s->conn = conn;
     list_init(&s->requests);
+    timer_init(&s->timer, s->kafka->loop, on_time, s);
     s->client = client_open(s->kafka->core, &ops, s, conn_is_loopback(conn));
     *ret_session = s;
     return RC_OK;
@@ -403,6 +444,7 @@ void kafka_session_closed(void *session, enum rc why)
             request->on_cancel(request);
         request_done(request);
     }
+    timer_done(&s->timer);
     client_close(&s->client);
     mem_free(s);
 }

@@ -152,6 +152,13 @@ void timer_stop(struct timer *timer)
     timers[slot].at_ns = 0;
 }
 
+bool timer_is_running(const struct timer *timer)
+{
+    unsigned slot = slot_of(timer);
+
+    return slot < TIMERS_MAX && timers[slot].at_ns != 0;
+}
+
 void timer_done(struct timer *timer)
 {
     unsigned slot = slot_of(timer);
@@ -267,26 +274,40 @@ bool kafka_rig_feed(struct conn *conn, struct slice bytes)
     return !conn_is_closing(conn);
 }
 
+/* The first timer that is due by `end`, run; false: none. */
+static bool run_one(uint64_t end)
+{
+    unsigned first = TIMERS_MAX;
+
+    for (unsigned i = 0; i < TIMERS_MAX; i++) {
+        if (timers[i].timer != NULL && timers[i].at_ns != 0 && timers[i].at_ns <= end &&
+            (first == TIMERS_MAX || timers[i].at_ns < timers[first].at_ns))
+            first = i;
+    }
+    if (first == TIMERS_MAX)
+        return false;
+    if (timers[first].at_ns > now_ns)
+        now_ns = timers[first].at_ns;
+    timers[first].at_ns = 0;
+    timers[first].timer->call(timers[first].timer->arg);
+    return true;
+}
+
 void kafka_rig_wait(struct kafka_rig *rig, uint64_t ms)
 {
     uint64_t end = now_ns + ms * NS_PER_MS;
 
-    for (;;) {
-        unsigned first = TIMERS_MAX;
-
-        for (unsigned i = 0; i < TIMERS_MAX; i++) {
-            if (timers[i].timer != NULL && timers[i].at_ns != 0 && timers[i].at_ns <= end &&
-                (first == TIMERS_MAX || timers[i].at_ns < timers[first].at_ns))
-                first = i;
-        }
-        if (first == TIMERS_MAX)
-            break;
-        if (timers[first].at_ns > now_ns)
-            now_ns = timers[first].at_ns;
-        timers[first].at_ns = 0;
-        timers[first].timer->call(timers[first].timer->arg);
+    while (run_one(end))
         kafka_rig_settle(rig);
-    }
+    now_ns = end;
+}
+
+void kafka_rig_pass(uint64_t ms)
+{
+    uint64_t end = now_ns + ms * NS_PER_MS;
+
+    while (run_one(end))
+        ;
     now_ns = end;
 }
 

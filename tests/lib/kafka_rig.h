@@ -50,6 +50,8 @@ bool kafka_rig_feed(struct conn *conn, struct slice bytes);
 bool kafka_rig_feed_unsettled(struct conn *conn, struct slice bytes);
 /* Moves the clock; timers that fall due run, in their order. */
 void kafka_rig_wait(struct kafka_rig *rig, uint64_t ms);
+/* The same while the store does nothing. */
+void kafka_rig_pass(uint64_t ms);
 unsigned kafka_rig_timers(void); /* that exist */
 
 /* A framed request with header; `body` is a struct of the API's request. */

@@ -80,9 +80,9 @@ static void add_produce(struct text *to, int32_t correlation, const char *topic,
     struct kafka_produce_topic of_topic = { .name = slice_str(topic),
                                             .partition_data = &partition,
                                             .partition_data_count = 1 };
-    struct kafka_produce_request body = { .acks = -1,
-                                          .topic_data = &of_topic,
-                                          .topic_data_count = 1 };
+    struct kafka_produce_request body = {
+        .acks = -1, .timeout_ms = 1000, .topic_data = &of_topic, .topic_data_count = 1
+    };
 
     kafka_rig_request(to, KAFKA_PRODUCE, 7, correlation, &body);
     block_unref(&block);
@@ -168,6 +168,26 @@ START_TEST(produces_in_flight_are_limited_and_all_answered)
     for (int32_t i = 0; i < 100; i++)
         ck_assert(receive(&conns[0], KAFKA_PRODUCE, 7, i, &ret));
     ck_assert_uint_eq(conns[0].paused, 0);
+    text_done(&bytes);
+}
+END_TEST
+
+START_TEST(a_produce_that_the_disk_does_not_follow_is_timed_out)
+{
+    struct kafka_produce_response ret;
+    struct text bytes = { 0 };
+
+    make_topic("t");
+    add_produce(&bytes, 1, "t", "value");
+    ck_assert(kafka_rig_feed_unsettled(&conns[0], text_slice(&bytes)));
+    kafka_rig_pass(999);
+    ck_assert_uint_eq(conns[0].out.len, 0);
+    kafka_rig_pass(2);
+    ck_assert(receive(&conns[0], KAFKA_PRODUCE, 7, 1, &ret));
+    ck_assert_int_eq(ret.responses[0].partition_responses[0].error_code, 7);
+    /* What comes of it later is nobody's answer. */
+    kafka_rig_settle(&rig);
+    ck_assert_uint_eq(conns[0].out.len, 0);
     text_done(&bytes);
 }
 END_TEST
@@ -361,6 +381,7 @@ int main(void)
     tcase_add_test(tests, requests_cut_into_single_bytes_are_answered_alike);
     tcase_add_test(tests, nothing_is_acknowledged_before_it_is_durable);
     tcase_add_test(tests, produces_in_flight_are_limited_and_all_answered);
+    tcase_add_test(tests, a_produce_that_the_disk_does_not_follow_is_timed_out);
     tcase_add_test(tests, records_are_sent_from_where_they_lie);
     tcase_add_test(tests, a_fetch_waits_for_its_time_and_no_longer);
     tcase_add_test(tests, a_fetch_is_woken_by_what_becomes_durable);
