@@ -544,14 +544,14 @@ enum rc amqp_view_add_count(struct amqp_view *view, uint32_t delivery_count)
     struct amqp_properties p;
     struct amqp_value v;
     size_t room = view->properties.len * 2 + name.len + 32; /* the table, and all again */
+    struct text counted = { 0 }; /* what is read may lie in the old one */
     struct wr w;
 
     if (amqp_decode_properties(view->properties, &p) != RC_OK)
         return RC_MALFORMED;
-    text_clear(&view->counted);
-    if (!text_reserve(&view->counted, room * 2))
+    if (!text_reserve(&counted, room * 2))
         return RC_MEMORY;
-    w = wr_of(view->counted.at, view->counted.room);
+    w = wr_of(counted.at, counted.room);
     for (struct rd r = rd_of(p.headers); amqp_table_next(&r, &key, &v);) {
         if (!slice_equal(key, name))
             amqp_put_raw(&w, key, v.type, v.raw);
@@ -563,5 +563,7 @@ enum rc amqp_view_add_count(struct amqp_view *view, uint32_t delivery_count)
     amqp_encode_properties(&w, &p);
     ASSERT(!w.bad);
     view->properties.len = (size_t)(w.at + w.len - view->properties.at);
+    text_done(&view->counted);
+    view->counted = counted;
     return RC_OK;
 }
