@@ -142,13 +142,8 @@ static enum rc add_copies(struct amqp_outline *o, const char *name, bool *ret_pr
         return RC_INVALID;
     }
     for (r = rd_of(v.bytes); rc == RC_OK && amqp_array_next(&r, &one);) {
-        if (one.type == AMQP_TEXT) {
+        if (one.type == AMQP_TEXT) /* others are passed over, as RabbitMQ does */
             rc = add_key(o, one.bytes);
-            continue;
-        }
-        text_format(why, "invalid message: {unacceptable_type_in_header,\"%s\",%s}", name,
-                    amqp_type_word(one.type));
-        rc = RC_INVALID;
     }
     return rc;
 }

@@ -349,7 +349,8 @@ static void on_content(struct amqp_session *s, struct amqp_channel *channel,
     enum rc rc;
 
     if (channel == NULL) {
-        rc = amqp_refuse(s, AMQP_REPLY_CHANNEL_ERROR, "expected 'channel.open'");
+        rc = amqp_refuse(s, AMQP_REPLY_UNEXPECTED_FRAME,
+                         "expected method frame, got non method frame instead");
         amqp_fail(s, NULL, rc, 0, 0);
         return;
     }

@@ -322,7 +322,8 @@ class Frames(BrokerCase):
                 (amqp.method(1, "channel.open"),
                  (504, "CHANNEL_ERROR - second 'channel.open' seen", 20, 10)),
                 (amqp.frame(3, 7, b"abc"),
-                 (504, "CHANNEL_ERROR - expected 'channel.open'", 0, 0)),
+                 (505, "UNEXPECTED_FRAME - expected method frame, got non method frame instead",
+                  0, 0)),
                 (amqp.frame(2, 0, amqp.header_payload(0)), None)):
             with self.subTest(data=data), amqp.Client(self.broker) as self.c:
                 told = self.told(data)
