@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kills the broker at random instants under load and shows that it kept what it had promised.
 
-usage: tests/crash/kill.py [--cycles N] [--seconds S] [--pause S] [--seed N] [--keep] [ARGUMENT ...]
+usage: tests/crash/kill.py [--cycles N] [--seconds S] [--pause S] [--seed N] [--keep] [ARG ...]
 
 In each cycle the broker starts on the same store; what the last life left is checked; producers of
 MQTT (QoS 1, QoS 2), AMQP (confirms) and Kafka (acks=all, idempotent), consumers and a committing
-group work for a random time around S seconds; SIGKILL. Now and then it is killed while it starts.
+group work for a random time around S seconds; SIGKILL. Now and then it is killed while it starts,
+or kills itself at one of the store's fault points (if it was built with them).
 
 Checked after each start, from every producer's own history:
   - nothing acknowledged is lost: in the streams (read as Kafka topics), in the queue, in the
@@ -20,6 +21,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +38,9 @@ from tercet import Broker  # noqa: E402
 FULL_FIRST = 25        # at this cycle, and whenever they have doubled, all is read from the start
 STARTS_KILLED = 0.15   # share of the cycles in which a start is killed too
 START_SECONDS = 0.03   # how long such a start may last
+AT_POINTS = 0.3        # share of the lives that end at a fault point of the store, if it is passed
+POINTS = (("store.write", 120), ("store.sync", 120), ("store.catalog", 20), ("store.open", 8),
+          ("store.rename", 4), ("store.map", 6))  # and the most passings before the end
 
 # Small files, so that they fill, roll and are reclaimed in a short run, and are read from the disk.
 CONFIG = """\
@@ -120,6 +125,7 @@ class Bench:
     def __init__(self, folder, arguments, pause_seconds):
         self.folder = folder
         self.pause_seconds = pause_seconds
+        self.at_points = 0  # how often it ended at a fault point
         self.histories = {}
         os.mkdir(os.path.join(folder, "history"))
         self.broker = Broker(data=os.path.join(folder, "data"), args=arguments, config=CONFIG)
@@ -195,10 +201,18 @@ class Bench:
             worker.stopping = False
             worker.start()
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self.is_running():
             time.sleep(min(0.02, max(0.0, deadline - time.monotonic())))
-            require(self.broker.is_running(), "the broker ended by itself")
         return workers
+
+    def is_running(self):
+        """False when it killed itself at a fault point; another end is an error."""
+        if self.broker.is_running():
+            return True
+        require("TERCET_FAULT" in self.broker.env and self.broker.process.poll() == -signal.SIGKILL,
+                "the broker ended by itself")
+        self.at_points += 1
+        return False
 
     def end(self, workers):
         for worker in workers:
@@ -218,21 +232,44 @@ def cycle(bench, number, seconds):
         time.sleep(random.uniform(0, START_SECONDS))
         bench.broker.kill()
         kills += 1
-    bench.broker.start()
-    if number == 0:
-        bench.prepare()
-    else:
-        times = number // FULL_FIRST
-        bench.check(number % FULL_FIRST == 0 and times & (times - 1) == 0)
+    kills += start(bench, number > 0 and random.random() < AT_POINTS)
+    try:
+        if number == 0:
+            bench.prepare()
+        else:
+            times = number // FULL_FIRST
+            bench.check(number % FULL_FIRST == 0 and times & (times - 1) == 0)
+    except load.Gone:
+        time.sleep(0.1)  # the end of the connection is seen before the end of the process
+        require(not bench.is_running(), "the broker closed a connection")
+        bench.broker.kill()  # so that it is known to be gone
+        return kills + 1
     workers = bench.live(random.uniform(0.3, 1.7) * seconds)
     bench.broker.kill()
     bench.end(workers)
     return kills + 1
 
 
+def start(bench, at_point):
+    """Starts it, with a fault point when asked; gives how often that killed it before it was up."""
+    if at_point:
+        name, most = random.choice(POINTS)
+        bench.broker.env["TERCET_FAULT"] = "%s:%d:kill" % (name, random.randint(1, most))
+        try:
+            bench.broker.start()
+            return 0
+        except AssertionError:
+            if "ended with -9" not in str(sys.exc_info()[1]):
+                raise
+            bench.at_points += 1
+    bench.broker.env.pop("TERCET_FAULT", None)
+    bench.broker.start()
+    return int(at_point)
+
+
 def finish(bench):
     """A last life in peace: whoever sends again comes to an end, and everything is checked."""
-    bench.broker.start()
+    start(bench, False)
     bench.check(False)
     workers = bench.live(0.2)
     bench.end(workers)
@@ -250,7 +287,7 @@ def run(kills, seconds=0.3, seed=None, arguments=(), keep=False, pause_seconds=0
     random.seed(seed)
     folder = tempfile.mkdtemp(prefix="tercet-crash-")
     bench = Bench(folder, arguments, pause_seconds)
-    start, done, number, told = time.monotonic(), 0, 0, 0.0
+    begin, done, number, told = time.monotonic(), 0, 0, 0.0
     ok = False
     try:
         while done < kills:
@@ -259,7 +296,7 @@ def run(kills, seconds=0.3, seed=None, arguments=(), keep=False, pause_seconds=0
             if time.monotonic() - told > 10:
                 told = time.monotonic()
                 say("%d kills, %d messages acknowledged, %.0f s" % (done, bench.acked(),
-                                                                    told - start))
+                                                                    told - begin))
         finish(bench)
         ok = True
     finally:
@@ -269,8 +306,8 @@ def run(kills, seconds=0.3, seed=None, arguments=(), keep=False, pause_seconds=0
         bench.broker.close()
         if ok and not keep:
             shutil.rmtree(folder, ignore_errors=True)
-    say("%d kills in %.0f s, %d messages acknowledged, none lost, none twice, all in order"
-        % (done, time.monotonic() - start, bench.acked()))
+    say("%d kills (%d at fault points) in %.0f s, %d messages acknowledged, none lost, none twice,"
+        " all in order" % (done, bench.at_points, time.monotonic() - begin, bench.acked()))
     return done
 
 
