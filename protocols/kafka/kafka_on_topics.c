@@ -56,18 +56,19 @@ static enum kafka_error check_counts(const struct kafka_request *request,
     return KAFKA_ERROR_NONE;
 }
 
-static enum kafka_error check_configs(const struct kafka_create_topics_topic *topic,
+static enum kafka_error check_configs(const struct kafka_config *config,
+                                      const struct kafka_create_topics_topic *topic,
                                       struct text *kept, struct slice *ret_message)
 {
     for (uint32_t i = 0; i < topic->configs_count; i++) {
         const struct kafka_create_topics_config *c = &topic->configs[i];
-        const char *why = kafka_topic_config_check(c->name, c->value);
+        const char *why = kafka_topic_config_check(config, c->name, c->value);
 
         if (why != NULL) {
             *ret_message = SAY(why);
             return KAFKA_ERROR_INVALID_CONFIG;
         }
-        kafka_topic_config_add(kept, c->name, c->value);
+        kafka_topic_config_add(config, kept, c->name, c->value);
     }
     return KAFKA_ERROR_NONE;
 }
@@ -81,14 +82,17 @@ static bool is_twice(const struct kafka_create_topics_request *asked, uint32_t a
     return false;
 }
 
-/* The value of a configuration as it is for this topic. */
-static struct slice config_value(struct slice kept, const struct kafka_config_row *row,
-                                 bool *ret_is_set)
+/* The value of a configuration as it is for this topic, in the arena. */
+static struct slice config_value(struct kafka_request *request, struct slice kept,
+                                 const struct kafka_config_row *row, bool *ret_is_set)
 {
     struct slice value = kafka_topic_config_get(kept, row->name);
+    char room[KAFKA_CONFIG_NUMBER_BYTES];
 
     *ret_is_set = value.at != NULL;
-    return value.at != NULL ? value : SAY(row->value);
+    if (value.at == NULL)
+        value = kafka_topic_config_default(&request->kafka->config, row, room);
+    return kafka_arena_copy(&request->arena, value);
 }
 
 enum config_source { SOURCE_TOPIC = 1, SOURCE_DEFAULT = 5 };
@@ -103,8 +107,7 @@ static void fill_configs(struct kafka_request *request, struct slice kept,
         bool is_set;
 
         at[i].name = SAY(kafka_config_rows[i].name);
-        at[i].value =
-            kafka_arena_copy(&request->arena, config_value(kept, &kafka_config_rows[i], &is_set));
+        at[i].value = config_value(request, kept, &kafka_config_rows[i], &is_set);
         at[i].config_source = is_set ? SOURCE_TOPIC : SOURCE_DEFAULT;
         result->configs_count = i + 1;
     }
@@ -131,7 +134,7 @@ static enum kafka_error create_topic(struct kafka_request *request,
     error = topic->assignments_count > 0 ? check_assignments(request, topic, &result->error_message)
                                          : check_counts(request, topic, &result->error_message);
     if (error == KAFKA_ERROR_NONE)
-        error = check_configs(topic, kept, &result->error_message);
+        error = check_configs(&request->kafka->config, topic, kept, &result->error_message);
     if (error == KAFKA_ERROR_NONE)
         error =
             kafka_error_of(authorise(request->client, OPERATION_CREATE, RESOURCE_TOPIC, spec.name),
@@ -368,8 +371,7 @@ static enum kafka_error describe_topic(struct kafka_request *request, bool has_s
         if (!is_wanted(asked, row->name))
             continue;
         at->name = SAY(row->name);
-        at->value =
-            kafka_arena_copy(&request->arena, config_value(stream_config(stream), row, &is_set));
+        at->value = config_value(request, stream_config(stream), row, &is_set);
         at->config_source = is_set ? SOURCE_TOPIC : SOURCE_DEFAULT;
         at->config_type = (int8_t)row->type;
         at->read_only = row->effect == KAFKA_CONFIG_FIXED;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/kafka/kafka_topic_config.h"
 
+#include <stdio.h>
+
 #include "broker/base/number.h"
 #include "protocols/kafka/kafka_listener.h"
 
@@ -72,16 +74,34 @@ static bool is_word(const struct kafka_config_row *row, struct slice value)
     return value.len <= VALUE_MAX_BYTES && memchr(value.at, '\n', value.len) == NULL;
 }
 
-const char *kafka_topic_config_check(struct slice name, struct slice value)
+struct slice kafka_topic_config_default(const struct kafka_config *config,
+                                        const struct kafka_config_row *row,
+                                        char room[KAFKA_CONFIG_NUMBER_BYTES])
+{
+    int64_t number;
+
+    if (strcmp(row->name, "retention.ms") == 0)
+        number = config->retention_ms;
+    else if (strcmp(row->name, "max.message.bytes") == 0)
+        number = config->max_message_bytes;
+    else
+        return slice_str(row->value);
+    (void)snprintf(room, KAFKA_CONFIG_NUMBER_BYTES, "%lld", (long long)number);
+    return slice_str(room);
+}
+
+const char *kafka_topic_config_check(const struct kafka_config *config, struct slice name,
+                                     struct slice value)
 {
     const struct kafka_config_row *row = row_of(name);
+    char room[KAFKA_CONFIG_NUMBER_BYTES];
     int64_t number;
 
     if (row == NULL)
         return "Unknown topic config name.";
     if (value.at == NULL)
         return "A topic config value cannot be null.";
-    if (slice_equal_str(value, row->value))
+    if (slice_equal(value, kafka_topic_config_default(config, row, room)))
         return NULL;
     if (row->effect == KAFKA_CONFIG_FIXED)
         return "This topic config cannot be changed from its default in this version of the "
@@ -93,11 +113,13 @@ const char *kafka_topic_config_check(struct slice name, struct slice value)
     return is_word(row, value) ? NULL : "The value is not one of those allowed.";
 }
 
-void kafka_topic_config_add(struct text *kept, struct slice name, struct slice value)
+void kafka_topic_config_add(const struct kafka_config *config, struct text *kept, struct slice name,
+                            struct slice value)
 {
     const struct kafka_config_row *row = row_of(name);
+    char room[KAFKA_CONFIG_NUMBER_BYTES];
 
-    if (row == NULL || slice_equal_str(value, row->value))
+    if (row == NULL || slice_equal(value, kafka_topic_config_default(config, row, room)))
         return;
     text_add(kept, name);
     text_add_byte(kept, '=');

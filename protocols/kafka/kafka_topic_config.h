@@ -50,10 +50,18 @@ struct kafka_topic_config {
 void kafka_topic_config_of(const struct kafka_config *config, struct slice kept,
                            struct kafka_topic_config *ret);
 
+/* What a row is for a topic that does not set it: the broker's own setting, or the row's default.
+ * Borrowed from `room` or the table. */
+#define KAFKA_CONFIG_NUMBER_BYTES 24
+struct slice kafka_topic_config_default(const struct kafka_config *config,
+                                        const struct kafka_config_row *row,
+                                        char room[KAFKA_CONFIG_NUMBER_BYTES]);
 /* NULL: it may be set so. Else why not, for the client. */
-const char *kafka_topic_config_check(struct slice name, struct slice value);
+const char *kafka_topic_config_check(const struct kafka_config *config, struct slice name,
+                                     struct slice value);
 /* Appends one setting that was checked; defaults are left out. */
-void kafka_topic_config_add(struct text *kept, struct slice name, struct slice value);
+void kafka_topic_config_add(const struct kafka_config *config, struct text *kept, struct slice name,
+                            struct slice value);
 /* The value of a row in what is kept; none: the default. */
 struct slice kafka_topic_config_get(struct slice kept, const char *name);
 
