@@ -190,6 +190,7 @@ static void run_checkpoints(struct maintenance *m)
             set_aside_or_unlink(m, checkpoint->retire[i]);
         link_remove(&checkpoint->job.link);
         checkpoint_free(&checkpoint);
+        (void)atomic_fetch_sub(&m->checkpoints_under_way, 1);
     }
 }
 

@@ -36,6 +36,7 @@ struct recovery {
     uint64_t covered;
     uint64_t synced;
     uint64_t last;
+    bool is_changed;   /* the catalogue's change is to be committed */
     struct found *now; /* being applied */
     uint64_t sequence; /* of the frame being applied */
 };
@@ -261,7 +262,7 @@ static enum rc apply_scanned(struct recovery *r, struct found *found)
     enum rc rc = RC_OK;
 
     r->now = found;
-    (void)segment_info_new(r->s, found->sealed.number);
+    r->is_changed = true;
     for (size_t i = 0; i < found->scan.count && rc == RC_OK; i++)
         rc = apply_frame(r, &found->scan.frames[i]);
     if (rc == RC_OK)
@@ -331,27 +332,22 @@ static enum rc scan_found(struct recovery *r, struct found *found)
     return RC_OK;
 }
 
-/* A sealed segment whose index is damaged is read like one that was never sealed. */
-static enum rc check_index(struct recovery *r, struct found *found)
-{
-    uint8_t head[INDEX_HEADER];
-    struct rd rd = rd_of(slice_of(head, sizeof(head)));
-    ssize_t done = pread(found->fd, head, sizeof(head), (off_t)found->sealed.index_position);
-
-    if (done == (ssize_t)sizeof(head) && rd_u32(&rd) == INDEX_MAGIC)
-        return RC_OK;
-    log_event(LOG_WARNING, "storage.index-damaged", "segment=%u", (unsigned)found->sealed.number);
-    found->is_listed = false;
-    (void)close(found->fd);
-    found->fd = -1;
-    return open_found(r, found);
-}
-
 static int by_ordinal(const void *left, const void *right)
 {
     const struct found *a = left, *b = right;
 
     return (a->sealed.ordinal > b->sealed.ordinal) - (a->sealed.ordinal < b->sealed.ordinal);
+}
+
+/* Frames are missing between this segment and the next, or at the end of what was synced. */
+static void tell_missing(const struct recovery *r, const struct found *found, uint64_t limit)
+{
+    uint64_t next = limit == UINT64_MAX ? r->synced + 1 : limit;
+
+    if (found->sealed.last_sequence + 1 < next)
+        log_event(LOG_ERROR, "storage.frames-missing", "segment=%u last=%llu next=%llu",
+                  (unsigned)found->sealed.number, (unsigned long long)found->sealed.last_sequence,
+                  (unsigned long long)next);
 }
 
 /* From the newest to the oldest: what a later segment holds counts, and not what an earlier one was
@@ -376,6 +372,7 @@ static void accept_frames(struct recovery *r)
             }
         }
         if (found->is_listed || scan->count > 0) {
+            tell_missing(r, found, limit);
             limit = found->sealed.first_sequence;
             if (found->sealed.last_sequence > r->last)
                 r->last = found->sealed.last_sequence;
@@ -393,8 +390,6 @@ static enum rc look(struct recovery *r)
         struct found *found = &r->found[i];
 
         rc = open_found(r, found);
-        if (rc == RC_OK && found->is_listed)
-            rc = check_index(r, found);
         if (rc == RC_OK && !found->is_listed)
             rc = scan_found(r, found);
         if (rc != RC_OK)
@@ -404,39 +399,47 @@ static enum rc look(struct recovery *r)
     return rc;
 }
 
+/* A sealed segment whose index turns out to be damaged: all its frames count. */
+static enum rc apply_without_index(struct recovery *r, struct found *found)
+{
+    enum rc rc;
+
+    log_event(LOG_WARNING, "storage.index-damaged", "segment=%u", (unsigned)found->sealed.number);
+    (void)close(found->fd);
+    found->fd = -1;
+    found->is_listed = false;
+    rc = open_found(r, found);
+    if (rc == RC_OK)
+        rc = scan_found(r, found);
+    if (rc != RC_OK)
+        return rc;
+    (void)scan_accept(&found->scan, UINT64_MAX, found->sealed.last_sequence + 1);
+    return apply_scanned(r, found);
+}
+
 static enum rc apply_found(struct recovery *r, struct found *found)
 {
     enum rc rc;
 
     if (!found->is_listed && found->scan.count == 0)
         return RC_OK; /* empty: removed when all went well */
+    (void)segment_info_new(r->s, found->sealed.number);
     if (!found->is_listed)
         return apply_scanned(r, found);
-    (void)segment_info_new(r->s, found->sealed.number);
     rc = apply_index(r, found);
-    if (rc != RC_OK)
-        log_event(LOG_ERROR, "storage.index-damaged", "segment=%u rc=%s",
-                  (unsigned)found->sealed.number, rc_word(rc));
-    return rc;
+    return rc == RC_CORRUPT ? apply_without_index(r, found) : rc;
 }
 
 static enum rc apply_all(struct recovery *r)
 {
     struct catalog *catalog = &r->s->catalog;
-    enum rc rc = RC_OK;
-    bool is_changed = false;
+    enum rc rc = catalog_begin(catalog);
 
-    for (size_t i = 0; i < r->count; i++)
-        is_changed |= !r->found[i].is_listed && r->found[i].scan.count > 0;
-    if (is_changed)
-        rc = catalog_begin(catalog);
     for (size_t i = 0; i < r->count && rc == RC_OK; i++)
         rc = apply_found(r, &r->found[i]);
-    if (!is_changed)
-        return rc;
-    if (rc == RC_OK)
+    if (rc == RC_OK && r->is_changed)
         rc = catalog_put_number(catalog, "covered", r->last);
-    if (rc == RC_OK)
+    if (rc == RC_OK && r->is_changed)
         return catalog_commit(catalog);
     catalog_abort(catalog);
     return rc;

@@ -188,6 +188,7 @@ struct maintenance {
     pthread_mutex_t lock;
     struct segment *spare; /* owned; under lock: prepared for the writer */
     uint32_t next_number;  /* under lock: of the next segment file */
+    _Atomic unsigned checkpoints_under_way;
     /* maintenance thread */
     struct list checkpoints; /* those that the catalogue could not take yet */
     uint32_t set_aside;      /* a file in spare/ to be written over; 0: none */

@@ -12,7 +12,13 @@
 /* Changes that force a checkpoint before its time, so that memory stays bounded. */
 #define CHANGES_MAX_BYTES ((uint64_t)16 << 20)
 #define RETIRE_MS         200
+#define OVERDUE_MS        10
 #define LOG_CHANGE_BYTES  15
+
+static bool is_due(uint64_t due_ns)
+{
+    return due_ns != 0 && clock_monotonic_ns() >= due_ns;
+}
 
 /* ---- changes for the next checkpoint ---- */
 
@@ -157,7 +163,16 @@ static void checkpoint_wt(struct writer *w, struct segment *seal, bool is_last)
     w->change_bytes = 0;
     w->retire = NULL;
     w->retire_count = 0;
+    (void)atomic_fetch_add(&w->store->maintenance.checkpoints_under_way, 1);
     (void)mailbox_put(&w->store->maintenance.inbox, &checkpoint->job.link);
+}
+
+/* True when it is time. While the one before is still being written, changes of the same names go
+ * on replacing each other here, and memory is bounded by the names instead of by the changes. */
+static bool is_checkpoint_due_wt(const struct writer *w)
+{
+    return (is_due(w->checkpoint_due_ns) || w->change_bytes > CHANGES_MAX_BYTES) &&
+           atomic_load(&w->store->maintenance.checkpoints_under_way) == 0;
 }
 
 /* ---- rolling to the next segment ---- */
@@ -421,12 +436,8 @@ static unsigned timeout_ms_wt(const struct writer *w)
     if (due == 0)
         return 0;
     now = clock_monotonic_ns();
-    return due <= now ? 1 : (unsigned)((due - now) / NS_PER_MS) + 1;
-}
-
-static bool is_due(uint64_t due_ns)
-{
-    return due_ns != 0 && clock_monotonic_ns() >= due_ns;
+    /* What is overdue waits for another thread: look again soon. */
+    return due <= now ? OVERDUE_MS : (unsigned)((due - now) / NS_PER_MS) + 1;
 }
 
 static void writer_main_wt(void *arg)
@@ -443,7 +454,7 @@ static void writer_main_wt(void *arg)
         run_wt(w);
         if (is_due(w->sync_due_ns))
             (void)sync_wt(w); /* told; the next commit goes to another segment */
-        if (is_due(w->checkpoint_due_ns) || w->change_bytes > CHANGES_MAX_BYTES)
+        if (is_checkpoint_due_wt(w))
             checkpoint_wt(w, NULL, false);
     }
     leave_wt(w, true);
