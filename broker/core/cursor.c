@@ -8,9 +8,9 @@
 #define CURSOR_READ_BYTES ((size_t)256 << 10)
 /* A record shorter than this is copied, so that it does not hold a whole block of the log. */
 #define CURSOR_SHARE_BYTES 8192
-/* What a packed batch may come to: a batch of the largest message a producer may send, and bombs
+/* What a packed batch may come to. Opening one holds up everybody, so it is not more; and bombs
  * are refused. */
-#define CURSOR_INFLATED_MAX ((size_t)256 << 20)
+#define CURSOR_INFLATED_MAX COMPRESSION_MAX_INFLATED_BYTES
 
 static void on_read(struct log_read *read, enum rc rc)
 {
@@ -97,15 +97,18 @@ static enum rc find_batch(struct cursor *cursor, uint64_t offset)
             struct slice rest = slice_after(piece->bytes, cursor->batch_at);
 
             rc = batch_peek(rest, &header, NULL, &whole);
-            if (rc != RC_OK)
+            if (rc != RC_OK) {
+                cursor->resume = piece->next_offset;
                 return RC_CORRUPT;
+            }
             cursor->batch_at += whole;
             if (offset > header.base_offset + header.last_offset_delta || header.is_control)
                 continue;
+            cursor->resume = header.base_offset + header.last_offset_delta + 1;
             rc = record_reader_open(rest, CURSOR_INFLATED_MAX, &cursor->inflated, &cursor->reader,
                                     NULL, NULL);
-            if (rc != RC_OK)
-                return rc;
+            if (rc != RC_OK) /* a producer packed it wrongly, or too well */
+                return rc == RC_MEMORY ? rc : RC_CORRUPT;
             cursor->is_inflated = header.compression != COMPRESSION_NONE;
             cursor->has_batch = true;
             return RC_OK;
@@ -162,8 +165,10 @@ enum rc cursor_get(struct cursor *cursor, struct partition *p, uint64_t offset,
 
     for (;;) {
         rc = fetch(cursor, p, offset);
-        if (rc != RC_OK)
+        if (rc != RC_OK) {
+            cursor->resume = offset + 1;
             break;
+        }
         rc = walk(cursor, offset, ret, ret_offset);
         if (rc != RC_NOT_FOUND)
             break;

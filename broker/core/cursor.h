@@ -19,6 +19,7 @@ struct cursor {
     struct record_reader reader;
     struct text inflated;
     uint64_t next;    /* smallest offset that the reader can still give */
+    uint64_t resume;  /* after RC_CORRUPT or RC_IO: the first offset behind what cannot be read */
     bool has_batch;   /* reader stands in a batch */
     bool is_inflated; /* that batch lies in `inflated`, not in a piece */
     enum rc failed;   /* what the last read under way came to */
@@ -34,8 +35,8 @@ void cursor_done(struct cursor *cursor);
 void cursor_rest(struct cursor *cursor);
 
 /* The first record at or after `offset`; gives one reference and its offset. RC_AGAIN: on_ready
- * comes. RC_RANGE: outside what the log holds now. RC_CORRUPT, RC_IO: that entry cannot be read
- * (logged). Records not yet sealed are sealed first. */
+ * comes. RC_RANGE: outside what the log holds now. RC_CORRUPT, RC_IO: that batch or entry cannot
+ * be read (logged), go on at cursor->resume. Records not yet sealed are sealed first. */
 MUST_CHECK enum rc cursor_get(struct cursor *cursor, struct partition *partition, uint64_t offset,
                               struct message **ret, uint64_t *ret_offset);
 

@@ -383,8 +383,10 @@ static enum rc window_load(struct lane *lane)
     rc = cursor_get(&lane->cursor, p, lane->window_end, &message, &offset);
     if (rc == RC_AGAIN)
         lane->is_reading = true;
-    if (rc == RC_CORRUPT || rc == RC_IO || rc == RC_RANGE)
-        window_skip(lane, lane->window_end + 1); /* logged; one unreadable record stops no queue */
+    if (rc == RC_CORRUPT || rc == RC_IO)
+        window_skip(lane, lane->cursor.resume); /* logged; what is unreadable stops no queue */
+    if (rc == RC_RANGE)
+        window_skip(lane, lane->window_end + 1);
     if (rc != RC_OK)
         return rc == RC_AGAIN || rc == RC_MEMORY ? RC_AGAIN : RC_OK;
     window_skip(lane, offset);

@@ -335,7 +335,7 @@ static void publish_record(struct partition *partition, struct client *client,
 }
 
 /* What a producer may inflate one batch to, as a reader may (cursor.c). */
-#define PUBLISH_INFLATED_MAX ((size_t)256 << 20)
+#define PUBLISH_INFLATED_MAX COMPRESSION_MAX_INFLATED_BYTES
 
 void publish_batches(struct partition *partition, struct client *client, struct slice bytes,
                      uint64_t base_offset)

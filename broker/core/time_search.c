@@ -43,6 +43,10 @@ static bool step(struct time_search *search)
         rc = cursor_get(&search->cursor, search->partition, search->offset, &message, &offset);
         if (rc == RC_AGAIN)
             return false;
+        if (rc == RC_CORRUPT) { /* logged; has no time, those behind it may */
+            search->offset = search->cursor.resume;
+            continue;
+        }
         if (rc != RC_OK) {
             finish(search, rc == RC_RANGE ? RC_NOT_FOUND : rc, 0, 0);
             return true;

@@ -48,6 +48,14 @@ static enum rc read_header(struct rd *r, struct batch_header *h)
     return RC_OK;
 }
 
+/* Could a records section of `len` bytes hold so many? */
+static bool may_hold(const struct batch_header *h, size_t len)
+{
+    if (h->compression == COMPRESSION_NONE)
+        return h->record_count <= len / RECORD_MIN_BYTES;
+    return h->record_count == 0 || (len > 0 && h->record_count <= BATCH_MAX_PACKED_RECORDS);
+}
+
 enum rc batch_peek(struct slice bytes, struct batch_header *ret, struct slice *ret_records,
                    size_t *ret_whole_bytes)
 {
@@ -76,6 +84,8 @@ enum rc batch_peek(struct slice bytes, struct batch_header *ret, struct slice *r
     rc = read_header(&r, &h);
     if (rc != RC_OK)
         return rc;
+    if (!may_hold(&h, whole - BATCH_HEADER_BYTES))
+        return RC_MALFORMED;
     if (ret != NULL)
         *ret = h;
     if (ret_records != NULL)

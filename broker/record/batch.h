@@ -36,6 +36,11 @@ struct block;
 /* One node leads every partition for ever: the epoch never moves. */
 #define BATCH_LEADER_EPOCH 0
 
+/* The most records that a packed batch may declare, seen before it is opened; a plain one cannot
+ * declare more than its bytes hold. Every offset costs its readers something, so a count must not
+ * be free: this is many times what a producer packs into the largest default batch. */
+#define BATCH_MAX_PACKED_RECORDS (1u << 20)
+
 #define BATCH_BIT_APPEND_TIME    (1u << 3)
 #define BATCH_BIT_TRANSACTIONAL  (1u << 4)
 #define BATCH_BIT_CONTROL        (1u << 5)
@@ -66,8 +71,8 @@ struct batch_header {
  * `bytes`) is the records section as stored, compressed or not; `ret_whole_bytes` is the size of
  * the batch, where the next one begins. The CRC is not looked at. All of ret_* may be NULL, and are
  * set only on RC_OK. RC_AGAIN: the batch is not whole. RC_UNSUPPORTED: a message set of magic 0
- * or 1. RC_MALFORMED: no batch at all, an unknown magic or codec, or counts that contradict each
- * other. */
+ * or 1. RC_MALFORMED: no batch at all, an unknown magic or codec, counts that contradict each
+ * other, or more records than can be in it. */
 MUST_CHECK enum rc batch_peek(struct slice bytes, struct batch_header *ret,
                               struct slice *ret_records, size_t *ret_whole_bytes);
 

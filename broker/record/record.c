@@ -134,6 +134,21 @@ enum rc record_next(struct record_reader *reader, struct record *ret)
     return RC_OK;
 }
 
+enum rc record_check_all(const struct batch_header *header, struct slice records)
+{
+    struct record_reader reader;
+    struct record record;
+    enum rc rc;
+
+    if (header->compression != COMPRESSION_NONE)
+        return RC_OK;
+    record_reader_init(&reader, header, records);
+    do
+        rc = record_next(&reader, &record);
+    while (rc == RC_OK);
+    return rc == RC_NOT_FOUND ? RC_OK : rc;
+}
+
 enum rc record_reader_open(struct slice bytes, size_t max_bytes, struct text *scratch,
                            struct record_reader *ret, struct batch_header *ret_header,
                            size_t *ret_whole_bytes)

@@ -55,6 +55,11 @@ void record_reader_init(struct record_reader *reader, const struct batch_header 
  * last, bytes left over: sticky, what was given before stays good. */
 MUST_CHECK enum rc record_next(struct record_reader *reader, struct record *ret);
 
+/* Are the records of a plain section whole, as many as declared, their offsets in range? RC_OK or
+ * RC_MALFORMED. What is packed is not opened: RC_OK. With batch_check_produced(), which makes the
+ * offsets follow each other without a gap, it is what Kafka asks of a producer. */
+MUST_CHECK enum rc record_check_all(const struct batch_header *header, struct slice records);
+
 /* Peeks the batch at the start of `bytes` and inflates it into `scratch` when it is packed, ready
  * for record_next(). The records borrow from `bytes` or `scratch`; `ret_whole_bytes` as in
  * batch_peek(); `ret_header` and `ret_whole_bytes` may be NULL. The CRC is not looked at.

@@ -13,7 +13,7 @@ RECORD_LIBS = librecord.a $(ZLIB_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(SNAPPY_LIBS) $
 check_PROGRAMS += record_tool
 record_tool_SOURCES = tests/lib/record_tool.c
 record_tool_LDADD = $(RECORD_LIBS) $(BASE_LIBS)
-EXTRA_DIST += tests/lib/test_record_kafka.py
+EXTRA_DIST += tests/lib/test_record_kafka.py tests/cross/test_record_hostile.py
 if HAVE_CHECK
 check_PROGRAMS += test_batch test_compression test_crc32c test_record test_record_builder \
 	test_record_partition

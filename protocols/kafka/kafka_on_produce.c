@@ -3,7 +3,7 @@
 #include "broker/base/counters.h"
 #include "broker/core/producer.h"
 #include "broker/net/conn.h"
-#include "broker/record/batch.h"
+#include "broker/record/record.h"
 #include "protocols/kafka/kafka_int.h"
 #include "protocols/kafka/kafka_map.h"
 #include "protocols/kafka/kafka_messages.h"
@@ -29,7 +29,8 @@ static enum kafka_error check_batch(const struct produce *p, struct slice bytes,
 {
     struct batch_header header;
     size_t whole_bytes;
-    enum rc rc = batch_peek(bytes, &header, NULL, &whole_bytes);
+    struct slice records;
+    enum rc rc = batch_peek(bytes, &header, &records, &whole_bytes);
 
     if (rc == RC_UNSUPPORTED) {
         *ret_message = SLICE("Only record batches of magic 2 are accepted.");
@@ -49,6 +50,10 @@ static enum kafka_error check_batch(const struct produce *p, struct slice bytes,
         return KAFKA_ERROR_UNSUPPORTED_COMPRESSION_TYPE;
     if (batch_check_produced(&header) != RC_OK) {
         *ret_message = SLICE("The batch says things of itself that do not fit together.");
+        return KAFKA_ERROR_INVALID_RECORD;
+    }
+    if (record_check_all(&header, records) != RC_OK) {
+        *ret_message = SLICE("The records are not those that the batch declares.");
         return KAFKA_ERROR_INVALID_RECORD;
     }
     if (header.is_transactional)

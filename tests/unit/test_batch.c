@@ -209,6 +209,50 @@ START_TEST(counts_must_agree)
 }
 END_TEST
 
+START_TEST(a_batch_declares_no_more_records_than_can_be_in_it)
+{
+    struct block *block = three_records();
+    size_t most = (block->len - BATCH_HEADER_BYTES) / RECORD_MIN_BYTES;
+
+    put_u32(block->at + AT_LAST_DELTA, INT32_MAX - 1);
+    put_u32(block->at + AT_RECORD_COUNT, (uint32_t)most);
+    ck_assert_int_eq(batch_peek(block_slice(block), NULL, NULL, NULL), RC_OK);
+    put_u32(block->at + AT_RECORD_COUNT, (uint32_t)most + 1);
+    ck_assert_int_eq(batch_peek(block_slice(block), NULL, NULL, NULL), RC_MALFORMED);
+    block->at[AT_ATTRIBUTES + 1] = COMPRESSION_GZIP;
+    put_u32(block->at + AT_RECORD_COUNT, BATCH_MAX_PACKED_RECORDS);
+    ck_assert_int_eq(batch_peek(block_slice(block), NULL, NULL, NULL), RC_OK);
+    put_u32(block->at + AT_RECORD_COUNT, BATCH_MAX_PACKED_RECORDS + 1);
+    ck_assert_int_eq(batch_peek(block_slice(block), NULL, NULL, NULL), RC_MALFORMED);
+    put_u32(block->at + AT_RECORD_COUNT, 1);
+    put_u32(block->at + AT_LENGTH, BATCH_HEADER_BYTES - BATCH_PREFIX_BYTES);
+    ck_assert_int_eq(batch_peek(slice_of(block->at, BATCH_HEADER_BYTES), NULL, NULL, NULL),
+                     RC_MALFORMED);
+    block_unref(&block);
+}
+END_TEST
+
+START_TEST(checking_all_records_finds_what_a_reader_would)
+{
+    struct block *block = three_records();
+    struct batch_header h;
+    struct slice records;
+
+    ck_assert_int_eq(batch_peek(block_slice(block), &h, &records, NULL), RC_OK);
+    ck_assert_int_eq(record_check_all(&h, records), RC_OK);
+    h.record_count = 2;
+    ck_assert_int_eq(record_check_all(&h, records), RC_MALFORMED);
+    h.record_count = 3;
+    h.last_offset_delta = 1;
+    ck_assert_int_eq(record_check_all(&h, records), RC_MALFORMED);
+    h.last_offset_delta = 2;
+    ck_assert_int_eq(record_check_all(&h, slice_of(records.at, records.len - 1)), RC_MALFORMED);
+    h.compression = COMPRESSION_ZSTD; /* not opened */
+    ck_assert_int_eq(record_check_all(&h, SLICE("anything")), RC_OK);
+    block_unref(&block);
+}
+END_TEST
+
 START_TEST(a_flip_of_any_covered_bit_breaks_the_crc)
 {
     struct block *block = three_records();
@@ -408,6 +452,8 @@ int main(void)
     tcase_add_test(tcase, a_length_field_alone_is_enough_to_refuse_it);
     tcase_add_test(tcase, codecs_5_to_7_are_malformed_and_unknown_high_bits_pass);
     tcase_add_test(tcase, counts_must_agree);
+    tcase_add_test(tcase, a_batch_declares_no_more_records_than_can_be_in_it);
+    tcase_add_test(tcase, checking_all_records_finds_what_a_reader_would);
     tcase_add_test(tcase, a_flip_of_any_covered_bit_breaks_the_crc);
     tcase_add_test(tcase, setting_the_offset_keeps_the_crc);
     tcase_add_test(tcase, append_time_is_what_every_record_then_shows);
