@@ -339,14 +339,16 @@ static int by_ordinal(const void *left, const void *right)
     return (a->sealed.ordinal > b->sealed.ordinal) - (a->sealed.ordinal < b->sealed.ordinal);
 }
 
-/* Frames are missing between this segment and the next, or at the end of what was synced. */
+/* Frames that the catalogue does not cover are missing behind this segment, before the next or up
+ * to what was synced. Below that, a gap is a segment that was reclaimed. */
 static void tell_missing(const struct recovery *r, const struct found *found, uint64_t limit)
 {
     uint64_t next = limit == UINT64_MAX ? r->synced + 1 : limit;
+    uint64_t last = found->sealed.last_sequence;
 
-    if (found->sealed.last_sequence + 1 < next)
+    if ((last > r->covered ? last : r->covered) + 1 < next)
         log_event(LOG_ERROR, "storage.frames-missing", "segment=%u last=%llu next=%llu",
-                  (unsigned)found->sealed.number, (unsigned long long)found->sealed.last_sequence,
+                  (unsigned)found->sealed.number, (unsigned long long)last,
                   (unsigned long long)next);
 }
 
