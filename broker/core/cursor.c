@@ -12,14 +12,32 @@
  * are refused. */
 #define CURSOR_INFLATED_MAX COMPRESSION_MAX_INFLATED_BYTES
 
+struct cursor_window {
+    struct log_read read;
+    struct log_pieces pieces;
+    struct cursor *cursor; /* borrowed: its owner's */
+};
+
 static void on_read(struct log_read *read, enum rc rc)
 {
-    struct cursor *cursor = CONTAINER_OF(read, struct cursor, read);
+    struct cursor_window *window = CONTAINER_OF(read, struct cursor_window, read);
+    struct cursor *cursor = window->cursor;
 
     cursor->failed = rc;
     if (rc == RC_OK)
-        cursor->pieces = read->pieces;
-    cursor->on_ready(cursor->arg);
+        window->pieces = read->pieces;
+    cursor->on_ready(cursor->arg); /* which may take the window away */
+}
+
+static struct cursor_window *window_of(struct cursor *cursor)
+{
+    if (cursor->window == NULL) {
+        cursor->window = mem_new(struct cursor_window);
+        cursor->window->cursor = cursor;
+        cursor->window->read.on_done = on_read;
+        cursor->window->read.max_bytes = CURSOR_READ_BYTES;
+    }
+    return cursor->window;
 }
 
 void cursor_init(struct cursor *cursor, void (*on_ready)(void *arg), void *arg)
@@ -27,20 +45,29 @@ void cursor_init(struct cursor *cursor, void (*on_ready)(void *arg), void *arg)
     memset(cursor, 0, sizeof(*cursor));
     cursor->on_ready = on_ready;
     cursor->arg = arg;
-    cursor->read.on_done = on_read;
-    cursor->read.max_bytes = CURSOR_READ_BYTES;
 }
 
-void cursor_rest(struct cursor *cursor)
+/* Lets go of the log, and keeps the window for the next read. */
+static void drop(struct cursor *cursor)
 {
-    if (cursor->read.is_under_way)
-        partition_read_cancel(cursor->partition, &cursor->read);
-    log_pieces_done(&cursor->pieces);
-    cursor->pieces.count = 0;
+    struct cursor_window *window = cursor->window;
+
+    if (window != NULL && window->read.is_under_way)
+        partition_read_cancel(cursor->partition, &window->read);
+    if (window != NULL) {
+        log_pieces_done(&window->pieces);
+        window->pieces.count = 0;
+    }
     cursor->has_batch = false;
     cursor->partition = NULL;
     cursor->failed = RC_OK;
     text_done(&cursor->inflated);
+}
+
+void cursor_rest(struct cursor *cursor)
+{
+    drop(cursor);
+    MEM_FREE(cursor->window);
 }
 
 void cursor_done(struct cursor *cursor)
@@ -50,35 +77,37 @@ void cursor_done(struct cursor *cursor)
 
 static bool covers(const struct cursor *cursor, const struct partition *p, uint64_t offset)
 {
-    return cursor->pieces.count > 0 && cursor->partition == p &&
-           offset >= cursor->pieces.at[0].base_offset &&
-           offset < cursor->pieces.at[cursor->pieces.count - 1].next_offset;
+    const struct log_pieces *pieces = &cursor->window->pieces;
+
+    return pieces->count > 0 && cursor->partition == p && offset >= pieces->at[0].base_offset &&
+           offset < pieces->at[pieces->count - 1].next_offset;
 }
 
 /* Has pieces that cover the offset. */
 static enum rc fetch(struct cursor *cursor, struct partition *p, uint64_t offset)
 {
+    struct cursor_window *window = window_of(cursor);
     enum rc rc = cursor->failed;
 
-    if (cursor->read.is_under_way)
+    if (window->read.is_under_way)
         return RC_AGAIN;
     cursor->failed = RC_OK;
     if (rc != RC_OK && cursor->partition == p)
         return rc;
     if (covers(cursor, p, offset))
         return RC_OK;
-    cursor_rest(cursor);
+    drop(cursor);
     if (offset < p->start || offset >= p->end)
         return RC_RANGE;
     if (offset >= p->sealed_end)
         partition_seal(p);
     cursor->partition = p;
     rc =
-        log_read_cached(p->stream->core->store, p->log, offset, CURSOR_READ_BYTES, &cursor->pieces);
+        log_read_cached(p->stream->core->store, p->log, offset, CURSOR_READ_BYTES, &window->pieces);
     if (rc != RC_AGAIN)
         return rc;
-    cursor->read.offset = offset;
-    partition_read(p, &cursor->read);
+    window->read.offset = offset;
+    partition_read(p, &window->read);
     return RC_AGAIN;
 }
 
@@ -86,12 +115,13 @@ static enum rc fetch(struct cursor *cursor, struct partition *p, uint64_t offset
  */
 static enum rc find_batch(struct cursor *cursor, uint64_t offset)
 {
+    const struct log_pieces *pieces = &cursor->window->pieces;
     struct batch_header header;
     size_t whole;
     enum rc rc;
 
-    for (; cursor->piece < cursor->pieces.count; cursor->piece++, cursor->batch_at = 0) {
-        const struct log_piece *piece = &cursor->pieces.at[cursor->piece];
+    for (; cursor->piece < pieces->count; cursor->piece++, cursor->batch_at = 0) {
+        const struct log_piece *piece = &pieces->at[cursor->piece];
 
         while (offset < piece->next_offset && cursor->batch_at < piece->bytes.len) {
             struct slice rest = slice_after(piece->bytes, cursor->batch_at);
@@ -123,7 +153,7 @@ static enum rc give(struct cursor *cursor, const struct record *record, struct m
     struct block *block = NULL;
 
     if (!cursor->is_inflated && record->body.len >= CURSOR_SHARE_BYTES)
-        block = cursor->pieces.at[cursor->piece].block;
+        block = cursor->window->pieces.at[cursor->piece].block;
     *ret = message_of_record(cursor->partition->stream->name_slice, record, block);
     if (*ret == NULL)
         return RC_MEMORY;
@@ -161,6 +191,7 @@ static enum rc walk(struct cursor *cursor, uint64_t offset, struct message **ret
 enum rc cursor_get(struct cursor *cursor, struct partition *p, uint64_t offset,
                    struct message **ret, uint64_t *ret_offset)
 {
+    const struct log_pieces *pieces;
     enum rc rc;
 
     for (;;) {
@@ -173,7 +204,8 @@ enum rc cursor_get(struct cursor *cursor, struct partition *p, uint64_t offset,
         if (rc != RC_NOT_FOUND)
             break;
         /* only offsets without records were left in what was read */
-        offset = cursor->pieces.at[cursor->pieces.count - 1].next_offset;
+        pieces = &cursor->window->pieces;
+        offset = pieces->at[pieces->count - 1].next_offset;
     }
     if (rc == RC_CORRUPT || rc == RC_IO)
         log_event(LOG_ERROR, "core.unreadable", "stream=%s partition=%u offset=%llu rc=%s",

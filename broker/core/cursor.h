@@ -9,13 +9,15 @@
 #include "broker/core/stream.h"
 #include "broker/record/record.h"
 
-/* Embedded in its owner. Holds at most one read's worth of log. */
+struct cursor_window; /* what it holds of the log: body in cursor.c */
+
+/* Embedded in its owner. Holds at most one read's worth of log, and nothing at rest: there is one
+ * for each session, and most are idle. */
 struct cursor {
-    struct log_read read;
-    struct log_pieces pieces;
-    struct partition *partition; /* borrowed: what pieces belong to */
-    unsigned piece;              /* the one being walked */
-    size_t batch_at;             /* where the next batch of it begins */
+    struct cursor_window *window; /* owned; NULL at rest */
+    struct partition *partition;  /* borrowed: what pieces belong to */
+    unsigned piece;               /* the one being walked */
+    size_t batch_at;              /* where the next batch of it begins */
     struct record_reader reader;
     struct text inflated;
     uint64_t next;    /* smallest offset that the reader can still give */
