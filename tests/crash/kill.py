@@ -75,7 +75,7 @@ class Log:
         """Everything from where it stopped up to the durable end."""
         first, end = wire.ends(self.topic, self.partition)
         require(first == 0 or self.is_queue and first <= self.next, self.where(), "starts at",
-                first)
+                first, "and was read up to", self.next)
         require(end >= self.next, self.where(), "ends at", end, "but was read up to", self.next)
         while self.next < end:
             high, data = wire.fetch(self.topic, self.partition, self.next)
@@ -147,8 +147,9 @@ class Bench:
         self.consumer = load.AmqpConsumer(self, "crash-queue")
         self.committer = load.KafkaCommitter(self, "crash-group", "crash-kafka")
         self.logs = [
-            Log(self, "crash-mqtt", 0, ["mqtt-a", "mqtt-b", "mqtt-exactly"], ["mqtt-exactly"]),
+            # The queue's first: it is read before what was consumed is reclaimed.
             Log(self, "crash-queue", 0, ["amqp-a", "amqp-b", "kafka-queue"], is_queue=True),
+            Log(self, "crash-mqtt", 0, ["mqtt-a", "mqtt-b", "mqtt-exactly"], ["mqtt-exactly"]),
             Log(self, "crash-mixed", 0, ["amqp-topic", "mqtt-mixed", "kafka-mixed"]),
             Log(self, "crash-kafka", 0, ["kafka-0"]),
             Log(self, "crash-kafka", 1, ["kafka-1"]),
