@@ -38,7 +38,8 @@ test_mqtt_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_mqtt_parts_LDADD = libmqtt.a libmqttcodec.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
 TESTS += test_mqtt_parts
 check_PROGRAMS += test_mqtt_session
-test_mqtt_session_SOURCES = tests/unit/test_mqtt_session.c
+test_mqtt_session_SOURCES = tests/unit/test_mqtt_session.c \
+	tests/lib/mqtt_conn.c tests/lib/mqtt_conn.h
 test_mqtt_session_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_mqtt_session_LDADD = libmqtt.a libmqttcodec.a $(CORE_TEST_LIBS)
 TESTS += test_mqtt_session
@@ -51,7 +52,12 @@ endif
 
 EXTRA_DIST += %D%/CONFORMANCE
 if FUZZ
-noinst_PROGRAMS += fuzz_mqtt_codec
+noinst_PROGRAMS += fuzz_mqtt_codec fuzz_mqtt_session
+fuzz_mqtt_session_SOURCES = tests/fuzz/fuzz_mqtt_session.c \
+	tests/lib/mqtt_conn.c tests/lib/mqtt_conn.h
+fuzz_mqtt_session_LDADD = libmqtt.a libmqttcodec.a \
+	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)
+fuzz_mqtt_session_LDFLAGS = $(FUZZ_LDFLAGS)
 fuzz_mqtt_codec_SOURCES = tests/fuzz/fuzz_mqtt_codec.c
 fuzz_mqtt_codec_LDADD = libmqttcodec.a libbase.a $(XXHASH_LIBS)
 fuzz_mqtt_codec_LDFLAGS = $(FUZZ_LDFLAGS)

@@ -5,157 +5,16 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 
-#include "broker/base/block.h"
 #include "broker/base/fault.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/text.h"
-#include "broker/net/conn.h"
-#include "broker/net/loop.h"
 #include "protocols/mqtt/mqtt_codec.h"
 #include "protocols/mqtt/mqtt_limits.h"
 #include "protocols/mqtt/mqtt_session.h"
 #include "storage/log.h"
 #include "tests/lib/core_rig.h"
-
-/* ---- a connection that only writes down ---- */
-
-struct conn {
-    struct text out;
-    uint8_t room[CONN_RESERVE_MAX];
-    bool is_full;
-    bool is_finished;
-    enum rc why;
-    unsigned pauses;
-    size_t expected;
-    struct timer *timer;
-};
-
-/* Bytes of the test's own, so that failing memory fails only the session's. */
-static void keep(struct text *to, struct slice bytes)
-{
-    if (bytes.len == 0)
-        return;
-    to->at = realloc(to->at, to->len + bytes.len);
-    ck_assert_ptr_nonnull(to->at);
-    memcpy(to->at + to->len, bytes.at, bytes.len);
-    to->len += bytes.len;
-}
-
-static struct conn *last_conn; /* the one whose timer is being set */
-static uint64_t now_ns = 1;
-
-uint64_t conn_id(const struct conn *conn)
-{
-    (void)conn;
-    return 1;
-}
-
-const char *conn_peer(const struct conn *conn)
-{
-    (void)conn;
-    return "test";
-}
-
-bool conn_is_loopback(const struct conn *conn)
-{
-    (void)conn;
-    return true;
-}
-
-struct loop *conn_loop(const struct conn *conn)
-{
-    last_conn = (struct conn *)(uintptr_t)conn;
-    return NULL;
-}
-
-uint64_t conn_last_input_ns(const struct conn *conn)
-{
-    (void)conn;
-    return 1;
-}
-
-uint64_t loop_now_ns(const struct loop *loop)
-{
-    (void)loop;
-    return now_ns;
-}
-
-uint8_t *conn_reserve(struct conn *conn, size_t n)
-{
-    ck_assert_uint_le(n, CONN_RESERVE_MAX);
-    return conn->room;
-}
-
-void conn_commit(struct conn *conn, size_t n)
-{
-    conn_write(conn, slice_of(conn->room, n));
-}
-
-void conn_write(struct conn *conn, struct slice bytes)
-{
-    keep(&conn->out, bytes);
-}
-
-void conn_write_block(struct conn *conn, struct block *block, struct slice bytes)
-{
-    ck_assert_ptr_nonnull(block);
-    conn_write(conn, bytes);
-}
-
-bool conn_is_full(const struct conn *conn)
-{
-    return conn->is_full;
-}
-
-void conn_pause(struct conn *conn, enum conn_pause why)
-{
-    conn->pauses |= why;
-}
-
-void conn_resume(struct conn *conn, enum conn_pause why)
-{
-    conn->pauses &= ~(unsigned)why;
-}
-
-void conn_expect(struct conn *conn, size_t n)
-{
-    conn->expected = n;
-}
-
-void conn_close(struct conn *conn, enum rc why)
-{
-    conn->is_finished = true;
-    conn->why = why;
-}
-
-void conn_finish(struct conn *conn, enum rc why)
-{
-    conn_close(conn, why);
-}
-
-void timer_init(struct timer *timer, struct loop *loop, loop_call_fn *call, void *arg)
-{
-    (void)loop;
-    *timer = (struct timer){ .call = call, .arg = arg };
-    last_conn->timer = timer;
-}
-
-void timer_start(struct timer *timer, uint64_t after_ms)
-{
-    (void)after_ms;
-    timer->deadline_ns = 1;
-}
-
-void timer_stop(struct timer *timer)
-{
-    timer->deadline_ns = 0;
-}
-
-void timer_done(struct timer *timer)
-{
-    timer->deadline_ns = 0;
-}
+#include "tests/lib/mqtt_conn.h"
 
 /* ---- a peer: what it sent and what it got ---- */
 
@@ -190,7 +49,7 @@ static void feed(struct peer *p, struct slice bytes)
 {
     size_t used;
 
-    keep(&p->unread, bytes);
+    mqtt_conn_keep(&p->unread, bytes);
     used = mqtt_session_input(p->session, text_slice(&p->unread));
     ck_assert_uint_le(used, p->unread.len);
     memmove(p->unread.at, p->unread.at + used, p->unread.len - used);
@@ -299,13 +158,13 @@ static void turn(void)
 
 static void open_memory(void)
 {
-    now_ns = 1;
+    mqtt_conn_now_ns = 1;
     rig_open(&rig, false);
 }
 
 static void open_durable(void)
 {
-    now_ns = 1;
+    mqtt_conn_now_ns = 1;
     rig_open(&rig, true);
 }
 
@@ -424,7 +283,7 @@ START_TEST(a_connection_that_says_nothing_is_ended)
 {
     struct peer *p = peer_open();
 
-    now_ns = (uint64_t)MQTT_CONNECT_TIMEOUT_MS * 1000000 + 2;
+    mqtt_conn_now_ns = (uint64_t)MQTT_CONNECT_TIMEOUT_MS * 1000000 + 2;
     ck_assert_uint_ne(p->conn.timer->deadline_ns, 0);
     p->conn.timer->call(p->conn.timer->arg);
     ck_assert(p->conn.is_finished);
@@ -438,11 +297,11 @@ START_TEST(keep_alive_ends_with_its_own_code_and_not_before)
 {
     struct peer *p = connected(MQTT_V5, "keep", false);
 
-    now_ns = UINT64_C(14900) * 1000000;
+    mqtt_conn_now_ns = UINT64_C(14900) * 1000000;
     p->conn.timer->call(p->conn.timer->arg);
     ck_assert(!p->conn.is_finished);
     ck_assert_uint_ne(p->conn.timer->deadline_ns, 0);
-    now_ns = UINT64_C(15001) * 1000000;
+    mqtt_conn_now_ns = UINT64_C(15001) * 1000000;
     p->conn.timer->call(p->conn.timer->arg);
     ck_assert(p->conn.is_finished);
     ck_assert_uint_eq(p->conn.out.at[p->conn.out.len - 1], MQTT_KEEP_ALIVE_TIMEOUT);
