@@ -227,8 +227,10 @@ enum rc amqp_on_close(struct amqp_session *s, struct amqp_channel *channel,
                  log_quote(m->connection_close.reply_text.at, m->connection_close.reply_text.len));
     amqp_release(s); /* exclusive queues are gone before the peer hears close-ok */
     amqp_send_empty(s, 0, AMQP_CONNECTION_CLOSE_OK);
+    /* The client ends the socket, as with RabbitMQ: libraries take an end that they did not make
+     * for an error. One that does not is not waited for. */
     amqp_enter(s, STATE_DEAF);
-    conn_finish(s->conn, RC_CLOSED);
+    timer_start(&s->timer, AMQP_CLOSING_MS);
     return RC_OK;
 }
 

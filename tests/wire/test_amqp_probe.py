@@ -43,7 +43,6 @@ DIFFERENT = {
     "streams": "queues of type stream are not done yet (CONFORMANCE)",
     "quorum queue": "x-delivery-limit is not done yet (CONFORMANCE)",
     "single active consumer": ABSENT, "single active consumer and get": ABSENT,
-    "close": "the socket is closed a little sooner after close-ok",
 }
 
 CASES = {}
