@@ -29,17 +29,19 @@ static const struct scenario {
     unsigned depth; /* commits under way */
     enum durability durability;
     const char *name;
+    unsigned logs; /* that share the commit, if more than one */
 } scenarios[] = {
-    { 100, 1, DURABILITY_ALWAYS, "100 B" },
-    { 16 << 10, 1, DURABILITY_ALWAYS, "16 KB" },
-    { 256 << 10, 1, DURABILITY_ALWAYS, "256 KB" },
-    { 1 << 20, 1, DURABILITY_ALWAYS, "1 MB" },
-    { 100, 64, DURABILITY_ALWAYS, "100 B x64" },
-    { 16 << 10, 16, DURABILITY_ALWAYS, "16 KB x16" },
-    { 256 << 10, 4, DURABILITY_ALWAYS, "256 KB x4" },
-    { 1 << 20, 4, DURABILITY_ALWAYS, "1 MB x4" },
-    { 100, 64, DURABILITY_INTERVAL, "100 B x64 interval" },
-    { 256 << 10, 4, DURABILITY_INTERVAL, "256 KB x4 interval" },
+    { 100, 1, DURABILITY_ALWAYS, "100 B", 1 },
+    { 16 << 10, 1, DURABILITY_ALWAYS, "16 KB", 1 },
+    { 256 << 10, 1, DURABILITY_ALWAYS, "256 KB", 1 },
+    { 1 << 20, 1, DURABILITY_ALWAYS, "1 MB", 1 },
+    { 100, 64, DURABILITY_ALWAYS, "100 B x64", 1 },
+    { 16 << 10, 16, DURABILITY_ALWAYS, "16 KB x16", 1 },
+    { 256 << 10, 4, DURABILITY_ALWAYS, "256 KB x4", 1 },
+    { 1 << 20, 4, DURABILITY_ALWAYS, "1 MB x4", 1 },
+    { 100, 64, DURABILITY_INTERVAL, "100 B x64 interval", 1 },
+    { 256 << 10, 4, DURABILITY_INTERVAL, "256 KB x4 interval", 1 },
+    { 100000, 4, DURABILITY_ALWAYS, "100 B in 1000 logs", 1000 },
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
@@ -47,6 +49,7 @@ static struct store *store;
 static sem_t woken;
 static uint64_t durable;
 static uint64_t log_end;
+static uint64_t many_end; /* of logs 2 and up */
 static int raw_fd;
 static uint8_t *raw_bytes;
 static size_t raw_at;
@@ -91,14 +94,23 @@ static double run_raw(const struct scenario *scenario, double seconds)
     return (double)done / seconds_since(start);
 }
 
+static uint64_t put_in(uint32_t log, uint64_t offset, size_t bytes, enum durability durability)
+{
+    struct append append = { log, offset, 1, 0, durability, block_try(bytes) };
+
+    memcpy(append.bytes->at, raw_bytes, bytes);
+    return log_append(store, &append);
+}
+
 static uint64_t put_one(const struct scenario *scenario)
 {
-    struct append append = { 1, log_end++, 1, 0, scenario->durability, NULL };
-    uint64_t ticket;
+    uint64_t ticket = 0;
 
-    append.bytes = block_try(scenario->bytes);
-    memcpy(append.bytes->at, raw_bytes, scenario->bytes);
-    ticket = log_append(store, &append);
+    if (scenario->logs == 1)
+        ticket = put_in(1, log_end++, scenario->bytes, scenario->durability);
+    for (uint32_t i = 0; scenario->logs > 1 && i < scenario->logs; i++)
+        ticket = put_in(2 + i, many_end, scenario->bytes / scenario->logs, scenario->durability);
+    many_end += scenario->logs > 1;
     store_submit(store);
     return ticket;
 }
@@ -109,20 +121,18 @@ static double run_store(const struct scenario *scenario, double seconds)
 
     first = ticket = durable;
     while (seconds_since(start) < seconds) {
-        while (ticket - durable < scenario->depth)
+        while (ticket - durable < (uint64_t)scenario->depth * scenario->logs)
             ticket = put_one(scenario);
         while (sem_wait(&woken) != 0)
             ;
         store_poll(store);
-        if (log_end > 100000)
-            ticket = log_trim(store, 1, log_end - 1000), store_submit(store);
     }
     while (durable < ticket) {
         while (sem_wait(&woken) != 0)
             ;
         store_poll(store);
     }
-    return (double)(durable - first) / seconds_since(start);
+    return (double)(durable - first) / scenario->logs / seconds_since(start);
 }
 
 static int by_value(const void *left, const void *right)
@@ -175,6 +185,58 @@ static void run(const struct scenario *scenario, double seconds)
     (void)fflush(stdout);
 }
 
+/* ---- reading ---- */
+
+struct reading {
+    struct log_read read; /* first */
+    enum rc rc;
+    bool is_done;
+};
+
+static void on_read(struct log_read *read, enum rc rc)
+{
+    struct reading *r = (struct reading *)read;
+
+    r->rc = rc;
+    r->is_done = true;
+}
+
+/* Reads log 1 from its start, one read at a time, beside pread() of the plain file: both from the
+ * page cache. */
+static void run_read(double seconds)
+{
+    uint64_t offset = 0, bytes = 0, start = clock_monotonic_ns(), plain = 0;
+    uint8_t *to = mem_get((size_t)1 << 20);
+    double ours;
+
+    while (offset < log_end && seconds_since(start) < seconds) {
+        struct reading r = { .read = { .log = 1, .offset = offset, .max_bytes = 1 << 20 } };
+
+        r.read.on_done = on_read;
+        log_read(store, &r.read);
+        while (!r.is_done) {
+            while (sem_wait(&woken) != 0)
+                ;
+            store_poll(store);
+        }
+        if (r.rc != RC_OK)
+            exit(EXIT_FAILURE);
+        bytes += r.read.pieces.bytes;
+        offset = r.read.pieces.at[r.read.pieces.count - 1].next_offset;
+        log_pieces_done(&r.read.pieces);
+    }
+    ours = (double)bytes / 1e6 / seconds_since(start);
+    start = clock_monotonic_ns();
+    for (off_t at = 0; plain < bytes && seconds_since(start) < seconds; at += 1 << 20) {
+        ssize_t len = pread(raw_fd, to, (size_t)1 << 20, at % (off_t)RAW_BYTES);
+
+        plain += len > 0 ? (uint64_t)len : 0;
+    }
+    (void)printf("read back: %.0f MB, %.0f MB/s; plain pread: %.0f MB/s\n", (double)bytes / 1e6,
+                 ours, (double)plain / 1e6 / seconds_since(start));
+    mem_free(to);
+}
+
 static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *at)
 {
     (void)stat;
@@ -224,6 +286,7 @@ int main(int argc, char **argv)
                  "store/s", "MB/s", "ratio", "p50us", "p99us", "cpu us", "commits", "syncs");
     for (size_t i = 0; i < SCENARIOS; i++)
         run(&scenarios[i], (double)ms / 1000);
+    run_read(2);
     store_close(&store);
     (void)close(raw_fd);
     mem_free(raw_bytes);

@@ -84,6 +84,7 @@ _Noreturn static void child(const char *directory, int out, bool is_faulty)
     load_begin();
     for (;;) {
         load_put(on_promise);
+        load_read();
         store_poll(store);
         while (store_backlog_bytes(store) > ((uint64_t)2 << 20) || pending_count > PENDING_MAX - 64)
             store_poll(store);

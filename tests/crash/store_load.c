@@ -220,3 +220,43 @@ void load_check(const char *directory)
     }
     store_close(&store);
 }
+
+/* ---- reading while writing ---- */
+
+#define READS 4
+
+static struct reading under_way[READS];
+
+/* Starts a read somewhere in some log, and looks at one that was answered: all that a read gives
+ * must be as it was put, however much is trimmed, sealed and written over meanwhile. */
+void load_read(void)
+{
+    struct reading *r = &under_way[random_below(READS)];
+    uint32_t log = 1 + (uint32_t)random_below(LOGS);
+
+    if (r->read.is_under_way)
+        return;
+    if (r->is_done && r->rc == RC_OK) {
+        uint64_t offset = r->read.offset;
+
+        for (unsigned i = 0; i < r->read.pieces.count; i++)
+            offset = check_piece(r->read.log, offset, &r->read.pieces.at[i]);
+        log_pieces_done(&r->read.pieces);
+    } else if (r->is_done && r->rc != RC_RANGE) {
+        fail(rc_word(r->rc), r->read.log, r->read.offset, 0);
+    }
+    *r = (struct reading){ .read = { .log = log, .max_bytes = 1 << 18, .on_done = on_read } };
+    r->read.offset = now[log].start + random_below(now[log].end - now[log].start + 1);
+    log_read(store, &r->read);
+    if (random_below(8) == 0)
+        log_read_cancel(store, &r->read);
+}
+
+void load_read_end(void)
+{
+    for (unsigned i = 0; i < READS; i++) {
+        log_read_cancel(store, &under_way[i].read);
+        log_pieces_done(&under_way[i].read.pieces);
+        under_way[i] = (struct reading){ .is_done = false };
+    }
+}

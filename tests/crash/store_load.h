@@ -38,6 +38,9 @@ enum rc load_open(const char *directory);
 void load_begin(void);
 /* Puts and submits a few things; `on_promise` is told each state that the tickets stand for. */
 void load_put(void (*on_promise)(const struct promise *promise));
+/* Now and then while putting: reads and looks at what was read. */
+void load_read(void);
+void load_read_end(void);
 void promise_take(const struct promise *promise);
 
 /* Opens the store there, compares it with promised[], closes it. Ends the program when it fails. */

@@ -324,10 +324,12 @@ static void record(const char *directory)
         load_begin();
         for (unsigned i = 0; i < SUBMITS; i++) {
             load_put(on_promise);
+            load_read();
             store_poll(store);
             while (store_backlog_bytes(store) > ((uint64_t)1 << 18))
                 store_poll(store);
         }
+        load_read_end();
         store_close(&store);
     }
     is_tracing = false;
