@@ -4,8 +4,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -18,6 +20,10 @@
 #define ACCEPT_BUDGET 64
 /* With no file descriptor left, accepting rests this long, or until a connection goes. */
 #define ACCEPT_RETRY_MS 500
+/* Connections leave so many descriptors to the store, whose files come and go; a process that may
+ * open only a few has none to reserve. */
+#define SPARE_DESCRIPTORS     64
+#define SPARE_DESCRIPTORS_MIN 256
 /* A peer that vanished is noticed by TCP's own probes, for protocols whose keep-alive is off. */
 #define KEEPALIVE_IDLE_S     60
 #define KEEPALIVE_INTERVAL_S 15
@@ -191,12 +197,22 @@ static void go_on(void *arg)
     (void)event_add(&l->event, NULL);
 }
 
-static void refuse_over_limit(struct listener *l, int fd)
+static void refuse(struct listener *l, int fd, const char *why)
 {
     (void)close(fd);
     count_add(COUNT_NET_REFUSED, 1);
-    log_peer(LOG_WARNING, "net.refused", "listener=%s why=\"max_connections %u\"", l->config.name,
-             l->config.max_connections);
+    log_peer(LOG_WARNING, "net.refused", "listener=%s connections=%u why=%s", l->config.name,
+             l->connections, why);
+}
+
+static int descriptor_max(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur < SPARE_DESCRIPTORS_MIN ||
+        files.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return (int)files.rlim_cur - SPARE_DESCRIPTORS - 1;
 }
 
 /* False when there is no more to accept now. */
@@ -213,7 +229,11 @@ static bool accept_one(struct listener *l)
         return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
     }
     if (l->config.max_connections > 0 && l->connections >= l->config.max_connections) {
-        refuse_over_limit(l, fd);
+        refuse(l, fd, "max_connections");
+        return true;
+    }
+    if (fd > l->descriptor_max) {
+        refuse(l, fd, "descriptors");
         return true;
     }
     count_add(COUNT_NET_ACCEPTED, 1);
@@ -266,6 +286,7 @@ enum rc listener_open(struct loop *loop, const struct listener_config *config,
 
     l->loop = loop;
     l->fd = -1;
+    l->descriptor_max = descriptor_max();
     l->config = *config;
     l->config.name = mem_copy_text(slice_str(config->name));
     l->config.address = mem_copy_text(slice_str(config->address));

@@ -32,6 +32,9 @@
 /* Over the high mark who writes should wait; under the low mark it may go on. */
 #define OUTPUT_HIGH_BYTES ((size_t)1 << 20)
 #define OUTPUT_LOW_BYTES  ((size_t)256 << 10)
+/* So much is not kept for the end of the turn: it is still in the processor's cache, and the peer
+ * can begin with it. */
+#define OUTPUT_EARLY_BYTES ((size_t)128 << 10)
 /* Block bytes from this length on are sent from where they lie. */
 #define OUTPUT_BORROW_MIN_BYTES ((size_t)4 << 10)
 #define OUTPUT_IOVECS           64
@@ -137,7 +140,8 @@ struct listener {
     struct listener_config config; /* its texts are owned copies */
     int fd;
     uint16_t port;
-    bool is_any; /* bound to the wildcard address */
+    int descriptor_max; /* a connection beyond it is refused */
+    bool is_any;        /* bound to the wildcard address */
     bool is_unix;
     bool is_bound;
     bool is_closed; /* freed when the last connection goes */

@@ -141,12 +141,14 @@ static void link_piece(struct output *out, struct piece *piece)
     out->last = piece;
 }
 
-/* The bytes just added count, and are sent at the end of the turn. */
+/* The bytes just added count, and are sent at the end of the turn, or now when they are many. */
 static void gathered(struct conn *conn, size_t n)
 {
     conn->output.bytes += n;
     conn->is_output_fresh = true;
     loop_add_work(conn->loop, conn);
+    if (conn->output.bytes >= OUTPUT_EARLY_BYTES && !conn->is_write_armed)
+        output_send(conn);
     if (conn->output.bytes <= OUTPUT_HIGH_BYTES || conn->is_full)
         return;
     conn->is_full = true;

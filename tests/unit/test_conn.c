@@ -332,7 +332,7 @@ END_TEST
 
 START_TEST(a_block_is_referenced_until_it_is_sent)
 {
-    struct block *block = block_try(100000);
+    struct block *block = block_try(50000);
     struct text want = { 0 };
     struct text got = { 0 };
     int fd = fx_client();
@@ -340,14 +340,14 @@ START_TEST(a_block_is_referenced_until_it_is_sent)
     for (size_t i = 0; i < block->len; i++)
         block->at[i] = (uint8_t)(i * 31 >> 3);
     conn_write(fx.conn, SLICE("head"));
-    conn_write_block(fx.conn, block, slice_of(block->at + 10, 90000));
+    conn_write_block(fx.conn, block, slice_of(block->at + 10, 40000));
     conn_write(fx.conn, SLICE("mid"));
     conn_write_block(fx.conn, block, slice_of(block->at, 100)); /* short: copied */
     conn_write_block(fx.conn, block, block_slice(block));
     conn_write(fx.conn, SLICE("tail"));
     ck_assert_uint_eq(block->refs, 3);
     text_add(&want, SLICE("head"));
-    text_add(&want, slice_of(block->at + 10, 90000));
+    text_add(&want, slice_of(block->at + 10, 40000));
     text_add(&want, SLICE("mid"));
     text_add(&want, slice_of(block->at, 100));
     text_add(&want, block_slice(block));
@@ -388,6 +388,25 @@ START_TEST(a_flush_does_not_wait_for_the_end_of_the_turn)
     conn_flush(fx.conn);
     ck_assert_uint_eq(conn_output_bytes(fx.conn), 0);
     ck_assert(slice_equal_str(fx_receive(fd, &got, 3), "now"));
+    text_done(&got);
+    ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
+START_TEST(much_output_goes_out_before_the_end_of_the_turn)
+{
+    struct text t = { 0 };
+    struct text got = { 0 };
+    struct slice part = pattern(&t, 50000);
+    int fd = fx_client();
+
+    for (unsigned i = 0; i < 20; i++)
+        conn_write(fx.conn, part);
+    ck_assert_uint_lt(conn_output_bytes(fx.conn), 200000);
+    ck_assert_uint_eq(fx_receive(fd, &got, 20 * part.len).len, 20 * part.len);
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_int_eq(memcmp(got.at + i * part.len, part.at, part.len), 0);
+    text_done(&t);
     text_done(&got);
     ck_assert_int_eq(close(fd), 0);
 }
@@ -641,6 +660,34 @@ START_TEST(without_descriptors_accepting_rests_and_goes_on_later)
 }
 END_TEST
 
+START_TEST(connections_leave_descriptors_to_the_store)
+{
+    int64_t before = count_get(COUNT_NET_REFUSED);
+    struct rlimit few = { .rlim_cur = 300, .rlim_max = 300 };
+    int others[300];
+    unsigned count = 0;
+    int fd;
+
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0); /* each test is a process of its own */
+    listener_close(&fx.listener);
+    fx_listen("127.0.0.1", NULL);
+    do
+        others[count] = dup(STDERR_FILENO);
+    while (others[count++] < 300 - 64);
+    fd = fx_connect();
+    FX_UNTIL(fx_is_at_end(fd));
+    ck_assert_int_eq(count_get(COUNT_NET_REFUSED), before + 1);
+    ck_assert_uint_eq(fx.opened, 0);
+    ck_assert_int_eq(close(fd), 0);
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert_int_eq(close(others[--count]), 0);
+    fd = fx_client();
+    while (count > 0)
+        ck_assert_int_eq(close(others[--count]), 0);
+    ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
 START_TEST(an_ipv6_listener_names_its_peers_in_brackets)
 {
     struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
@@ -763,6 +810,7 @@ static void add_output_tests(TCase *test)
     tcase_add_test(test, a_block_is_referenced_until_it_is_sent);
     tcase_add_test(test, a_block_of_a_connection_that_goes_is_let_go);
     tcase_add_test(test, a_flush_does_not_wait_for_the_end_of_the_turn);
+    tcase_add_test(test, much_output_goes_out_before_the_end_of_the_turn);
     tcase_add_test(test, no_memory_for_output_ends_that_connection_alone);
     tcase_add_test(test, no_memory_for_input_ends_that_connection_alone);
     tcase_add_test(test, finishing_sends_all_that_was_written_and_then_ends);
@@ -781,6 +829,7 @@ static void add_place_tests(TCase *test)
     tcase_add_test(test, an_address_in_use_or_of_no_form_is_told);
     tcase_add_test(test, connections_over_the_limit_are_refused);
     tcase_add_test(test, without_descriptors_accepting_rests_and_goes_on_later);
+    tcase_add_test(test, connections_leave_descriptors_to_the_store);
     tcase_add_test(test, an_ipv6_listener_names_its_peers_in_brackets);
     tcase_add_test(test, a_unix_listener_takes_over_a_stale_socket_but_not_a_live_one_or_a_file);
     tcase_add_test(test, at_shutdown_sessions_say_goodbye_and_the_last_byte_arrives);
