@@ -26,18 +26,29 @@ enum node_kind { NODE_ROOT, NODE_LITERAL, NODE_EXACT, NODE_ONE, NODE_MANY };
 struct match_node {
     struct match_node *parent; /* borrowed; NULL for a root */
     struct match_entry *here;  /* filters that end at this node */
-    struct match_entry *rest;  /* filters that end in a many right after it; none when looped */
-    struct match_node *one;    /* owned */
-    struct match_node *many;   /* owned; a many that more follows, or below another one */
-    uint64_t stamp;            /* of a looped node or a many: the last step that reached it */
     uint32_t hash;
-    uint32_t literal_count; /* children in the table, */
-    uint32_t exact_count;   /* and those of them that are exact */
     uint16_t level_len;
     uint8_t kind;
     bool is_looped;
-    uint8_t level[];
+    /* An exact node ends here, and its level begins: there may be a million of them. */
+    struct match_entry *rest; /* filters that end in a many right after it; none when looped */
+    struct match_node *one;   /* owned */
+    struct match_node *many;  /* owned; a many that more follows, or below another one */
+    uint64_t stamp;           /* of a looped node or a many: the last step that reached it */
+    uint32_t literal_count;   /* children in the table, */
+    uint32_t exact_count;     /* and those of them that are exact */
 };
+
+static size_t head_bytes(enum node_kind kind)
+{
+    return kind == NODE_EXACT ? offsetof(struct match_node, rest) : sizeof(struct match_node);
+}
+
+static struct slice level_of(const struct match_node *node)
+{
+    return slice_of((const uint8_t *)node + head_bytes((enum node_kind)node->kind),
+                    node->level_len);
+}
 
 struct slot {
     struct match_node *node; /* owned; NULL when free */
@@ -95,7 +106,7 @@ static struct match_node *table_get(const struct matcher *m, const struct match_
         struct match_node *node = m->slots[i].node;
 
         if (m->slots[i].hash == hash && node->parent == parent && node->kind == kind &&
-            slice_equal(slice_of(node->level, node->level_len), level))
+            slice_equal(level_of(node), level))
             return node;
     }
     return NULL;
@@ -152,19 +163,18 @@ static void table_remove(struct matcher *m, const struct match_node *node)
 static struct match_node *node_new(struct match_node *parent, enum node_kind kind,
                                    struct slice level)
 {
-    struct match_node *node = mem_try(sizeof(*node) + level.len);
+    struct match_node *node = mem_try(head_bytes(kind) + level.len);
 
     ASSERT(level.len <= NAME_MAX_BYTES);
     if (node == NULL)
         return NULL;
-    *node = (struct match_node){
-        .parent = parent,
-        .kind = (uint8_t)kind,
-        .level_len = (uint16_t)level.len,
-        .is_looped = parent != NULL && (parent->is_looped || parent->kind == NODE_MANY),
-    };
+    memset(node, 0, head_bytes(kind));
+    node->parent = parent;
+    node->kind = (uint8_t)kind;
+    node->level_len = (uint16_t)level.len;
+    node->is_looped = parent->is_looped || parent->kind == NODE_MANY;
     if (level.len > 0)
-        memcpy(node->level, level.at, level.len);
+        memcpy((uint8_t *)node + head_bytes(kind), level.at, level.len);
     return node;
 }
 
@@ -202,7 +212,9 @@ void matcher_free(struct matcher **matcher)
 
 static bool is_idle(const struct match_node *node)
 {
-    return node->here == NULL && node->rest == NULL && node->one == NULL && node->many == NULL &&
+    if (node->kind == NODE_EXACT || node->here != NULL)
+        return node->here == NULL;
+    return node->rest == NULL && node->one == NULL && node->many == NULL &&
            node->literal_count == 0;
 }
 
