@@ -38,8 +38,9 @@ struct fetch {
     size_t left;  /* of what the client takes at most */
     bool has_error;
     bool is_waited_out;
-    bool is_waiting;
-    bool is_reading; /* on a reader thread */
+    bool is_waiting;  /* for more to come */
+    bool is_reading;  /* on a reader thread */
+    bool is_watching; /* over more than this turn: every partition tells when it goes away */
     uint64_t deadline_ns;
     struct timer timer;
     struct log_read read;
@@ -80,12 +81,11 @@ static void drop_pieces(struct fetch *f)
     }
 }
 
-static void stop_waiting(struct fetch *f)
+static void unwatch(struct fetch *f)
 {
-    if (!f->is_waiting)
+    if (!f->is_watching)
         return;
-    f->is_waiting = false;
-    timer_stop(&f->timer);
+    f->is_watching = false;
     for (uint32_t i = 0; i < f->count; i++)
         partition_wait_cancel(&f->parts[i].waiter);
 }
@@ -94,7 +94,7 @@ static void on_cancel(struct kafka_request *request)
 {
     struct fetch *f = fetch_of(request);
 
-    stop_waiting(f);
+    unwatch(f);
     if (f->is_reading)
         partition_read_cancel(f->parts[f->at].partition, &f->read);
     f->is_reading = false;
@@ -106,6 +106,71 @@ static void on_done(struct kafka_request *request)
 
     timer_done(&f->timer);
     drop_pieces(f);
+}
+
+/* ---- watching ---- */
+
+static void fail(struct fetch *f, struct part *part, enum kafka_error error)
+{
+    part->result->error_code = (int16_t)error;
+    part->partition = NULL;
+    f->has_error = true;
+    count_add(COUNT_KAFKA_ERRORS, 1);
+}
+
+/* Its topic is being deleted, and others of this fetch may go with it: the fetch goes on when that
+ * is over. */
+static void on_gone(struct fetch *f, struct part *part)
+{
+    bool by_id = f->request->header.version >= VERSION_WITH_TOPIC_IDS;
+
+    if (f->is_reading && part == &f->parts[f->at]) {
+        partition_read_cancel(part->partition, &f->read);
+        f->is_reading = false;
+        timer_start(&f->timer, 0);
+    }
+    if (f->is_waiting)
+        timer_start(&f->timer, 0);
+    fail(f, part, by_id ? KAFKA_ERROR_UNKNOWN_TOPIC_ID : KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+}
+
+static void on_moved(struct partition_waiter *waiter, enum rc rc)
+{
+    struct part *part = CONTAINER_OF(waiter, struct part, waiter);
+    struct fetch *f = part->fetch;
+
+    if (rc != RC_OK) {
+        on_gone(f, part);
+        return;
+    }
+    partition_wait(part->partition, waiter);
+    if (f->is_waiting) {
+        f->is_waiting = false;
+        timer_stop(&f->timer);
+        fetch_run(f);
+    }
+}
+
+static void watch(struct fetch *f)
+{
+    if (f->is_watching)
+        return;
+    f->is_watching = true;
+    for (uint32_t i = 0; i < f->count; i++) {
+        f->parts[i].waiter.on_moved = on_moved;
+        if (f->parts[i].partition != NULL)
+            partition_wait(f->parts[i].partition, &f->parts[i].waiter);
+    }
+}
+
+static void on_time(void *arg)
+{
+    struct fetch *f = arg;
+
+    f->is_waited_out = true;
+    f->is_waiting = false;
+    if (!f->is_reading)
+        fetch_run(f);
 }
 
 /* ---- reading ---- */
@@ -161,14 +226,6 @@ static void keep(struct fetch *f, struct part *part, struct log_pieces *from)
     log_pieces_done(from);
 }
 
-static void fail(struct fetch *f, struct part *part, enum kafka_error error)
-{
-    part->result->error_code = (int16_t)error;
-    part->partition = NULL;
-    f->has_error = true;
-    count_add(COUNT_KAFKA_ERRORS, 1);
-}
-
 static void on_read(struct log_read *read, enum rc rc)
 {
     struct fetch *f = CONTAINER_OF(read, struct fetch, read);
@@ -209,6 +266,7 @@ static bool read_part(struct fetch *f, struct part *part)
     }
     f->read = (struct log_read){ .offset = offset, .max_bytes = room, .on_done = on_read };
     f->is_reading = true;
+    watch(f);
     partition_read(part->partition, &f->read);
     return false;
 }
@@ -219,6 +277,7 @@ static void answer(struct fetch *f)
 {
     bool is_committed = f->asked->isolation_level == READ_COMMITTED;
 
+    unwatch(f);
     for (uint32_t i = 0; i < f->count; i++) {
         struct part *part = &f->parts[i];
         struct kafka_fetch_result *result = part->result;
@@ -240,29 +299,6 @@ static void answer(struct fetch *f)
     kafka_answer(f->request);
 }
 
-static void on_time(void *arg)
-{
-    struct fetch *f = arg;
-
-    stop_waiting(f);
-    f->is_waited_out = true;
-    fetch_run(f);
-}
-
-static void on_moved(struct partition_waiter *waiter, enum rc rc)
-{
-    struct part *part = CONTAINER_OF(waiter, struct part, waiter);
-    struct fetch *f = part->fetch;
-
-    if (rc != RC_OK)
-        fail(f, part,
-             f->request->header.version >= VERSION_WITH_TOPIC_IDS
-                 ? KAFKA_ERROR_UNKNOWN_TOPIC_ID
-                 : KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION);
-    stop_waiting(f);
-    fetch_run(f);
-}
-
 static void wait_for_more(struct fetch *f)
 {
     uint64_t now_ns = loop_now_ns(f->request->kafka->loop);
@@ -272,10 +308,7 @@ static void wait_for_more(struct fetch *f)
     f->bytes = 0;
     f->left = most_bytes(f->asked);
     f->is_waiting = true;
-    for (uint32_t i = 0; i < f->count; i++) {
-        f->parts[i].waiter.on_moved = on_moved;
-        partition_wait(f->parts[i].partition, &f->parts[i].waiter);
-    }
+    watch(f);
     /* The wait counts from the request on, however often it is woken in vain. */
     timer_start(&f->timer,
                 f->deadline_ns <= now_ns ? 0 : (f->deadline_ns - now_ns) / NS_PER_MS + 1);

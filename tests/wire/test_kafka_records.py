@@ -248,12 +248,18 @@ class Fetch(KafkaCase):
         answer = connection.call("fetch", 12, **request)
         self.assertEqual(answer["responses"][1]["partitions"][0]["error_code"], 3)
 
-    def test_deleting_the_topic_ends_the_wait(self):
-        topic, connection = self.topic(), self.connect()
-        connection.send("fetch", 12, **self.fetch_request(topic, max_wait_ms=60000))
+    def test_deleting_a_topic_ends_the_wait(self):
+        topic, other, connection = self.topic(partitions=3), self.topic(), self.connect()
+        request = self.fetch_request(topic, max_wait_ms=60000)
+        request["topics"][0]["partitions"] = [
+            {"partition": p, "fetch_offset": 0, "partition_max_bytes": 1000} for p in (2, 0, 1, 1)]
+        request["topics"].append({"topic": other, "partitions": [
+            {"partition": 0, "fetch_offset": 0, "partition_max_bytes": 1000}]})
+        connection.send("fetch", 12, **request)
         self.connect().call("delete_topics", 5, topic_names=[topic], timeout_ms=1000)
         answer = connection.receive("fetch", 12)
-        self.assertEqual(answer["responses"][0]["partitions"][0]["error_code"], 3)
+        self.assertEqual([[p["error_code"] for p in t["partitions"]] for t in answer["responses"]],
+                         [[3, 3, 3, 3], [OK]])
 
     def test_who_waits_may_go_away(self):
         topic = self.topic()
