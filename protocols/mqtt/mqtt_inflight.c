@@ -99,12 +99,16 @@ struct mqtt_flight *mqtt_inflight_get(const struct mqtt_inflight *t, uint16_t pa
     return flight->packet_id == packet_id ? flight : NULL;
 }
 
-struct mqtt_flight *mqtt_inflight_resumed(const struct mqtt_inflight *t, uint64_t handle)
+struct mqtt_flight *mqtt_inflight_resumed(struct mqtt_inflight *t, uint64_t handle)
 {
-    for (struct mqtt_flight *f = mqtt_inflight_next(t, NULL); f != NULL;
-         f = mqtt_inflight_next(t, f)) {
-        if (f->state == FLIGHT_RESUME && f->handle == handle)
-            return f;
+    /* they are asked for in the order in which their ids were given: mostly the next slot is it */
+    for (unsigned n = 0; n < t->room; n++) {
+        unsigned i = (t->resumed_at + n) & (t->room - 1);
+
+        if (t->slots[i].state == FLIGHT_RESUME && t->slots[i].handle == handle) {
+            t->resumed_at = i;
+            return &t->slots[i];
+        }
     }
     return NULL;
 }

@@ -35,6 +35,7 @@ struct mqtt_inflight {
     unsigned count;            /* taken slots, resumed ones too */
     unsigned sent;             /* those that count against the client's receive maximum */
     uint16_t last_id;
+    unsigned resumed_at; /* where the last one to be sent again was found */
 };
 
 /* More than this is never under way to one client, whatever it says it can take. */
@@ -53,7 +54,7 @@ void mqtt_inflight_set(struct mqtt_inflight *t, struct mqtt_flight *flight,
 /* NULL when the id is not under way. */
 struct mqtt_flight *mqtt_inflight_get(const struct mqtt_inflight *t, uint16_t packet_id);
 /* NULL when nothing of that handle waits to be sent again. */
-struct mqtt_flight *mqtt_inflight_resumed(const struct mqtt_inflight *t, uint64_t handle);
+struct mqtt_flight *mqtt_inflight_resumed(struct mqtt_inflight *t, uint64_t handle);
 void mqtt_inflight_remove(struct mqtt_inflight *t, struct mqtt_flight *flight);
 /* Walks the taken slots: start with NULL. */
 struct mqtt_flight *mqtt_inflight_next(const struct mqtt_inflight *t, struct mqtt_flight *after);

@@ -190,11 +190,11 @@ static enum rc begin(struct mqtt_session *s, struct slice assigned, bool is_pres
     mqtt_enter(s, STATE_ACTIVE);
     if (is_present)
         mqtt_resume_flights(s);
-    log_event(LOG_INFO, "mqtt.connected",
-              "conn=%llu peer=%s client=%s version=%u keep_alive=%u present=%d",
-              (unsigned long long)conn_id(s->conn), conn_peer(s->conn),
-              log_quote(session_id(s->session).at, session_id(s->session).len), s->version,
-              s->keep_alive_s, is_present);
+    log_peer(LOG_INFO, "mqtt.connected",
+             "conn=%llu peer=%s client=%s version=%u keep_alive=%u present=%d",
+             (unsigned long long)conn_id(s->conn), conn_peer(s->conn),
+             log_quote(session_id(s->session).at, session_id(s->session).len), s->version,
+             s->keep_alive_s, is_present);
     timer_stop(&s->timer);
     if (s->keep_alive_s > 0)
         timer_start(&s->timer, MQTT_KEEP_ALIVE_MS(s->keep_alive_s));

@@ -171,9 +171,9 @@ void mqtt_on_consumer_cancelled(void *arg, struct consumer *consumer, enum rc wh
     struct mqtt_session *s = arg;
     struct mqtt_queue_sub *sub = consumer_context(consumer);
 
-    log_event(LOG_INFO, "mqtt.queue_gone", "conn=%llu rc=%s filter=%s",
-              (unsigned long long)conn_id(s->conn), rc_word(why),
-              log_quote(sub->filter.at, sub->filter.len));
+    log_peer(LOG_INFO, "mqtt.queue_gone", "conn=%llu rc=%s filter=%s",
+             (unsigned long long)conn_id(s->conn), rc_word(why),
+             log_quote(sub->filter.at, sub->filter.len));
     sub->consumer = NULL;
 }
 

@@ -61,6 +61,17 @@ static uint64_t patience_ms(const struct mqtt_session *s)
                                            : MQTT_KEEP_ALIVE_MS(s->keep_alive_s);
 }
 
+/* Since when the peer shows no life. One that is behind with reading is not read from either: then
+ * it lives as long as it takes what we have for it. */
+static uint64_t idle_ms(const struct mqtt_session *s)
+{
+    uint64_t last_ns = conn_last_input_ns(s->conn), now_ns = loop_now_ns(conn_loop(s->conn));
+
+    if (conn_is_full(s->conn) && conn_last_output_ns(s->conn) > last_ns)
+        last_ns = conn_last_output_ns(s->conn);
+    return now_ns <= last_ns ? 0 : (now_ns - last_ns) / 1000000;
+}
+
 /* One timer a connection: it looks how long the last input is ago, so packets do not touch it. */
 static void on_timer(void *arg)
 {
@@ -69,7 +80,7 @@ static void on_timer(void *arg)
 
     if (s->state == STATE_CLOSING || patience == 0)
         return;
-    idle = (loop_now_ns(conn_loop(s->conn)) - conn_last_input_ns(s->conn)) / 1000000;
+    idle = idle_ms(s);
     if (s->state == STATE_AWAIT_CONNECT || (idle >= patience && s->pauses == 0)) {
         mqtt_end(s, RC_TIMEOUT,
                  s->state == STATE_ACTIVE ? "keep alive passed" : "no CONNECT in time");
@@ -144,8 +155,8 @@ void mqtt_session_close(struct mqtt_session **session, enum rc why)
         return;
     (void)session_of(s);
     if (s->state != STATE_CLOSING)
-        log_event(LOG_INFO, "mqtt.closed", "conn=%llu rc=%s", (unsigned long long)conn_id(s->conn),
-                  rc_word(why));
+        log_peer(LOG_INFO, "mqtt.closed", "conn=%llu rc=%s", (unsigned long long)conn_id(s->conn),
+                 rc_word(why));
     release(s);
     timer_done(&s->timer);
     for (unsigned i = 0; s->aliases != NULL && i < MQTT_ALIAS_MAX; i++)

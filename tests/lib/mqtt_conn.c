@@ -49,6 +49,11 @@ uint64_t conn_last_input_ns(const struct conn *conn)
     return 1;
 }
 
+uint64_t conn_last_output_ns(const struct conn *conn)
+{
+    return conn->last_output_ns;
+}
+
 uint64_t loop_now_ns(const struct loop *loop)
 {
     (void)loop;

@@ -16,6 +16,7 @@ struct conn {
     enum rc why;
     unsigned pauses;
     size_t expected;
+    uint64_t last_output_ns;
     struct timer *timer;
 };
 

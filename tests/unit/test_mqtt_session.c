@@ -309,6 +309,22 @@ START_TEST(keep_alive_ends_with_its_own_code_and_not_before)
 }
 END_TEST
 
+START_TEST(who_takes_its_backlog_is_alive_though_it_is_not_read_from)
+{
+    struct peer *p = connected(MQTT_V5, "behind", false);
+
+    p->conn.is_full = true;
+    p->conn.last_output_ns = UINT64_C(10000) * 1000000;
+    mqtt_conn_now_ns = UINT64_C(20000) * 1000000;
+    p->conn.timer->call(p->conn.timer->arg);
+    ck_assert(!p->conn.is_finished);
+    mqtt_conn_now_ns = UINT64_C(25001) * 1000000;
+    p->conn.timer->call(p->conn.timer->arg);
+    ck_assert(p->conn.is_finished);
+    peer_close(p);
+}
+END_TEST
+
 /* ---- durability ---- */
 
 START_TEST(nothing_is_acknowledged_before_it_is_on_disk)
@@ -502,6 +518,7 @@ int main(void)
     tcase_add_test(memory, what_memory_is_missing_ends_one_connection_and_no_other);
     tcase_add_test(memory, a_connection_that_says_nothing_is_ended);
     tcase_add_test(memory, keep_alive_ends_with_its_own_code_and_not_before);
+    tcase_add_test(memory, who_takes_its_backlog_is_alive_though_it_is_not_read_from);
     tcase_add_test(memory, a_full_connection_gets_nothing_until_it_drained);
     tcase_add_test(memory, a_goodbye_leaves_no_session_and_no_client_behind);
     tcase_add_test(memory, a_shutdown_is_told_in_each_versions_words);
