@@ -204,7 +204,6 @@ void mqtt_settle(struct mqtt_session *s, struct mqtt_flight *flight, enum outcom
     if (flight->has_note)
         session_note_delete(s->session, NOTE_OUTBOUND | flight->packet_id);
     mqtt_inflight_remove(&s->inflight, flight);
-    s->has_credit = true;
 }
 
 void mqtt_settle_dropped(struct mqtt_session *s, uint16_t packet_id)
@@ -223,11 +222,15 @@ void mqtt_hand_over(struct mqtt_session *s, struct mqtt_flight *flight)
         note_flight(s, flight);
 }
 
+static bool has_room(const struct mqtt_session *s)
+{
+    return s->inflight.sent < s->receive_max;
+}
+
 void mqtt_give_credit(struct mqtt_session *s)
 {
-    if (!s->has_credit || s->state != STATE_ACTIVE)
+    if (s->state != STATE_ACTIVE || !has_room(s) || conn_is_full(s->conn))
         return;
-    s->has_credit = false;
     if (s->is_starved) {
         s->is_starved = false;
         session_ready(s->session);
@@ -334,11 +337,6 @@ static enum rc flight_for(struct mqtt_session *s, const struct delivery *d, bool
             return RC_OK;
     }
     return mqtt_inflight_add(&s->inflight, ret);
-}
-
-static bool has_room(const struct mqtt_session *s)
-{
-    return s->inflight.sent < s->receive_max;
 }
 
 /* 3.1.2-25: as if it had been delivered. Core is told when it is not in the middle of this. */

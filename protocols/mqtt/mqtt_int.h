@@ -57,7 +57,6 @@ struct mqtt_session {
     bool is_bridge;         /* its subscriptions do not echo, and keep the retain flag */
     bool is_durable;        /* the session outlives the connection */
     bool is_starved;        /* on_session_delivery said RC_AGAIN */
-    bool has_credit;        /* something was settled: tell core when the input is done with */
     bool is_keep_alive_cut; /* by the operator's limit, as CONNACK tells */
     bool is_expiry_cut;
     bool is_goodbye;      /* the client sent DISCONNECT: no will */
@@ -142,7 +141,7 @@ void mqtt_settle(struct mqtt_session *s, struct mqtt_flight *flight, enum outcom
 void mqtt_settle_dropped(struct mqtt_session *s, uint16_t packet_id);
 /* PUBREC came: the message is the client's, its id stays taken until PUBCOMP. */
 void mqtt_hand_over(struct mqtt_session *s, struct mqtt_flight *flight);
-/* Tells core that there is room again. */
+/* Tells core that there is room again, if it was told that there is none. */
 void mqtt_give_credit(struct mqtt_session *s);
 /* Keeps the ids of what is under way, so that they are used again on resume (4.4.0-1). */
 void mqtt_note_flights(struct mqtt_session *s);

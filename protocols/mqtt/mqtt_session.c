@@ -515,7 +515,5 @@ size_t mqtt_session_input(struct mqtt_session *s, struct slice in)
 void mqtt_session_drained(struct mqtt_session *s)
 {
     (void)session_of(s);
-    s->has_credit = true;
-    if (s->state == STATE_ACTIVE)
-        mqtt_give_credit(s);
+    mqtt_give_credit(s);
 }
