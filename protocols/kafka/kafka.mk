@@ -21,6 +21,7 @@ libkafka_a_SOURCES = \
 	%D%/kafka_int.h \
 	%D%/kafka_listener.c %D%/kafka_listener.h \
 	%D%/kafka_map.c %D%/kafka_map.h \
+	%D%/kafka_on_configs.c \
 	%D%/kafka_on_fetch.c \
 	%D%/kafka_on_group.c \
 	%D%/kafka_on_list_offsets.c \

@@ -98,7 +98,15 @@ kafka_handler_fn kafka_on_offset_commit, kafka_on_offset_fetch, kafka_on_offset_
 kafka_handler_fn kafka_on_join_group, kafka_on_sync_group, kafka_on_heartbeat, kafka_on_leave_group,
     kafka_on_describe_groups, kafka_on_list_groups, kafka_on_delete_groups;
 kafka_handler_fn kafka_on_create_topics, kafka_on_delete_topics, kafka_on_create_partitions,
-    kafka_on_delete_records, kafka_on_describe_configs;
+    kafka_on_delete_records, kafka_on_describe_configs, kafka_on_alter_configs,
+    kafka_on_incremental_alter_configs;
+
+/* Where the value of a configuration comes from: numbers of DescribeConfigs. */
+enum kafka_config_source { KAFKA_SOURCE_TOPIC = 1, KAFKA_SOURCE_DEFAULT = 5 };
+struct kafka_config_row;
+/* What a configuration is for the topic that keeps `kept`, in the arena. */
+struct slice kafka_config_value(struct kafka_request *request, struct slice kept,
+                                const struct kafka_config_row *row, bool *ret_is_set);
 
 /* The table of what is served, for ApiVersions. */
 struct kafka_rule {

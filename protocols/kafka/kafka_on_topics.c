@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CreateTopics, DeleteTopics, CreatePartitions, DeleteRecords, DescribeConfigs. */
-#include "broker/base/number.h"
+/* CreateTopics, DeleteTopics, CreatePartitions, DeleteRecords. */
 #include "broker/core/limits.h"
 #include "protocols/kafka/kafka_int.h"
 #include "protocols/kafka/kafka_map.h"
@@ -82,21 +81,6 @@ static bool is_twice(const struct kafka_create_topics_request *asked, uint32_t a
     return false;
 }
 
-/* The value of a configuration as it is for this topic, in the arena. */
-static struct slice config_value(struct kafka_request *request, struct slice kept,
-                                 const struct kafka_config_row *row, bool *ret_is_set)
-{
-    struct slice value = kafka_topic_config_get(kept, row->name);
-    char room[KAFKA_CONFIG_NUMBER_BYTES];
-
-    *ret_is_set = value.at != NULL;
-    if (value.at == NULL)
-        value = kafka_topic_config_default(&request->kafka->config, row, room);
-    return kafka_arena_copy(&request->arena, value);
-}
-
-enum config_source { SOURCE_TOPIC = 1, SOURCE_DEFAULT = 5 };
-
 static void fill_configs(struct kafka_request *request, struct slice kept,
                          struct kafka_create_topics_result *result)
 {
@@ -107,8 +91,8 @@ static void fill_configs(struct kafka_request *request, struct slice kept,
         bool is_set;
 
         at[i].name = SAY(kafka_config_rows[i].name);
-        at[i].value = config_value(request, kept, &kafka_config_rows[i], &is_set);
-        at[i].config_source = is_set ? SOURCE_TOPIC : SOURCE_DEFAULT;
+        at[i].value = kafka_config_value(request, kept, &kafka_config_rows[i], &is_set);
+        at[i].config_source = is_set ? KAFKA_SOURCE_TOPIC : KAFKA_SOURCE_DEFAULT;
         result->configs_count = i + 1;
     }
     result->configs = at;
@@ -334,146 +318,4 @@ void kafka_on_delete_records(struct kafka_request *request, const void *body)
         r->topics_count++;
     }
     kafka_answer_durable(request);
-}
-
-/* ---- DescribeConfigs ---- */
-
-enum config_resource { CONFIG_TOPIC = 2, CONFIG_BROKER = 4 };
-
-static bool is_wanted(const struct kafka_describe_configs_resource *asked, const char *name)
-{
-    for (uint32_t i = 0; i < asked->configuration_keys_count; i++) {
-        if (slice_equal_str(asked->configuration_keys[i], name))
-            return true;
-    }
-    return asked->configuration_keys == NULL;
-}
-
-static enum kafka_error describe_topic(struct kafka_request *request, bool has_synonyms,
-                                       const struct kafka_describe_configs_resource *asked,
-                                       struct kafka_describe_configs_result *result)
-{
-    struct stream *stream = NULL;
-    enum kafka_error error =
-        kafka_use_topic(request, false, asked->resource_name, NULL, OPERATION_DESCRIBE, &stream);
-    struct kafka_describe_configs_config_result *at;
-
-    if (error != KAFKA_ERROR_NONE)
-        return error;
-    at = KAFKA_ARRAY(&request->arena, kafka_describe_configs_config_result, kafka_config_row_count);
-    result->configs = at;
-    for (unsigned i = 0; i < kafka_config_row_count && at != NULL; i++) {
-        const struct kafka_config_row *row = &kafka_config_rows[i];
-        struct kafka_describe_configs_synonym *synonym =
-            has_synonyms ? KAFKA_ARRAY(&request->arena, kafka_describe_configs_synonym, 1) : NULL;
-        bool is_set;
-
-        if (!is_wanted(asked, row->name))
-            continue;
-        at->name = SAY(row->name);
-        at->value = config_value(request, stream_config(stream), row, &is_set);
-        at->config_source = is_set ? SOURCE_TOPIC : SOURCE_DEFAULT;
-        at->config_type = (int8_t)row->type;
-        at->read_only = row->effect == KAFKA_CONFIG_FIXED;
-        if (synonym != NULL) {
-            *synonym =
-                (struct kafka_describe_configs_synonym){ at->name, at->value, at->config_source };
-            at->synonyms = synonym;
-            at->synonyms_count = 1;
-        }
-        at++;
-        result->configs_count++;
-    }
-    return KAFKA_ERROR_NONE;
-}
-
-/* What tools look at to know what kind of broker this is. */
-static const struct {
-    const char *name;
-    const char *value;
-    enum kafka_config_type type;
-} broker_configs[] = {
-    { "auto.create.topics.enable", NULL, KAFKA_CONFIG_BOOLEAN },
-    { "default.replication.factor", "1", KAFKA_CONFIG_INT },
-    { "delete.topic.enable", "true", KAFKA_CONFIG_BOOLEAN },
-    { "log.message.timestamp.type", "CreateTime", KAFKA_CONFIG_STRING },
-    { "message.max.bytes", NULL, KAFKA_CONFIG_INT },
-    { "min.insync.replicas", "1", KAFKA_CONFIG_INT },
-    { "num.partitions", NULL, KAFKA_CONFIG_INT },
-    { "offsets.topic.replication.factor", "1", KAFKA_CONFIG_INT },
-};
-
-static struct slice broker_value(struct kafka_request *request, const char *name)
-{
-    struct text text = { 0 };
-    struct slice copy;
-
-    if (strcmp(name, "auto.create.topics.enable") == 0)
-        return SAY(request->kafka->config.is_auto_create ? "true" : "false");
-    text_format(&text, "%u",
-                strcmp(name, "num.partitions") == 0
-                    ? core_config(request->kafka->core)->default_partitions
-                    : request->kafka->config.max_message_bytes);
-    copy = kafka_arena_copy(&request->arena, text_slice(&text));
-    text_done(&text);
-    return copy;
-}
-
-static enum kafka_error describe_broker(struct kafka_request *request,
-                                        const struct kafka_describe_configs_resource *asked,
-                                        struct kafka_describe_configs_result *result)
-{
-    unsigned count = sizeof(broker_configs) / sizeof(broker_configs[0]);
-    struct kafka_describe_configs_config_result *at =
-        KAFKA_ARRAY(&request->arena, kafka_describe_configs_config_result, count);
-    int64_t id;
-
-    if (number_i64(asked->resource_name, INT32_MIN, INT32_MAX, &id) != RC_OK ||
-        id != request->kafka->config.node_id) {
-        result->error_message = SLICE("There is no such broker.");
-        return KAFKA_ERROR_INVALID_REQUEST;
-    }
-    if (authorise(request->client, OPERATION_DESCRIBE, RESOURCE_BROKER, SLICE("")) != RC_OK)
-        return KAFKA_ERROR_CLUSTER_AUTHORIZATION_FAILED;
-    result->configs = at;
-    for (unsigned i = 0; i < count && at != NULL; i++) {
-        if (!is_wanted(asked, broker_configs[i].name))
-            continue;
-        at->name = SAY(broker_configs[i].name);
-        at->value = broker_configs[i].value != NULL ? SAY(broker_configs[i].value)
-                                                    : broker_value(request, broker_configs[i].name);
-        at->config_source = SOURCE_DEFAULT;
-        at->config_type = (int8_t)broker_configs[i].type;
-        at->read_only = true;
-        at++;
-        result->configs_count++;
-    }
-    return KAFKA_ERROR_NONE;
-}
-
-void kafka_on_describe_configs(struct kafka_request *request, const void *body)
-{
-    const struct kafka_describe_configs_request *asked = body;
-    struct kafka_describe_configs_response *r = KAFKA_RESPONSE(request, describe_configs);
-
-    if (r != NULL)
-        r->results =
-            KAFKA_ARRAY(&request->arena, kafka_describe_configs_result, asked->resources_count);
-    for (uint32_t i = 0; r != NULL && r->results != NULL && i < asked->resources_count; i++) {
-        const struct kafka_describe_configs_resource *resource = &asked->resources[i];
-        struct kafka_describe_configs_result *result = &r->results[i];
-        enum kafka_error error = KAFKA_ERROR_INVALID_REQUEST;
-
-        result->resource_type = resource->resource_type;
-        result->resource_name = resource->resource_name;
-        if (resource->resource_type == CONFIG_TOPIC)
-            error = describe_topic(request, asked->include_synonyms, resource, result);
-        else if (resource->resource_type == CONFIG_BROKER)
-            error = describe_broker(request, resource, result);
-        else
-            result->error_message = SLICE("Only topics and the broker have configurations.");
-        result->error_code = (int16_t)error;
-        r->results_count++;
-    }
-    kafka_answer(request);
 }

@@ -28,8 +28,10 @@ const struct kafka_rule kafka_rules[] = {
     { KAFKA_INIT_PRODUCER_ID, 0, 5, 0, kafka_on_init_producer_id, true },
     { KAFKA_OFFSET_FOR_LEADER_EPOCH, 2, 4, 2, kafka_on_offset_for_leader_epoch, true },
     { KAFKA_DESCRIBE_CONFIGS, 1, 4, 1, kafka_on_describe_configs, true },
+    { KAFKA_ALTER_CONFIGS, 0, 2, 0, kafka_on_alter_configs, true },
     { KAFKA_CREATE_PARTITIONS, 0, 3, 0, kafka_on_create_partitions, true },
     { KAFKA_DELETE_GROUPS, 0, 2, 0, kafka_on_delete_groups, true },
+    { KAFKA_INCREMENTAL_ALTER_CONFIGS, 0, 1, 0, kafka_on_incremental_alter_configs, true },
     { KAFKA_OFFSET_DELETE, 0, 0, 0, kafka_on_offset_delete, true },
     { KAFKA_DESCRIBE_CLUSTER, 0, 2, 0, kafka_on_describe_cluster, true },
 };

@@ -19,7 +19,7 @@ import sys
 NAMES = """Produce Fetch ListOffsets Metadata OffsetCommit OffsetFetch FindCoordinator JoinGroup
 Heartbeat LeaveGroup SyncGroup DescribeGroups ListGroups ApiVersions CreateTopics DeleteTopics
 DeleteRecords InitProducerId OffsetForLeaderEpoch DescribeConfigs CreatePartitions DeleteGroups
-OffsetDelete DescribeCluster""".split()
+OffsetDelete DescribeCluster AlterConfigs IncrementalAlterConfigs""".split()
 # Versions that newer schemas no longer list but whose fields they still tell.
 OLDER = {"Produce": 0, "CreateTopics": 0, "DeleteTopics": 0}
 RENAMED = {"enable2_pc": "enable_two_phase", "groups_names": "group_names"}

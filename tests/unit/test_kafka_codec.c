@@ -55,7 +55,7 @@ static void each_vector(vector_fn *visit)
     }
     (void)fclose(file);
     text_done(&path);
-    ck_assert_uint_eq(seen, 680);
+    ck_assert_uint_eq(seen, 700);
 }
 
 static void add_hex(struct text *t, struct slice s)

@@ -92,6 +92,10 @@ class Versions(KafkaCase):
             "describe_configs": {"resources": [
                 {"resource_type": 2, "resource_name": self.known, "configuration_keys": None}],
                 "include_synonyms": True},
+            "alter_configs": {"resources": [
+                {"resource_type": 2, "resource_name": self.known, "configs": []}]},
+            "incremental_alter_configs": {"resources": [
+                {"resource_type": 2, "resource_name": self.known, "configs": []}]},
             "create_partitions": {"topics": [{"name": self.known, "count": 1,
                                               "assignments": None}]},
             "delete_groups": {"group_names": ["nobody"]},

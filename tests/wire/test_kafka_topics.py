@@ -235,6 +235,55 @@ class Configurations(KafkaCase):
         self.assertEqual(self.describe(8, "1")[0], 42)
 
 
+    def alter(self, name, version=2, kind=2, validate_only=False, **configs):
+        answer = self.connect().call("alter_configs", version, resources=[{
+            "resource_type": kind, "resource_name": name, "configs": [
+                {"name": k.replace("_", "."), "value": v} for k, v in configs.items()]}],
+            validate_only=validate_only)
+        return answer["responses"][0]["error_code"]
+
+    def change(self, name, *changes, version=1, **more):
+        answer = self.connect().call("incremental_alter_configs", version, resources=[{
+            "resource_type": 2, "resource_name": name, "configs": [
+                {"name": k, "config_operation": o, "value": v} for k, o, v in changes]}], **more)
+        return answer["responses"][0]["error_code"]
+
+    def set_of(self, name):
+        return {k: c["value"] for k, c in self.describe(2, name)[1].items()
+                if c["config_source"] == 1}
+
+    def test_a_whole_set_replaces_what_was(self):
+        name = self.topic(max_message_bytes="5000")
+        self.assertEqual(self.alter(name, segment_ms="7", validate_only=True), OK)
+        self.assertEqual(self.set_of(name), {"max.message.bytes": "5000"})
+        self.assertEqual(self.alter(name, segment_ms="7", flush_ms="9"), OK)
+        self.assertEqual(self.set_of(name), {"segment.ms": "7", "flush.ms": "9"})
+        self.assertEqual(self.alter(name, version=0), OK)
+        self.assertEqual(self.set_of(name), {})
+
+    def test_single_settings_are_changed(self):
+        name = self.topic(max_message_bytes="5000", segment_ms="7")
+        self.assertEqual(self.change(name, ("max.message.bytes", 0, "100"),
+                                     ("segment.ms", 1, None), ("flush.ms", 0, "9")), OK)
+        self.assertEqual(self.set_of(name), {"max.message.bytes": "100", "flush.ms": "9"})
+        result = self.produce(self.connect(), name, batch([bytes(200)]))
+        self.assertEqual(result["error_code"], 10)
+        self.assertEqual(self.change(name, ("max.message.bytes", 1, None)), OK)
+        self.put(name, bytes(200))
+
+    def test_what_cannot_be_changed(self):
+        name = self.topic()
+        self.assertEqual(self.alter("never-made", segment_ms="7"), 3)
+        self.assertEqual(self.alter("1", kind=4, segment_ms="7"), 42)
+        self.assertEqual(self.alter(name, segment_ms="x"), 40)
+        self.assertEqual(self.alter(name, cleanup_policy="compact"), 40)
+        self.assertEqual(self.change(name, ("segment.ms", 0, "1"), ("segment.ms", 0, "2")), 42)
+        self.assertEqual(self.change(name, ("cleanup.policy", 2, "compact")), 40)
+        self.assertEqual(self.change(name, ("segment.ms", 0, None)), 42)
+        self.assertEqual(self.change(name, ("segment.ms", 0, "1"), ("retention.ms", 0, "1")), 40)
+        self.assertEqual(self.set_of(name), {})
+
+
 class Options(KafkaCase):
     config = ("kafka_advertised_host = kafka.example\nkafka_advertised_port = 1234\n"
               "kafka_auto_create = no\nkafka_node_id = 7\nkafka_max_batch = 2048\n")

@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Configurations: DescribeConfigs, AlterConfigs, IncrementalAlterConfigs. */
+#include "broker/base/number.h"
+#include "broker/base/text.h"
+#include "protocols/kafka/kafka_int.h"
+#include "protocols/kafka/kafka_map.h"
+#include "protocols/kafka/kafka_messages.h"
+#include "protocols/kafka/kafka_topic_config.h"
+
+#define SAY(text) slice_str(text)
+
+/* The value of a configuration as it is for this topic, in the arena. */
+struct slice kafka_config_value(struct kafka_request *request, struct slice kept,
+                                const struct kafka_config_row *row, bool *ret_is_set)
+{
+    struct slice value = kafka_topic_config_get(kept, row->name);
+    char room[KAFKA_CONFIG_NUMBER_BYTES];
+
+    *ret_is_set = value.at != NULL;
+    if (value.at == NULL)
+        value = kafka_topic_config_default(&request->kafka->config, row, room);
+    return kafka_arena_copy(&request->arena, value);
+}
+
+/* ---- DescribeConfigs ---- */
+
+enum config_resource { CONFIG_TOPIC = 2, CONFIG_BROKER = 4 };
+
+static bool is_wanted(const struct kafka_describe_configs_resource *asked, const char *name)
+{
+    for (uint32_t i = 0; i < asked->configuration_keys_count; i++) {
+        if (slice_equal_str(asked->configuration_keys[i], name))
+            return true;
+    }
+    return asked->configuration_keys == NULL;
+}
+
+static enum kafka_error describe_topic(struct kafka_request *request, bool has_synonyms,
+                                       const struct kafka_describe_configs_resource *asked,
+                                       struct kafka_describe_configs_result *result)
+{
+    struct stream *stream = NULL;
+    enum kafka_error error =
+        kafka_use_topic(request, false, asked->resource_name, NULL, OPERATION_DESCRIBE, &stream);
+    struct kafka_describe_configs_config_result *at;
+
+    if (error != KAFKA_ERROR_NONE)
+        return error;
+    at = KAFKA_ARRAY(&request->arena, kafka_describe_configs_config_result, kafka_config_row_count);
+    result->configs = at;
+    for (unsigned i = 0; i < kafka_config_row_count && at != NULL; i++) {
+        const struct kafka_config_row *row = &kafka_config_rows[i];
+        struct kafka_describe_configs_synonym *synonym =
+            has_synonyms ? KAFKA_ARRAY(&request->arena, kafka_describe_configs_synonym, 1) : NULL;
+        bool is_set;
+
+        if (!is_wanted(asked, row->name))
+            continue;
+        at->name = SAY(row->name);
+        at->value = kafka_config_value(request, stream_config(stream), row, &is_set);
+        at->config_source = is_set ? KAFKA_SOURCE_TOPIC : KAFKA_SOURCE_DEFAULT;
+        at->config_type = (int8_t)row->type;
+        at->read_only = row->effect == KAFKA_CONFIG_FIXED;
+        if (synonym != NULL) {
+            *synonym =
+                (struct kafka_describe_configs_synonym){ at->name, at->value, at->config_source };
+            at->synonyms = synonym;
+            at->synonyms_count = 1;
+        }
+        at++;
+        result->configs_count++;
+    }
+    return KAFKA_ERROR_NONE;
+}
+
+/* What tools look at to know what kind of broker this is. */
+static const struct {
+    const char *name;
+    const char *value;
+    enum kafka_config_type type;
+} broker_configs[] = {
+    { "auto.create.topics.enable", NULL, KAFKA_CONFIG_BOOLEAN },
+    { "default.replication.factor", "1", KAFKA_CONFIG_INT },
+    { "delete.topic.enable", "true", KAFKA_CONFIG_BOOLEAN },
+    { "log.message.timestamp.type", "CreateTime", KAFKA_CONFIG_STRING },
+    { "message.max.bytes", NULL, KAFKA_CONFIG_INT },
+    { "min.insync.replicas", "1", KAFKA_CONFIG_INT },
+    { "num.partitions", NULL, KAFKA_CONFIG_INT },
+    { "offsets.topic.replication.factor", "1", KAFKA_CONFIG_INT },
+};
+
+static struct slice broker_value(struct kafka_request *request, const char *name)
+{
+    struct text text = { 0 };
+    struct slice copy;
+
+    if (strcmp(name, "auto.create.topics.enable") == 0)
+        return SAY(request->kafka->config.is_auto_create ? "true" : "false");
+    text_format(&text, "%u",
+                strcmp(name, "num.partitions") == 0
+                    ? core_config(request->kafka->core)->default_partitions
+                    : request->kafka->config.max_message_bytes);
+    copy = kafka_arena_copy(&request->arena, text_slice(&text));
+    text_done(&text);
+    return copy;
+}
+
+static enum kafka_error describe_broker(struct kafka_request *request,
+                                        const struct kafka_describe_configs_resource *asked,
+                                        struct kafka_describe_configs_result *result)
+{
+    unsigned count = sizeof(broker_configs) / sizeof(broker_configs[0]);
+    struct kafka_describe_configs_config_result *at =
+        KAFKA_ARRAY(&request->arena, kafka_describe_configs_config_result, count);
+    int64_t id;
+
+    if (number_i64(asked->resource_name, INT32_MIN, INT32_MAX, &id) != RC_OK ||
+        id != request->kafka->config.node_id) {
+        result->error_message = SLICE("There is no such broker.");
+        return KAFKA_ERROR_INVALID_REQUEST;
+    }
+    if (authorise(request->client, OPERATION_DESCRIBE, RESOURCE_BROKER, SLICE("")) != RC_OK)
+        return KAFKA_ERROR_CLUSTER_AUTHORIZATION_FAILED;
+    result->configs = at;
+    for (unsigned i = 0; i < count && at != NULL; i++) {
+        if (!is_wanted(asked, broker_configs[i].name))
+            continue;
+        at->name = SAY(broker_configs[i].name);
+        at->value = broker_configs[i].value != NULL ? SAY(broker_configs[i].value)
+                                                    : broker_value(request, broker_configs[i].name);
+        at->config_source = KAFKA_SOURCE_DEFAULT;
+        at->config_type = (int8_t)broker_configs[i].type;
+        at->read_only = true;
+        at++;
+        result->configs_count++;
+    }
+    return KAFKA_ERROR_NONE;
+}
+
+void kafka_on_describe_configs(struct kafka_request *request, const void *body)
+{
+    const struct kafka_describe_configs_request *asked = body;
+    struct kafka_describe_configs_response *r = KAFKA_RESPONSE(request, describe_configs);
+
+    if (r != NULL)
+        r->results =
+            KAFKA_ARRAY(&request->arena, kafka_describe_configs_result, asked->resources_count);
+    for (uint32_t i = 0; r != NULL && r->results != NULL && i < asked->resources_count; i++) {
+        const struct kafka_describe_configs_resource *resource = &asked->resources[i];
+        struct kafka_describe_configs_result *result = &r->results[i];
+        enum kafka_error error = KAFKA_ERROR_INVALID_REQUEST;
+
+        result->resource_type = resource->resource_type;
+        result->resource_name = resource->resource_name;
+        if (resource->resource_type == CONFIG_TOPIC)
+            error = describe_topic(request, asked->include_synonyms, resource, result);
+        else if (resource->resource_type == CONFIG_BROKER)
+            error = describe_broker(request, resource, result);
+        else
+            result->error_message = SLICE("Only topics and the broker have configurations.");
+        result->error_code = (int16_t)error;
+        r->results_count++;
+    }
+    kafka_answer(request);
+}
+
+/* ---- AlterConfigs, IncrementalAlterConfigs ---- */
+
+/* One change, whichever of the two asked for it. */
+struct change {
+    struct slice name;
+    struct slice value; /* none: back to the default */
+};
+
+struct alteration {
+    int8_t resource_type;
+    struct slice resource_name;
+    const struct change *changes;
+    uint32_t count;
+    bool is_whole; /* what is not named goes back to its default */
+};
+
+static const struct change *change_of(const struct alteration *a, struct slice name)
+{
+    for (uint32_t i = 0; i < a->count; i++) {
+        if (slice_equal(a->changes[i].name, name))
+            return &a->changes[i];
+    }
+    return NULL;
+}
+
+static enum kafka_error check_changes(const struct kafka_config *config, const struct alteration *a,
+                                      struct slice *ret_message)
+{
+    for (uint32_t i = 0; i < a->count; i++) {
+        const struct change *change = &a->changes[i];
+        const char *why = NULL;
+
+        if (change_of(a, change->name) != change) {
+            *ret_message = SLICE("A configuration is named twice.");
+            return KAFKA_ERROR_INVALID_REQUEST;
+        }
+        if (change->value.at != NULL || a->is_whole)
+            why = kafka_topic_config_check(config, change->name, change->value);
+        if (why != NULL) {
+            *ret_message = SAY(why);
+            return KAFKA_ERROR_INVALID_CONFIG;
+        }
+    }
+    return KAFKA_ERROR_NONE;
+}
+
+static enum kafka_error alter(struct kafka_request *request, const struct alteration *a,
+                              bool validate_only, struct slice *ret_message)
+{
+    const struct kafka_config *config = &request->kafka->config;
+    struct stream *stream = NULL;
+    struct text kept = { 0 };
+    enum kafka_error error;
+
+    if (a->resource_type != CONFIG_TOPIC || a->count > kafka_config_row_count) {
+        *ret_message = SLICE("Only the configurations of topics can be changed, each once.");
+        return KAFKA_ERROR_INVALID_REQUEST;
+    }
+    error = kafka_use_topic(request, false, a->resource_name, NULL, OPERATION_ALTER, &stream);
+    if (error == KAFKA_ERROR_NONE)
+        error = check_changes(config, a, ret_message);
+    if (error != KAFKA_ERROR_NONE || validate_only)
+        return error;
+    for (unsigned i = 0; i < kafka_config_row_count; i++) {
+        struct slice name = SAY(kafka_config_rows[i].name);
+        const struct change *change = change_of(a, name);
+        struct slice value = change != NULL ? change->value
+                             : a->is_whole  ? SLICE_NONE
+                                            : kafka_topic_config_get(stream_config(stream),
+                                                                     kafka_config_rows[i].name);
+
+        if (value.at != NULL)
+            kafka_topic_config_add(config, &kept, name, value);
+    }
+    if (kept.bad)
+        error = KAFKA_ERROR_STORAGE;
+    else
+        stream_set_config(stream, text_slice(&kept));
+    text_done(&kept);
+    return error;
+}
+
+void kafka_on_alter_configs(struct kafka_request *request, const void *body)
+{
+    const struct kafka_alter_configs_request *asked = body;
+    struct kafka_alter_configs_response *r = KAFKA_RESPONSE(request, alter_configs);
+
+    if (r != NULL)
+        r->responses =
+            KAFKA_ARRAY(&request->arena, kafka_alter_configs_result, asked->resources_count);
+    for (uint32_t i = 0; r != NULL && r->responses != NULL && i < asked->resources_count; i++) {
+        const struct kafka_alter_configs_resource *resource = &asked->resources[i];
+        struct kafka_alter_configs_result *result = &r->responses[i];
+        struct change *changes =
+            kafka_arena_take(&request->arena, resource->configs_count * sizeof(*changes));
+        struct alteration a = { resource->resource_type, resource->resource_name, changes,
+                                resource->configs_count, true };
+
+        for (uint32_t k = 0; k < resource->configs_count && changes != NULL; k++)
+            changes[k] = (struct change){ resource->configs[k].name, resource->configs[k].value };
+        result->resource_type = resource->resource_type;
+        result->resource_name = resource->resource_name;
+        if (changes != NULL)
+            result->error_code =
+                (int16_t)alter(request, &a, asked->validate_only, &result->error_message);
+        r->responses_count++;
+    }
+    kafka_answer_durable(request);
+}
+
+enum config_operation { CONFIG_SET, CONFIG_DELETE };
+
+static enum kafka_error alter_some(struct kafka_request *request,
+                                   const struct kafka_incremental_alter_configs_resource *resource,
+                                   bool validate_only, struct slice *ret_message)
+{
+    struct change *changes =
+        kafka_arena_take(&request->arena, resource->configs_count * sizeof(*changes));
+    struct alteration a = { resource->resource_type, resource->resource_name, changes,
+                            resource->configs_count, false };
+
+    if (changes == NULL)
+        return KAFKA_ERROR_STORAGE;
+    for (uint32_t i = 0; i < resource->configs_count; i++) {
+        const struct kafka_incremental_alter_configs_config *c = &resource->configs[i];
+
+        if (c->config_operation != CONFIG_SET && c->config_operation != CONFIG_DELETE) {
+            *ret_message = SLICE("Only SET and DELETE are supported.");
+            return KAFKA_ERROR_INVALID_CONFIG;
+        }
+        if (c->config_operation == CONFIG_SET && c->value.at == NULL) {
+            *ret_message = SLICE("SET needs a value.");
+            return KAFKA_ERROR_INVALID_REQUEST;
+        }
+        changes[i] =
+            (struct change){ c->name, c->config_operation == CONFIG_SET ? c->value : SLICE_NONE };
+    }
+    return alter(request, &a, validate_only, ret_message);
+}
+
+void kafka_on_incremental_alter_configs(struct kafka_request *request, const void *body)
+{
+    const struct kafka_incremental_alter_configs_request *asked = body;
+    struct kafka_incremental_alter_configs_response *r =
+        KAFKA_RESPONSE(request, incremental_alter_configs);
+
+    if (r != NULL)
+        r->responses = KAFKA_ARRAY(&request->arena, kafka_incremental_alter_configs_result,
+                                   asked->resources_count);
+    for (uint32_t i = 0; r != NULL && r->responses != NULL && i < asked->resources_count; i++) {
+        struct kafka_incremental_alter_configs_result *result = &r->responses[i];
+
+        result->resource_type = asked->resources[i].resource_type;
+        result->resource_name = asked->resources[i].resource_name;
+        result->error_code = (int16_t)alter_some(request, &asked->resources[i],
+                                                 asked->validate_only, &result->error_message);
+        r->responses_count++;
+    }
+    kafka_answer_durable(request);
+}
