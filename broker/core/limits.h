@@ -28,6 +28,10 @@
 /* Records of one turn for one partition are packed up to this size. */
 #define BATCH_SEAL_BYTES ((size_t)1 << 20)
 
+/* Retention looks at a log every few seconds, and whenever it has grown by this much: a log in
+ * memory must not outrun it. */
+#define RETENTION_STEP_BYTES ((uint64_t)16 << 20)
+
 /* Messages that a queue keeps in memory ready to go; the rest waits in the log. */
 #define QUEUE_WINDOW_MESSAGES 2048
 #define QUEUE_WINDOW_BYTES    ((size_t)8 << 20)

@@ -11,14 +11,18 @@
 
 /* ---- appending messages ---- */
 
-static void append_under_way(struct partition *p, uint64_t ticket, uint64_t end)
+/* Gives one append to the store; everything of the partition is sealed then. */
+static void append_whole(struct partition *p, const struct append *entry)
 {
+    struct core *core = p->stream->core;
     struct partition_append *append = ring_push(&p->appends);
 
-    *append = (struct partition_append){ ticket, end };
+    p->sealed_end = entry->base_offset + entry->record_count;
+    p->grown_bytes += entry->bytes->len;
+    *append = (struct partition_append){ log_append(core->store, entry), p->sealed_end };
     if (!link_is_linked(&p->moving))
-        list_append(&p->stream->core->moving_partitions, &p->moving);
-    core_took_ticket(p->stream->core, ticket);
+        list_append(&core->moving_partitions, &p->moving);
+    core_took_ticket(core, append->ticket);
 }
 
 void partition_seal(struct partition *p)
@@ -31,11 +35,10 @@ void partition_seal(struct partition *p)
     append.max_timestamp_ms = p->builder.max_timestamp_ms;
     append.durability = p->builder_durability;
     batch_builder_seal(&p->builder, p->sealed_end, &append.bytes);
-    p->sealed_end += append.record_count;
-    ASSERT(p->sealed_end == p->end);
+    ASSERT(p->sealed_end + append.record_count == p->end);
     p->builder_durability = DURABILITY_MEMORY;
     link_remove_if(&p->dirty);
-    append_under_way(p, log_append(p->stream->core->store, &append), p->sealed_end);
+    append_whole(p, &append);
 }
 
 void partitions_seal(struct core *core)
@@ -124,10 +127,10 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
     end = set_offsets(append.bytes->at, bytes.len, p->end, &append.max_timestamp_ms);
     append.record_count = (uint32_t)(end - p->end);
     *ret = (struct append_result){ p->end, p->start };
-    p->end = p->sealed_end = end;
+    p->end = end;
     producer_appended(p, &first, ret->base_offset);
     count_add(COUNT_CORE_PUBLISHED, append.record_count);
-    append_under_way(p, log_append(core->store, &append), end);
+    append_whole(p, &append);
     if (p->stream->queue != NULL)
         queue_grew(p->stream->queue);
     publish_batches(p, client, bytes, ret->base_offset);
@@ -162,6 +165,8 @@ static void advance(struct partition *p)
     }
     if (p->appends.count == 0)
         link_remove(&p->moving);
+    if (p->grown_bytes > RETENTION_STEP_BYTES)
+        partition_retain(p);
     if (p->durable_end != before)
         wake_waiters(p);
 }

@@ -46,32 +46,34 @@ static void trim_owed(struct core *core, struct partition *p, uint64_t wanted)
     partition_trim_to(p, wanted);
 }
 
-static void stream_retain(struct core *core, struct stream *stream)
-{
-    for (unsigned i = 0; i < stream->partition_count; i++) {
-        struct partition *p = stream->partitions[i];
-        uint64_t old = old_below(core, p);
-        uint64_t over = over_below(core, p);
-
-        trim_owed(core, p, old > over ? old : over);
-    }
-}
-
 /* A queue's log: what was consumed is kept for a while, for those who read it as a stream; what
  * nobody else can read is not. */
-static void queue_retain(struct core *core, struct queue *queue)
+static uint64_t consumed_below(struct core *core, struct partition *p)
 {
-    uint64_t keep_ms = queue->stream->is_hidden ? 0 : core->config.consumed_retention_ms;
+    struct queue *queue = p->stream->queue;
+    struct lane *lane = queue->lanes[p->index];
+    uint64_t keep_ms = p->stream->is_hidden ? 0 : core->config.consumed_retention_ms;
+    uint64_t floor = lane_retention_floor(lane, core_wall_ms(core), keep_ms);
+    uint64_t over = over_below(core, p);
 
-    for (unsigned i = 0; i < queue->lane_count; i++) {
-        struct lane *lane = queue->lanes[i];
-        uint64_t floor = lane_retention_floor(lane, core_wall_ms(core), keep_ms);
-        uint64_t over = over_below(core, lane->partition);
+    if (over > lane->head)
+        over = lane->head;
+    return floor > over ? floor : over;
+}
 
-        if (over > lane->head)
-            over = lane->head;
-        trim_owed(core, lane->partition, floor > over ? floor : over);
+void partition_retain(struct partition *p)
+{
+    struct core *core = p->stream->core;
+    uint64_t old, over;
+
+    p->grown_bytes = 0;
+    if (p->stream->queue != NULL) {
+        trim_owed(core, p, consumed_below(core, p));
+        return;
     }
+    old = old_below(core, p);
+    over = over_below(core, p);
+    trim_owed(core, p, old > over ? old : over);
 }
 
 void retention_run(struct core *core)
@@ -79,10 +81,8 @@ void retention_run(struct core *core)
     LIST_EACH (k, &core->stream_list) {
         struct stream *stream = CONTAINER_OF(k, struct stream, link);
 
-        if (stream->queue != NULL)
-            queue_retain(core, stream->queue);
-        else
-            stream_retain(core, stream);
+        for (unsigned i = 0; i < stream->partition_count; i++)
+            partition_retain(stream->partitions[i]);
     }
     retained_expire(core);
     core_wake(core);

@@ -24,10 +24,11 @@ struct partition {
     uint64_t durable_end;
     struct batch_builder builder;
     enum durability builder_durability;
-    struct link dirty;   /* in core->dirty_partitions while the builder holds records */
-    struct link moving;  /* in core->moving_partitions while appends are under way */
-    struct ring appends; /* of struct partition_append */
-    struct list waiters; /* struct partition_waiter.link */
+    struct link dirty;    /* in core->dirty_partitions while the builder holds records */
+    struct link moving;   /* in core->moving_partitions while appends are under way */
+    struct ring appends;  /* of struct partition_append */
+    struct list waiters;  /* struct partition_waiter.link */
+    uint64_t grown_bytes; /* appended since retention looked at it */
     struct producer_table *producers; /* owned; NULL until the first idempotent append */
 };
 
@@ -76,6 +77,10 @@ void partition_seal(struct partition *partition);
 void stream_remove(struct stream *stream);
 /* Moves the start without asking who owes what (retention has). */
 void partition_trim_to(struct partition *partition, uint64_t start);
+
+/* ---- retention.c ---- */
+/* Lets go of what retention allows, now: the log has grown much since it last looked. */
+void partition_retain(struct partition *partition);
 
 /* ---- producer.c ---- */
 
