@@ -342,7 +342,7 @@ enum rc kafka_decode(const struct kafka_type *type, int16_t version, bool is_fle
     decode_struct(&d, type, ret);
     if (arena->bad)
         return RC_LIMIT;
-    return r->bad || r->left > 0 ? RC_MALFORMED : RC_OK;
+    return r->bad ? RC_MALFORMED : RC_OK;
 }
 
 enum rc kafka_decode_header_start(struct rd *r, struct kafka_header *ret)

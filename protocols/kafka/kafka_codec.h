@@ -99,7 +99,8 @@ MUST_CHECK enum rc kafka_decode_header_rest(struct rd *r, bool is_flexible,
                                             struct kafka_header *header);
 
 /* Fills `ret` (a struct of `type`), absent fields with their defaults; slices borrow from the
- * reader's bytes, arrays from the arena. All bytes must be used up.
+ * reader's bytes, arrays from the arena. What lies behind the message is left in `r`:
+ * librdkafka asks for all topics with three bytes too many, and Apache Kafka passes them over.
  * RC_MALFORMED: no such message. RC_LIMIT: the arena is full. */
 MUST_CHECK enum rc kafka_decode(const struct kafka_type *type, int16_t version, bool is_flexible,
                                 struct rd *r, struct kafka_arena *arena, void *ret);

@@ -352,5 +352,6 @@ bool kafka_rig_answer(struct conn *conn, int16_t key, int16_t version, int32_t c
         return false;
     if (is_flexible && key != KAFKA_API_VERSIONS && rd_u8(&r) != 0)
         return false;
-    return kafka_decode(message->response, version, is_flexible, &r, arena, ret) == RC_OK;
+    return kafka_decode(message->response, version, is_flexible, &r, arena, ret) == RC_OK &&
+           r.left == 0;
 }
