@@ -4,6 +4,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/base/utf8.h"
 #include "broker/core/core.h"
 #include "broker/core/message.h"
 #include "broker/core/session.h"
@@ -62,39 +63,62 @@ static void send_payload(struct mqtt_session *s, const struct message *message,
     block_unref(&block);
 }
 
-/* Room for the head alone, or for the whole packet when it is small. */
-static void write_packet(struct mqtt_session *s, const struct mqtt_publish *p, size_t head_bytes,
-                         const struct message *message)
+/* More than the head of this packet can take, without counting it out. */
+static size_t head_bound(const struct mqtt_publish *p)
 {
-    bool is_whole = p->payload.len < PAYLOAD_BY_REFERENCE_BYTES &&
-                    head_bytes + p->payload.len <= CONN_RESERVE_MAX;
-    size_t bytes = head_bytes + (is_whole ? p->payload.len : 0);
-    struct text large = { 0 };
-    struct wr w;
-
-    if (bytes <= CONN_RESERVE_MAX) {
-        w = wr_of(conn_reserve(s->conn, bytes), bytes);
-        mqtt_encode_publish_head(&w, s->version, p);
-        if (is_whole)
-            wr_bytes(&w, p->payload);
-        ASSERT(!w.bad && w.len == bytes);
-        conn_commit(s->conn, w.len);
-    } else if (text_reserve(&large, bytes)) { /* a long topic and long properties */
-        w = wr_of(large.at, bytes);
-        mqtt_encode_publish_head(&w, s->version, p);
-        ASSERT(!w.bad && w.len == bytes);
-        conn_write(s->conn, wr_slice(&w));
-        text_done(&large);
-    } else {
-        conn_close(s->conn, RC_MEMORY);
-        return;
-    }
-    if (!is_whole)
-        send_payload(s, message, p->payload);
-    count_add(COUNT_MQTT_PACKETS_OUT, 1);
+    return MQTT_HEADER_MAX_BYTES + 2 + p->topic.len + 2 + 4 +
+           p->properties.subscription_id_count * 5 + p->properties.append.len;
 }
 
-/* False: larger than the client takes, so it counts as delivered (3.1.2-25). */
+/* The common case: the packet, or its head, is made where it is sent from. */
+static bool write_in_place(struct mqtt_session *s, const struct mqtt_publish *p,
+                           const struct message *message)
+{
+    bool is_whole = p->payload.len < PAYLOAD_BY_REFERENCE_BYTES;
+    size_t room = head_bound(p) + (is_whole ? p->payload.len : 0);
+    struct wr w = wr_of(conn_reserve(s->conn, room), room);
+
+    mqtt_encode_publish_head(&w, s->version, p);
+    if (w.len + p->payload.len > s->packet_max) {
+        conn_commit(s->conn, 0);
+        return false;
+    }
+    if (is_whole)
+        wr_bytes(&w, p->payload);
+    ASSERT(!w.bad);
+    conn_commit(s->conn, w.len);
+    if (!is_whole)
+        send_payload(s, message, p->payload);
+    return true;
+}
+
+/* A long topic and long properties: the head is larger than net gives room for in one piece. */
+static bool write_large(struct mqtt_session *s, const struct mqtt_publish *p,
+                        const struct message *message)
+{
+    size_t room = head_bound(p);
+    struct text head = { 0 };
+    bool is_fitting = true;
+    struct wr w;
+
+    if (!text_reserve(&head, room)) {
+        conn_close(s->conn, RC_MEMORY);
+        return true;
+    }
+    w = wr_of(head.at, room);
+    mqtt_encode_publish_head(&w, s->version, p);
+    ASSERT(!w.bad);
+    is_fitting = w.len + p->payload.len <= s->packet_max;
+    if (is_fitting) {
+        conn_write(s->conn, wr_slice(&w));
+        send_payload(s, message, p->payload);
+    }
+    text_done(&head);
+    return is_fitting;
+}
+
+/* False: the client cannot take it, so it counts as delivered: larger than it says (3.1.2-25), or a
+ * name that no MQTT string can be, which other protocols may write. */
 static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
                           struct slice properties)
 {
@@ -105,18 +129,17 @@ static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
                               .packet_id = out->packet_id,
                               .topic = m->address,
                               .payload = m->value };
-    struct wr count = wr_counting();
+    bool is_sent = utf8_is_valid(m->address);
 
     p.properties.append = properties;
     p.properties.subscription_ids = out->id_count > 0 ? out->ids : NULL;
     p.properties.subscription_id_count = out->id_count;
-    mqtt_encode_publish_head(&count, s->version, &p);
-    if (count.bad || count.len + p.payload.len > s->packet_max) {
-        count_add(COUNT_CORE_DROPPED, 1);
-        return false;
-    }
-    write_packet(s, &p, count.len, m);
-    return true;
+    if (is_sent)
+        is_sent = head_bound(&p) + PAYLOAD_BY_REFERENCE_BYTES <= CONN_RESERVE_MAX
+                      ? write_in_place(s, &p, m)
+                      : write_large(s, &p, m);
+    count_add(is_sent ? COUNT_MQTT_PACKETS_OUT : COUNT_CORE_DROPPED, 1);
+    return is_sent;
 }
 
 static bool send_publish(struct mqtt_session *s, const struct outgoing *out)

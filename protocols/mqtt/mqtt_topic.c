@@ -24,8 +24,20 @@ static bool is_discouraged(const uint8_t *at, size_t left)
     return false;
 }
 
+/* Printable ASCII alone, as almost every name is: no branch a byte. */
+static bool is_plain(struct slice s)
+{
+    unsigned bad = 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        bad |= (uint8_t)(s.at[i] - 0x20) > 0x7e - 0x20;
+    return bad == 0;
+}
+
 bool mqtt_name_is_valid(struct slice s)
 {
+    if (is_plain(s))
+        return true;
     if (!mqtt_string_is_valid(s))
         return false;
     for (size_t i = 0; i < s.len; i++) {
@@ -41,16 +53,15 @@ bool mqtt_name_is_valid(struct slice s)
 
 bool mqtt_topic_is_valid(struct slice topic)
 {
-    unsigned levels = 1;
+    unsigned levels = 1, wildcards = 0;
 
     if (topic.len == 0 || topic.len > UINT16_MAX)
         return false;
     for (size_t i = 0; i < topic.len; i++) {
-        if (topic.at[i] == '+' || topic.at[i] == '#')
-            return false;
+        wildcards += topic.at[i] == '+' || topic.at[i] == '#';
         levels += topic.at[i] == '/';
     }
-    return levels <= MQTT_TOPIC_LEVELS_MAX;
+    return wildcards == 0 && levels <= MQTT_TOPIC_LEVELS_MAX;
 }
 
 bool mqtt_filter_is_valid(struct slice filter)

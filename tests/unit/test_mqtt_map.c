@@ -83,7 +83,7 @@ static bool same_lists(struct slice a, struct slice b)
 {
     struct rd left = rd_of(a);
     struct mqtt_property_item x, y;
-    size_t users = 0, others = 0;
+    size_t users = 0;
 
     if (a.len != b.len)
         return false;
@@ -101,7 +101,6 @@ static bool same_lists(struct slice a, struct slice b)
         if (!is_found)
             return false;
         users += x.id == MQTT_USER_PROPERTY;
-        others += x.id != MQTT_USER_PROPERTY;
     }
     return !left.bad;
 }
