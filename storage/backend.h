@@ -10,6 +10,7 @@
 struct backend {
     const char *name;
     void (*submit)(struct store *store);
+    void (*hurry)(struct store *store); /* NULL: nothing is ever gathered */
     void (*poll)(struct store *store);
     enum rc (*flush)(struct store *store);
     void (*close)(struct store **store);

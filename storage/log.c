@@ -40,6 +40,12 @@ void store_submit(struct store *store)
     store->backend->submit(store);
 }
 
+void store_hurry(struct store *store)
+{
+    if (store->backend->hurry != NULL)
+        store->backend->hurry(store);
+}
+
 void store_poll(struct store *store)
 {
     store->backend->poll(store);

@@ -18,7 +18,7 @@ struct store;
 /* What must be true before an append counts as done. A commit takes the strongest of its appends.
  */
 enum durability {
-    DURABILITY_MEMORY,   /* nobody waits: written with the next commit, which need not sync */
+    DURABILITY_MEMORY,   /* nobody waits: written within some ms, or with the next commit */
     DURABILITY_INTERVAL, /* in the page cache: kill -9 loses nothing; synced within an interval */
     DURABILITY_ALWAYS,   /* synced to the device */
 };
@@ -62,6 +62,9 @@ void store_set_events(struct store *store, const struct store_events *events);
 void store_forget_user(struct store *store);
 /* Hands all that was put since the last call to the writer; once at the end of each turn. */
 void store_submit(struct store *store);
+/* Somebody waits for what was put so far, whatever it asked: what asked for DURABILITY_MEMORY is
+ * not gathered any longer. Before or after its submit. */
+void store_hurry(struct store *store);
 /* Reports what finished; after a wake(). */
 void store_poll(struct store *store);
 /* Waits until all that was put is durable (blocks: shutdown and tests only), then polls. RC of the

@@ -37,17 +37,22 @@ void thread_join(struct thread *thread)
     ASSERT(error == 0);
 }
 
-void mailbox_init(struct mailbox *m)
+static void condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;
 
+    (void)pthread_condattr_init(&attributes);
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(condition, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+void mailbox_init(struct mailbox *m)
+{
     list_init(&m->items);
     m->is_closed = false;
     (void)pthread_mutex_init(&m->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&m->filled, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
+    condition_init(&m->filled);
 }
 
 void mailbox_done(struct mailbox *m)
@@ -116,4 +121,47 @@ void mailbox_close(struct mailbox *m)
     m->is_closed = true;
     (void)pthread_mutex_unlock(&m->lock);
     (void)pthread_cond_broadcast(&m->filled);
+}
+
+void bell_init(struct bell *bell)
+{
+    bell->is_rung = false;
+    (void)pthread_mutex_init(&bell->lock, NULL);
+    condition_init(&bell->rung);
+}
+
+void bell_done(struct bell *bell)
+{
+    (void)pthread_mutex_destroy(&bell->lock);
+    (void)pthread_cond_destroy(&bell->rung);
+}
+
+void bell_ring(struct bell *bell)
+{
+    bool was_rung;
+
+    (void)pthread_mutex_lock(&bell->lock);
+    was_rung = bell->is_rung;
+    bell->is_rung = true;
+    (void)pthread_mutex_unlock(&bell->lock);
+    if (!was_rung)
+        (void)pthread_cond_signal(&bell->rung);
+}
+
+void bell_clear(struct bell *bell)
+{
+    (void)pthread_mutex_lock(&bell->lock);
+    bell->is_rung = false;
+    (void)pthread_mutex_unlock(&bell->lock);
+}
+
+void bell_wait(struct bell *bell, unsigned timeout_ms)
+{
+    struct timespec deadline = deadline_in(timeout_ms);
+    int error = 0;
+
+    (void)pthread_mutex_lock(&bell->lock);
+    while (!bell->is_rung && error != ETIMEDOUT)
+        error = pthread_cond_timedwait(&bell->rung, &bell->lock, &deadline);
+    (void)pthread_mutex_unlock(&bell->lock);
 }

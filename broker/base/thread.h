@@ -41,4 +41,20 @@ void mailbox_take(struct mailbox *m, struct list *ret);
 bool mailbox_wait(struct mailbox *m, struct list *ret, unsigned timeout_ms);
 void mailbox_close(struct mailbox *m);
 
+/* Ends another thread's nap. */
+struct bell {
+    pthread_mutex_t lock;
+    pthread_cond_t rung;
+    bool is_rung;
+};
+
+void bell_init(struct bell *bell);
+void bell_done(struct bell *bell);
+/* Any thread. */
+void bell_ring(struct bell *bell);
+/* Forgets that it was rung. */
+void bell_clear(struct bell *bell);
+/* Waits until it is rung, at most `timeout_ms` (> 0). */
+void bell_wait(struct bell *bell, unsigned timeout_ms);
+
 #endif

@@ -154,6 +154,7 @@ void awaits_end_turn(struct core *core)
         return;
     group = ring_push(&core->await_groups);
     *group = (struct await_group){ core->last_ticket, core->turn_awaits };
+    store_hurry(core->store);
     core->turn_awaits = 0;
 }
 

@@ -97,6 +97,7 @@ static struct lmdb_store *store_new(const struct store_config *config)
     s->writer.store = s;
     s->writer.next_capacity = s->config.segment_first_bytes;
     mailbox_init(&s->writer.inbox);
+    bell_init(&s->writer.bell);
     list_init(&s->writer.pending);
     map_init(&s->writer.changes);
     s->maintenance.store = s;
@@ -230,6 +231,7 @@ void lmdb_store_end(struct lmdb_store *s)
     changes_free(&s->writer.changes);
     mem_free(s->writer.retire);
     mailbox_done(&s->writer.inbox);
+    bell_done(&s->writer.bell);
     mailbox_done(&s->maintenance.inbox);
     mailbox_done(&s->done);
     (void)pthread_mutex_destroy(&s->maintenance.lock);

@@ -191,13 +191,30 @@ static void on_submit(struct store *store)
 {
     struct lmdb_store *s = lmdb_store_of(store);
     struct batch *batch = s->open;
+    bool is_urgent;
 
     if (batch == NULL)
         return;
     s->open = NULL;
     s->open_number++; /* no run of a log is open any more */
-    batch->submitted_ns = clock_monotonic_ns();
+    is_urgent = batch->durability != DURABILITY_MEMORY || batch->is_flush ||
+                batch->ticket <= s->writer.hurry || s->backlog_bytes > NAP_MAX_BYTES;
+    if (batch->durability != DURABILITY_MEMORY)
+        batch->submitted_ns = clock_monotonic_ns();
     (void)mailbox_put(&s->writer.inbox, &batch->job.link);
+    if (is_urgent && atomic_load(&s->writer.is_napping))
+        bell_ring(&s->writer.bell);
+}
+
+static void on_hurry(struct store *store)
+{
+    struct lmdb_store *s = lmdb_store_of(store);
+
+    if (s->ticket == s->ticket_done)
+        return;
+    atomic_store(&s->writer.hurry, s->ticket);
+    if (atomic_load(&s->writer.is_napping))
+        bell_ring(&s->writer.bell);
 }
 
 /* ---- what comes back ---- */
@@ -207,7 +224,8 @@ static void latency_note(struct lmdb_store *s, const struct batch *group)
     uint64_t now = clock_monotonic_ns();
 
     for (const struct batch *batch = group; batch != NULL; batch = batch->next)
-        s->latency_ns[s->latency_count++ % LATENCY_SAMPLES] = now - batch->submitted_ns;
+        if (batch->submitted_ns != 0) /* somebody waited */
+            s->latency_ns[s->latency_count++ % LATENCY_SAMPLES] = now - batch->submitted_ns;
 }
 
 static void on_batch(struct lmdb_store *s, struct batch *group)
@@ -357,6 +375,7 @@ static enum rc on_each(struct store *store, enum meta_table table, meta_visit_fn
 const struct backend lmdb_backend = {
     .name = "lmdb",
     .submit = on_submit,
+    .hurry = on_hurry,
     .poll = on_poll,
     .flush = on_flush,
     .close = on_close,

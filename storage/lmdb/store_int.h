@@ -11,12 +11,14 @@
 #include "storage/lmdb/segment.h"
 #include "storage/tail.h"
 
-#define RUN_MAX_BYTES    ((uint32_t)64 << 10) /* appends of one log in one submit share an entry */
-#define READER_COUNT     2
-#define LATENCY_SAMPLES  1024
-#define STALL_RETRY_MS   1000
-#define CHECKPOINT_MS    30000
-#define NAME_MAX_BYTES   (1 + META_KEY_MAX_BYTES)
+#define RUN_MAX_BYTES   ((uint32_t)64 << 10) /* appends of one log in one submit share an entry */
+#define READER_COUNT    2
+#define LATENCY_SAMPLES 1024
+#define STALL_RETRY_MS  1000
+#define CHECKPOINT_MS   30000
+#define NAME_MAX_BYTES  (1 + META_KEY_MAX_BYTES)
+/* More than this ends the writer's nap: see nap_wt(). */
+#define NAP_MAX_BYTES    ((uint64_t)512 << 10)
 #define COMMIT_MAX_BYTES ((uint64_t)8 << 20) /* batches that share a commit, for latency's sake */
 
 enum job_kind {
@@ -161,6 +163,9 @@ struct writer {
     struct lmdb_store *store; /* borrowed */
     struct thread thread;
     struct mailbox inbox;
+    struct bell bell; /* ends its nap */
+    _Atomic bool is_napping;
+    _Atomic uint64_t hurry; /* tickets up to this one are waited for */
     /* writer thread */
     struct list pending;    /* batches not yet committed */
     struct segment *active; /* owned; NULL: could not be made */

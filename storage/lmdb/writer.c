@@ -13,6 +13,7 @@
 #define CHANGES_MAX_BYTES ((uint64_t)16 << 20)
 #define RETIRE_MS         200
 #define OVERDUE_MS        10
+#define NAP_MS            5
 #define LOG_CHANGE_BYTES  15
 
 static bool is_due(uint64_t due_ns)
@@ -440,6 +441,47 @@ static unsigned timeout_ms_wt(const struct writer *w)
     return due <= now ? OVERDUE_MS : (unsigned)((due - now) / NS_PER_MS) + 1;
 }
 
+/* True when nobody waits for what is pending, and there is little of it. */
+static bool is_lazy_wt(const struct writer *w)
+{
+    uint64_t bytes = 0;
+
+    LIST_EACH (link, &w->pending) {
+        const struct batch *batch = CONTAINER_OF(link, struct batch, job.link);
+
+        bytes += batch->bytes;
+        if (batch->durability != DURABILITY_MEMORY || batch->is_flush ||
+            batch->ticket <= atomic_load(&w->hurry) || bytes > NAP_MAX_BYTES)
+            return false;
+    }
+    return !list_is_empty(&w->pending) && w->stalled == RC_OK;
+}
+
+static void take_wt(struct writer *w)
+{
+    struct list taken;
+
+    list_init(&taken);
+    mailbox_take(&w->inbox, &taken);
+    list_splice(&w->pending, &taken);
+}
+
+/* What nobody waits for is gathered for a moment: a commit costs its pages and its system calls
+ * whatever it holds, and the core thread need not wake a writer that naps. A batch that somebody
+ * waits for ends the nap: the flag is set before the inbox is looked at, and the core thread looks
+ * at the flag after it has put a batch there. */
+static void nap_wt(struct writer *w)
+{
+    bell_clear(&w->bell);
+    atomic_store(&w->is_napping, true);
+    take_wt(w);
+    if (is_lazy_wt(w)) {
+        bell_wait(&w->bell, NAP_MS);
+        take_wt(w);
+    }
+    atomic_store(&w->is_napping, false);
+}
+
 static void writer_main_wt(void *arg)
 {
     struct writer *w = arg;
@@ -451,6 +493,8 @@ static void writer_main_wt(void *arg)
         list_init(&taken);
         is_open = mailbox_wait(&w->inbox, &taken, timeout_ms_wt(w));
         list_splice(&w->pending, &taken);
+        if (is_open && is_lazy_wt(w))
+            nap_wt(w);
         run_wt(w);
         if (is_due(w->sync_due_ns))
             (void)sync_wt(w); /* told; the next commit goes to another segment */
@@ -483,6 +527,7 @@ void writer_stop(struct lmdb_store *s)
     if (w->plan == NULL)
         return;
     mailbox_close(&w->inbox);
+    bell_ring(&w->bell);
     thread_join(&w->thread);
     while ((batch = LIST_FIRST(&w->pending, struct batch, job.link)) != NULL) {
         link_remove(&batch->job.link);

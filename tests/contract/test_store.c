@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "broker/base/clock.h"
 #include "storage/lmdb/lmdb_store.h"
 #include "storage/mem/mem_store.h"
 #include "tests/contract/store_fixture.h"
@@ -60,6 +61,59 @@ START_TEST(nothing_is_reported_durable_outside_poll)
     ck_assert_uint_eq(durable, 0);
     store_poll(store);
     ck_assert_uint_eq(durable, 1);
+    store_close(&store);
+}
+END_TEST
+
+START_TEST(what_nobody_waits_for_is_committed_too_and_what_follows_it_does_not_wait)
+{
+    struct append append = { 1, 0, 1, 1, DURABILITY_MEMORY, NULL };
+
+    kind_start(_i);
+    for (uint64_t i = 0; i < 300; i++) {
+        append.base_offset = i;
+        append.durability = i % 50 == 49 ? DURABILITY_ALWAYS : DURABILITY_MEMORY;
+        append.bytes = block_try(10);
+        memset(append.bytes->at, 1, 10);
+        ck_assert_uint_eq(log_append(store, &append), i + 1);
+        store_submit(store);
+        while (i % 50 == 49 && durable < i + 1)
+            store_wait();
+    }
+    append.base_offset = 300;
+    append.durability = DURABILITY_MEMORY;
+    append.bytes = block_try(10);
+    memset(append.bytes->at, 1, 10);
+    log_append(store, &append);
+    store_submit(store);
+    while (durable < 301)
+        store_wait();
+    store_close(&store);
+}
+END_TEST
+
+/* The writer gathers for 5 ms what nobody waits for: one round in hundreds must be quicker, however
+ * busy the machine is. */
+START_TEST(what_is_hurried_is_not_gathered)
+{
+    uint64_t shortest = UINT64_MAX;
+
+    kind_start(_i);
+    for (unsigned i = 0; i < 300; i++) {
+        uint64_t start = clock_monotonic_ns();
+        uint64_t ticket = meta_put(store, META_QUEUES, SLICE("k"), SLICE("v"), DURABILITY_MEMORY);
+
+        if (i % 2 == 0)
+            store_hurry(store);
+        store_submit(store);
+        if (i % 2 == 1)
+            store_hurry(store);
+        while (durable < ticket)
+            store_wait();
+        if (clock_monotonic_ns() - start < shortest)
+            shortest = clock_monotonic_ns() - start;
+    }
+    ck_assert_uint_lt(shortest, 4500000);
     store_close(&store);
 }
 END_TEST
@@ -413,6 +467,9 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, an_append_is_readable_at_once_and_durable_after_the_flush, 0, KINDS);
     tcase_add_loop_test(tests, nothing_is_reported_durable_outside_poll, 0, KINDS);
+    tcase_add_loop_test(
+        tests, what_nobody_waits_for_is_committed_too_and_what_follows_it_does_not_wait, 0, KINDS);
+    tcase_add_loop_test(tests, what_is_hurried_is_not_gathered, 0, KINDS);
     tcase_add_loop_test(tests, trim_moves_the_start_and_drop_forgets_the_log, 0, KINDS);
     tcase_add_loop_test(tests, reads_that_miss_the_cache_give_the_same_bytes, 0, KINDS);
     tcase_add_loop_test(
