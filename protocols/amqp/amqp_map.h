@@ -69,8 +69,10 @@ struct amqp_outline {
     unsigned value_room;
     uint64_t ttl_ms; /* of `expiration` */
     bool has_ttl;
-    bool is_null;  /* an empty body stands for a null value */
-    bool is_whole; /* built without error, and good for a publish with the same source */
+    bool is_shared;   /* it goes to amq.topic, where routing keys are addresses */
+    bool is_retained; /* x-mqtt-retain: the address's last value, kept for new MQTT subscribers */
+    bool is_null;     /* an empty body stands for a null value */
+    bool is_whole;    /* built without error, and good for a publish with the same source */
 };
 
 void amqp_outline_init(struct amqp_outline *outline);

@@ -341,6 +341,12 @@ static bool take_special(struct amqp_outline *o, struct slice name, const struct
         o->key = v->bytes;
         return true;
     }
+    if (slice_equal_str(name, AMQP_HEADER_RETAIN) && v->type == AMQP_BOOL && v->integer != 0 &&
+        o->is_shared) {
+        o->is_retained = true;
+        add(o, HEADER_MQTT_RETAIN, SLICE("1"));
+        return true;
+    }
     if (slice_equal_str(name, AMQP_HEADER_REPLY_TOPIC))
         return take_reply_topic(o, v);
     return take_stand_in(o, name, v);
@@ -477,7 +483,8 @@ enum rc amqp_outline_build(struct amqp_outline *o, struct core *core, const stru
 
     o->is_whole = false;
     o->has_ttl = false;
-    o->is_null = false;
+    o->is_null = o->is_retained = false;
+    o->is_shared = exchange_is_shared(target);
     o->key_count = 0;
     o->value_count = 0;
     rc = keep_source(o, source->exchange, source->routing_key, source->properties);
@@ -507,7 +514,8 @@ struct message *amqp_outline_message(const struct amqp_outline *o, struct core *
         .header_count = o->header_count,
         .timestamp_ms = core_wall_ms(core),
         .qos = is_persistent ? 1 : 0,
-        .flags = is_persistent ? MESSAGE_PERSISTENT : 0,
+        .flags = (uint8_t)((is_persistent ? MESSAGE_PERSISTENT : 0) |
+                           (o->is_retained ? MESSAGE_RETAIN : 0)),
         .priority = AMQP_HAS(&o->properties, PRIORITY) ? o->properties.priority : 0,
     };
 

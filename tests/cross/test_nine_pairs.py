@@ -280,6 +280,20 @@ class OnlyOneSideHasIt(CrossCase):
         with sides.KafkaPython(self.broker, stream) as reader:
             self.assertEqual(dict(reader.read().headers)["mqtt.retain"], "1")
 
+    def test_amqp_sets_and_clears_a_retained_message(self):
+        stream = self.stream()
+        with sides.Pika(self.broker) as amqp:
+            amqp.write(Note(stream, "k", b"kept", [("x-mqtt-retain", True)]))
+            amqp.write(Note(stream, "k", b"not kept", [("x-mqtt-retain", False)]))
+            with sides.Paho(self.broker, stream) as mqtt:
+                seen = mqtt.read()
+                self.assertEqual((seen.where, seen.value), (stream + "/k", b"kept"))
+                self.assertTrue(seen.raw.retain)
+            amqp.write(Note(stream, "k", b"", [("x-mqtt-retain", True)]))
+        with sides.Paho(self.broker, stream) as mqtt, sides.Paho(self.broker) as writer:
+            writer.write(Note(stream, "k", b"live"))
+            self.assertEqual(mqtt.read().value, b"live")
+
     def test_expiry_is_never_rounded_to_nothing(self):
         stream = self.stream()
         with sides.Paho(self.broker, stream) as mqtt, sides.Pika(self.broker) as writer:
