@@ -27,6 +27,7 @@ libamqp_a_SOURCES = \
 	%D%/amqp_publish.c \
 	%D%/amqp_queue_arguments.c \
 	%D%/amqp_session.c %D%/amqp_session.h \
+	%D%/amqp_tx.c %D%/amqp_tx.h \
 	%D%/amqp_unacked.c %D%/amqp_unacked.h
 AMQP_LIBS = libamqp.a libamqpcodec.a
 AMQP_RIG = tests/lib/amqp_rig.c tests/lib/amqp_rig.h

@@ -45,6 +45,7 @@ enum rc amqp_channel_open(struct amqp_session *s, uint16_t number)
     list_init(&channel->blocked);
     unacked_init(&channel->unacked);
     amqp_outline_init(&channel->outline);
+    amqp_tx_init(&channel->tx);
     map_add(&s->channels, slice_of(channel->number_key, 2), &channel->node);
     s->channel_count++;
     amqp_send(s, number, &ok);
@@ -59,9 +60,7 @@ void amqp_content_drop(struct amqp_channel *channel)
     channel->content = CONTENT_NONE;
 }
 
-/* Everything goes back to its queue, oldest first; consumers are gone by now, so it does not come
- * back here. */
-static void requeue_all(struct amqp_channel *channel)
+void amqp_requeue_all(struct amqp_channel *channel)
 {
     struct unacked *one;
 
@@ -81,7 +80,8 @@ void amqp_channel_clear(struct amqp_channel *channel)
 
     while ((node = map_any(&channel->consumers)) != NULL)
         amqp_consumer_end(CONTAINER_OF(node, struct amqp_consumer, node));
-    requeue_all(channel);
+    amqp_tx_requeue(channel);
+    amqp_requeue_all(channel);
     amqp_content_drop(channel);
     link_remove_if(&channel->await_link);
     link_remove_if(&channel->durable_link);
@@ -101,6 +101,7 @@ void amqp_channel_free(struct amqp_channel *channel)
     map_done(&channel->consumers);
     unacked_done(&channel->unacked);
     amqp_outline_done(&channel->outline);
+    amqp_tx_done(&channel->tx);
     text_done(&channel->last_queue);
     text_done(&channel->reply_queue);
     text_done(&channel->held);
@@ -144,23 +145,4 @@ enum rc amqp_on_access_request(struct amqp_session *s, struct amqp_channel *chan
     ok.access_request_ok.ticket = 1;
     amqp_send(s, channel->number, &ok);
     return RC_OK;
-}
-
-enum rc amqp_on_tx_select(struct amqp_session *s, struct amqp_channel *channel,
-                          const struct amqp_method *m)
-{
-    (void)m; /* it has no fields */
-    if (channel->mode == MODE_CONFIRM)
-        return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED,
-                           "cannot switch from confirm to tx mode");
-    return amqp_refuse(s, AMQP_REPLY_NOT_IMPLEMENTED, "transactions are not implemented yet");
-}
-
-/* tx.commit and tx.rollback: no channel is transactional. */
-enum rc amqp_on_tx_end(struct amqp_session *s, struct amqp_channel *channel,
-                       const struct amqp_method *m)
-{
-    (void)channel; /* none has a transaction */
-    (void)m;
-    return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED, "channel is not transactional");
 }

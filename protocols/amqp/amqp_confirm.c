@@ -23,17 +23,24 @@ void amqp_confirm_nack(struct amqp_channel *channel, uint64_t tag)
         channel->confirmed = channel->durable = tag;
 }
 
+void amqp_await(struct amqp_channel *channel, uint64_t tag, bool is_commit)
+{
+    struct amqp_session *s = channel->session;
+    struct amqp_await *await = ring_push(&s->awaits);
+
+    *await = (struct amqp_await){
+        .serial = channel->serial, .tag = tag, .channel = channel->number, .is_commit = is_commit
+    };
+    client_await(s->client, s->awaits_popped + s->awaits.count - 1);
+}
+
 void amqp_confirm_ask(struct amqp_session *s)
 {
     while (!list_is_empty(&s->await)) {
         struct amqp_channel *channel = LIST_FIRST(&s->await, struct amqp_channel, await_link);
-        struct amqp_await *await = ring_push(&s->awaits);
 
         link_remove(&channel->await_link);
-        *await = (struct amqp_await){ .serial = channel->serial,
-                                      .tag = channel->wanted,
-                                      .channel = channel->number };
-        client_await(s->client, s->awaits_popped + s->awaits.count - 1);
+        amqp_await(channel, channel->wanted, false);
     }
 }
 
@@ -72,6 +79,13 @@ void amqp_on_durable(void *arg, uint64_t token, enum rc rc)
     ring_pop(&s->awaits, 1);
     s->awaits_popped++;
     channel = amqp_channel_find_serial(s, await.channel, await.serial);
+    if (channel != NULL && await.is_commit) {
+        if (rc == RC_OK)
+            amqp_send_empty(s, channel->number, AMQP_TX_COMMIT_OK);
+        else /* nobody can say what of it is on disk: the client must not take it for done */
+            conn_close(s->conn, rc);
+        return;
+    }
     if (channel == NULL || channel->mode != MODE_CONFIRM || await.tag <= channel->confirmed)
         return;
     if (rc != RC_OK) {
@@ -99,6 +113,9 @@ void amqp_on_durable_end(void *arg)
 enum rc amqp_on_confirm_select(struct amqp_session *s, struct amqp_channel *channel,
                                const struct amqp_method *m)
 {
+    if (channel->mode == MODE_TX)
+        return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED,
+                           "cannot switch from tx to confirm mode");
     channel->mode = MODE_CONFIRM;
     if (!m->confirm_select.nowait)
         amqp_send_empty(s, channel->number, AMQP_CONFIRM_SELECT_OK);

@@ -14,6 +14,7 @@
 #include "protocols/amqp/amqp_codec.h"
 #include "protocols/amqp/amqp_errors.h"
 #include "protocols/amqp/amqp_map.h"
+#include "protocols/amqp/amqp_tx.h"
 #include "protocols/amqp/amqp_unacked.h"
 
 /* The one virtual host there is. */
@@ -46,7 +47,7 @@ enum amqp_content_state {
     CONTENT_BODY,
 };
 
-enum amqp_mode { MODE_PLAIN, MODE_CONFIRM };
+enum amqp_mode { MODE_PLAIN, MODE_CONFIRM, MODE_TX };
 
 struct amqp_channel {
     struct map_node node;         /* in session->channels, by number_key */
@@ -68,6 +69,7 @@ struct amqp_channel {
     struct text body;    /* owned: what came of its body */
     uint64_t body_bytes; /* what will come in all */
     struct amqp_outline outline;
+    struct amqp_tx tx; /* what waits for tx.commit */
 
     /* confirming */
     uint64_t published;       /* tag of the last publish since confirm.select */
@@ -122,6 +124,7 @@ struct amqp_await {
     uint64_t serial;
     uint64_t tag;
     uint16_t channel;
+    bool is_commit; /* of a transaction, not of publishes in confirm mode */
 };
 
 struct amqp_session {
@@ -201,7 +204,7 @@ amqp_handler_fn amqp_on_queue_declare, amqp_on_queue_bind, amqp_on_queue_unbind,
     amqp_on_queue_purge, amqp_on_queue_delete;
 amqp_handler_fn amqp_on_qos, amqp_on_consume, amqp_on_cancel, amqp_on_get, amqp_on_ack,
     amqp_on_reject, amqp_on_nack, amqp_on_recover, amqp_on_recover_async, amqp_on_publish;
-amqp_handler_fn amqp_on_confirm_select, amqp_on_tx_select, amqp_on_tx_end;
+amqp_handler_fn amqp_on_confirm_select, amqp_on_tx_select, amqp_on_tx_commit, amqp_on_tx_rollback;
 
 void amqp_send_start(struct amqp_session *s);
 
@@ -216,6 +219,8 @@ MUST_CHECK enum rc amqp_channel_open(struct amqp_session *s, uint16_t number);
  * table. */
 void amqp_channel_clear(struct amqp_channel *channel);
 void amqp_channel_free(struct amqp_channel *channel);
+/* All that is outstanding goes back to its queues, oldest first. */
+void amqp_requeue_all(struct amqp_channel *channel);
 /* Takes back the count of a body under way. */
 void amqp_content_drop(struct amqp_channel *channel);
 
@@ -239,13 +244,17 @@ struct amqp_publish {
     bool is_mandatory;
     bool is_immediate;
 };
-/* amqp_publish.c */
+/* amqp_publish.c: checks, and publishes now or (in transaction mode) keeps it until tx.commit. */
 MUST_CHECK enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *publish);
+MUST_CHECK enum rc amqp_publish_now(struct amqp_channel *channel,
+                                    const struct amqp_publish *publish);
 
 /* ---- confirms (amqp_confirm.c) ---- */
 
 /* A publish has its tag; tell when it is durable. */
 void amqp_confirm_await(struct amqp_channel *channel);
+/* Asks core to tell when all that was done so far is durable. */
+void amqp_await(struct amqp_channel *channel, uint64_t tag, bool is_commit);
 /* A publish was refused: tell now. */
 void amqp_confirm_nack(struct amqp_channel *channel, uint64_t tag);
 /* Asks core about all that was published in this call of on_input. */

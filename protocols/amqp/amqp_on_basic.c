@@ -281,14 +281,18 @@ static enum rc refuse_tag(struct amqp_session *s, uint64_t tag)
                        (unsigned long long)tag);
 }
 
-static void settle_one(struct amqp_channel *channel, struct unacked *one, enum outcome outcome)
+/* Now, or at tx.commit. */
+static enum rc settle_one(struct amqp_channel *channel, struct unacked *one, enum outcome outcome)
 {
+    if (channel->mode == MODE_TX)
+        return amqp_tx_settle(&channel->tx, &channel->unacked, one, outcome);
     amqp_settle(channel->session, one->queue_number, one->handle, outcome);
     if (one->consumer != NULL) {
         channel->counted--;
         amqp_consumer_settled(one->consumer);
     }
     unacked_remove(&channel->unacked, one);
+    return RC_OK;
 }
 
 /* Up to and with `tag`; 0 means all. */
@@ -296,14 +300,15 @@ static enum rc settle_up_to(struct amqp_channel *channel, uint64_t tag, enum out
 {
     struct unacked *one =
         tag == 0 ? unacked_newest(&channel->unacked) : unacked_find(&channel->unacked, tag);
+    enum rc rc = RC_OK;
     uint64_t last;
 
     if (one == NULL)
         return tag == 0 ? RC_OK : refuse_tag(channel->session, tag);
     last = one->tag;
-    while ((one = unacked_oldest(&channel->unacked)) != NULL && one->tag <= last)
-        settle_one(channel, one, outcome);
-    return RC_OK;
+    while (rc == RC_OK && (one = unacked_oldest(&channel->unacked)) != NULL && one->tag <= last)
+        rc = settle_one(channel, one, outcome);
+    return rc;
 }
 
 static enum rc settle(struct amqp_channel *channel, uint64_t tag, bool is_multiple,
@@ -318,7 +323,7 @@ static enum rc settle(struct amqp_channel *channel, uint64_t tag, bool is_multip
 
         if (one == NULL)
             return refuse_tag(channel->session, tag);
-        settle_one(channel, one, outcome);
+        rc = settle_one(channel, one, outcome);
     }
     if (rc == RC_OK)
         amqp_channel_wake(channel);
@@ -352,7 +357,9 @@ static enum rc recover(struct amqp_channel *channel, bool is_requeue)
 {
     if (!is_requeue)
         return amqp_refuse(channel->session, AMQP_REPLY_NOT_IMPLEMENTED, "requeue=false");
-    return settle(channel, 0, true, OUTCOME_REQUEUE);
+    amqp_requeue_all(channel); /* also in a transaction: it settles nothing */
+    amqp_channel_wake(channel);
+    return RC_OK;
 }
 
 enum rc amqp_on_recover(struct amqp_session *s, struct amqp_channel *channel,

@@ -88,14 +88,13 @@ static enum rc conclude(struct amqp_channel *channel, const struct amqp_publish 
     return RC_OK;
 }
 
-enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *p)
+/* Whether it may be published there at all; on success the channel's outline is of this publish. */
+static enum rc check(struct amqp_channel *channel, const struct amqp_publish *p,
+                     struct exchange **ret)
 {
     struct amqp_session *s = channel->session;
     struct amqp_source source = { .properties = p->properties };
     struct exchange *exchange = find_target(s, p, &source.exchange, &source.routing_key);
-    const struct amqp_outline *o = &channel->outline;
-    struct publish_exchange publish;
-    struct message *message;
     enum rc rc;
 
     if (p->is_immediate)
@@ -111,19 +110,51 @@ enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *p)
         source.reply_queue = text_slice(&channel->reply_queue);
     rc = outline(channel, exchange, &source);
     if (rc == RC_OK)
-        rc = check_user_id(s, &o->properties);
-    if (rc != RC_OK)
-        return rc;
-    message = amqp_outline_message(o, s->core, p->body);
+        rc = check_user_id(s, &channel->outline.properties);
+    *ret = exchange;
+    return rc;
+}
+
+/* By the channel's outline. */
+static enum rc route(struct amqp_channel *channel, const struct amqp_publish *p,
+                     struct exchange *exchange)
+{
+    struct amqp_session *s = channel->session;
+    const struct amqp_outline *o = &channel->outline;
+    struct publish_exchange publish = { .exchange = exchange,
+                                        .routing_keys = o->keys,
+                                        .routing_key_count = o->key_count,
+                                        .headers = o->values,
+                                        .header_count = o->value_count };
+    struct message *message = amqp_outline_message(o, s->core, p->body);
+    enum rc rc;
+
     if (message == NULL)
         return RC_MEMORY;
-    publish = (struct publish_exchange){ .exchange = exchange,
-                                         .routing_keys = o->keys,
-                                         .routing_key_count = o->key_count,
-                                         .headers = o->values,
-                                         .header_count = o->value_count };
     rc = publish_exchange(s->client, &publish, &message);
     if (rc == RC_NO_ROUTE && p->is_mandatory)
         give_back(channel, p);
     return conclude(channel, p, rc);
+}
+
+enum rc amqp_publish_now(struct amqp_channel *channel, const struct amqp_publish *p)
+{
+    struct exchange *exchange;
+    enum rc rc = check(channel, p, &exchange);
+
+    return rc == RC_OK ? route(channel, p, exchange) : rc;
+}
+
+enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *p)
+{
+    struct exchange *exchange;
+    enum rc rc = check(channel, p, &exchange);
+
+    if (rc != RC_OK || channel->mode != MODE_TX)
+        return rc == RC_OK ? route(channel, p, exchange) : rc;
+    rc = amqp_tx_publish(&channel->tx, p);
+    if (rc == RC_LIMIT)
+        return amqp_refuse(channel->session, AMQP_REPLY_PRECONDITION_FAILED,
+                           "a transaction holds at most %zu bytes", AMQP_TX_MAX_BYTES);
+    return rc;
 }

@@ -47,8 +47,8 @@ static const struct rule {
     [AMQP_BASIC_NACK] = { amqp_on_nack, IN(RUNNING) },
     [AMQP_CONFIRM_SELECT] = { amqp_on_confirm_select, IN(RUNNING) },
     [AMQP_TX_SELECT] = { amqp_on_tx_select, IN(RUNNING) },
-    [AMQP_TX_COMMIT] = { amqp_on_tx_end, IN(RUNNING) },
-    [AMQP_TX_ROLLBACK] = { amqp_on_tx_end, IN(RUNNING) },
+    [AMQP_TX_COMMIT] = { amqp_on_tx_commit, IN(RUNNING) },
+    [AMQP_TX_ROLLBACK] = { amqp_on_tx_rollback, IN(RUNNING) },
 };
 
 static const struct state_row {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/amqp/amqp_unacked.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "broker/base/mem.h"
@@ -32,6 +33,41 @@ static void close_holes(struct unacked_table *t)
     ASSERT(to == t->live);
     t->first = 0;
     t->end = to;
+}
+
+enum rc unacked_reserve(struct unacked_table *t, size_t count)
+{
+    struct unacked *at;
+
+    close_holes(t);
+    if (count <= t->room - t->live)
+        return RC_OK;
+    at = mem_try_resize(t->at, (t->live + count) * sizeof(*at));
+    if (at == NULL)
+        return RC_MEMORY;
+    t->at = at;
+    t->room = t->live + count;
+    return RC_OK;
+}
+
+void unacked_restore(struct unacked_table *t, const struct unacked *entry)
+{
+    ASSERT(t->end < t->room && entry->tag != 0);
+    t->at[t->end++] = *entry;
+    t->live++;
+}
+
+static int by_tag(const void *a, const void *b)
+{
+    uint64_t x = ((const struct unacked *)a)->tag, y = ((const struct unacked *)b)->tag;
+
+    return (x > y) - (x < y);
+}
+
+void unacked_sort(struct unacked_table *t)
+{
+    if (t->live > 1)
+        qsort(t->at + t->first, t->end - t->first, sizeof(*t->at), by_tag);
 }
 
 enum rc unacked_add(struct unacked_table *t, const struct unacked *entry)

@@ -33,6 +33,11 @@ void unacked_init(struct unacked_table *table);
 void unacked_done(struct unacked_table *table);
 /* Tags must rise. RC_MEMORY: nothing was added. */
 MUST_CHECK enum rc unacked_add(struct unacked_table *table, const struct unacked *entry);
+/* Room for `count` more. RC_MEMORY. */
+MUST_CHECK enum rc unacked_reserve(struct unacked_table *table, size_t count);
+/* Puts one back that was taken out, at the end, where there is room; unacked_sort() then. */
+void unacked_restore(struct unacked_table *table, const struct unacked *entry);
+void unacked_sort(struct unacked_table *table);
 /* The outstanding one with this tag, or NULL. */
 struct unacked *unacked_find(const struct unacked_table *table, uint64_t tag);
 /* The oldest, or NULL. */

@@ -149,6 +149,36 @@ START_TEST(oldest_and_newest_step_over_holes)
 }
 END_TEST
 
+START_TEST(what_was_taken_out_can_be_put_back_in_its_place)
+{
+    struct unacked_table t;
+    struct unacked taken[3];
+
+    unacked_init(&t);
+    for (uint64_t tag = 1; tag <= 64; tag++) /* all the room there is at first */
+        put(&t, tag);
+    for (unsigned i = 0; i < 3; i++) {
+        struct unacked *one = unacked_find(&t, 10 * (3 - i));
+
+        taken[i] = *one;
+        unacked_remove(&t, one);
+    }
+    put(&t, 65);
+    put(&t, 66);
+    put(&t, 67);
+    ck_assert_int_eq(unacked_reserve(&t, 3), RC_OK);
+    for (unsigned i = 0; i < 3; i++)
+        unacked_restore(&t, &taken[i]);
+    unacked_sort(&t);
+    ck_assert_uint_eq(t.live, 67);
+    for (uint64_t tag = 1; tag <= 67; tag++) {
+        ck_assert_uint_eq(unacked_oldest(&t)->tag, tag);
+        unacked_remove(&t, unacked_oldest(&t));
+    }
+    unacked_done(&t);
+}
+END_TEST
+
 /* ---- values as text ---- */
 
 static void check_text(struct slice entry, const char *expected)
@@ -194,6 +224,7 @@ int main(void)
     tcase_add_test(tests, tags_are_found_whatever_was_taken_before);
     tcase_add_test(tests, memory_follows_what_is_outstanding);
     tcase_add_test(tests, oldest_and_newest_step_over_holes);
+    tcase_add_test(tests, what_was_taken_out_can_be_put_back_in_its_place);
     tcase_add_test(tests, values_have_a_text);
     return suite_run("amqp_parts", tests);
 }

@@ -4,7 +4,7 @@
 import unittest
 
 import amqp_raw as amqp
-from tercet import BrokerCase
+from tercet import SCALE, BrokerCase
 
 
 class Case(BrokerCase):
@@ -223,13 +223,6 @@ class Confirms(Case):
             names.append(self.c.next().name)
         self.assertEqual(self.c.want("basic.ack"), {"delivery-tag": 1, "multiple": False})
         self.c.quiet()
-
-    def test_tx_is_refused(self):
-        self.refused(406, "PRECONDITION_FAILED - channel is not transactional", "tx.commit")
-        self.refused(406, "PRECONDITION_FAILED - channel is not transactional", "tx.rollback")
-        self.c.call("confirm.select")
-        self.refused(406, "PRECONDITION_FAILED - cannot switch from confirm to tx mode",
-                     "tx.select")
 
 
 class Consuming(Case):
@@ -504,9 +497,9 @@ class ReplyTo(Case):
         server.publish("reply", got.properties["reply-to"], mandatory=True, correlation_id="7")
         back = self.c.message()
         self.assertEqual((back.body, back.properties), (b"reply", {"correlation-id": "7"}))
-        self.c.close()
-        self.assertEqual([server.refused("queue.declare", queue=got.properties["reply-to"],
-                                         passive=True)[0]][-1], 404)
+        self.c.call("basic.cancel", consumer_tag="r")
+        self.assertEqual(server.refused("queue.declare", queue=got.properties["reply-to"],
+                                        passive=True)[0], 404)
 
     def test_misuse(self):
         self.refused(406, "PRECONDITION_FAILED - reply consumer cannot acknowledge",
@@ -516,6 +509,126 @@ class ReplyTo(Case):
         self.consume("amq.rabbitmq.reply-to", "r", no_ack=True)
         self.refused(406, "PRECONDITION_FAILED - reply consumer already set", "basic.consume",
                      queue="amq.rabbitmq.reply-to", no_ack=True)
+
+
+class Transactions(Case):
+    def setUp(self):
+        super().setUp()
+        self.other = self.client()
+
+    def count(self, queue):
+        self.other.send("queue.declare", queue=queue, passive=True)
+        return self.other.want("queue.declare-ok")["message-count"]
+
+    def declare(self, name):
+        self.c.call("queue.declare", queue=name)
+        self.addCleanup(self.drop, name)
+        return name
+
+    def drop(self, name):
+        with amqp.Client(self.broker) as c:
+            c.call("queue.delete", queue=name)
+
+    def test_publishes_wait_for_commit(self):
+        q, r = self.declare("tx.one"), self.declare("tx.two")
+        self.c.call("tx.select")
+        self.c.call("tx.select")
+        for i in range(3):
+            self.c.publish("m%d" % i, q, headers={"n": i}, delivery_mode=2)
+        self.c.publish(b"x" * 300000, r)
+        self.c.publish("nowhere", "q.none", mandatory=True)
+        self.c.sync()
+        self.assertEqual((self.count(q), self.count(r)), (0, 0))
+        self.c.send("tx.commit")
+        self.assertEqual(self.c.message("basic.return").body, b"nowhere")
+        self.c.want("tx.commit-ok")
+        self.assertEqual((self.count(q), self.count(r)), (3, 1))
+        for i in range(3):
+            got = self.c.get(q)
+            self.assertEqual((got.body, got.properties["headers"]), (b"m%d" % i, {"n": i}))
+        self.assertEqual(len(self.c.get(r).body), 300000)
+        self.c.call("tx.commit")
+
+    def test_rollback_forgets_publishes(self):
+        q = self.declare("tx.forgotten")
+        self.c.call("tx.select")
+        self.c.publish("m", q)
+        self.c.call("tx.rollback")
+        self.c.call("tx.commit")
+        self.assertEqual(self.count(q), 0)
+
+    def test_acks_wait_for_commit_and_come_back_at_rollback(self):
+        q = self.declare("tx.acks")
+        self.fill(q, 6)
+        self.c.call("tx.select")
+        for _ in range(6):
+            self.c.get(q, no_ack=False)
+        self.c.send("basic.ack", delivery_tag=4)
+        self.c.send("basic.ack", delivery_tag=2, multiple=True)
+        self.c.call("tx.rollback")
+        self.c.send("basic.ack", delivery_tag=2, multiple=True)
+        self.c.send("basic.nack", delivery_tag=4, requeue=True)
+        self.c.send("basic.reject", delivery_tag=5)
+        self.c.sync()
+        self.assertEqual(self.count(q), 0)
+        self.c.call("tx.commit")
+        self.assertEqual(self.count(q), 1)
+        self.c.close()  # 3 and 6 were never settled
+        got = []
+        while len(got) < 3:
+            one = self.other.get(q)
+            if one:
+                got.append(one.body)
+        self.assertEqual(sorted(got), [b"m2", b"m3", b"m5"])
+
+    def test_an_ack_that_waits_is_not_outstanding(self):
+        q = self.declare("tx.twice")
+        self.fill(q, 1)
+        self.c.call("tx.select")
+        self.c.get(q, no_ack=False)
+        self.c.send("basic.ack", delivery_tag=1)
+        self.refused(406, "PRECONDITION_FAILED - unknown delivery tag 1", "basic.ack",
+                     delivery_tag=1)
+        self.assertEqual(self.c.get(q).body, b"m0")  # the channel ended without commit
+
+    def test_credit_comes_back_at_commit(self):
+        q = self.declare("tx.credit")
+        self.c.call("basic.qos", prefetch_count=1)
+        self.c.call("tx.select")
+        self.consume(q)
+        for i in range(2):
+            self.other.publish("m%d" % i, q)
+        self.c.send("basic.ack", delivery_tag=self.c.message().method["delivery-tag"])
+        self.c.quiet()
+        self.c.send("tx.commit")
+        got = [self.c.next() for _ in range(4)]  # in whichever order
+        self.assertIn(amqp.Method(1, "tx.commit-ok", {}), got)
+        self.assertIn(amqp.Body(1, b"m1"), got)
+
+    def test_what_cannot_be_published_is_told_at_once(self):
+        self.c.call("tx.select")
+        self.publish_refused(404, "NOT_FOUND - no exchange 'x.none' in vhost '/'",
+                             exchange="x.none")
+
+    def test_an_exchange_that_went_before_commit_undoes_all(self):
+        q = self.declare("tx.undone")
+        self.c.call("exchange.declare", exchange="tx.x", type="fanout")
+        self.c.call("tx.select")
+        self.c.publish("m", q)
+        self.c.publish("m", q, "tx.x")
+        self.c.call("exchange.delete", exchange="tx.x")
+        self.refused(404, "NOT_FOUND - no exchange 'tx.x' in vhost '/'", "tx.commit")
+        self.assertEqual(self.count(q), 0)
+
+    def test_modes_do_not_mix(self):
+        for name in ("tx.commit", "tx.rollback"):
+            self.refused(406, "PRECONDITION_FAILED - channel is not transactional", name)
+        self.c.call("confirm.select")
+        self.refused(406, "PRECONDITION_FAILED - cannot switch from confirm to tx mode",
+                     "tx.select")
+        self.c.call("tx.select")
+        self.refused(406, "PRECONDITION_FAILED - cannot switch from tx to confirm mode",
+                     "confirm.select")
 
 
 class Channels(Case):
@@ -552,7 +665,8 @@ class SlowReader(Case):
             self.c.publish(body, "slow.other")
         self.c.sync()
         self.assertEqual(self.c.call("queue.purge", queue=q)["message-count"], 0)
-        self.assertLess(self.broker.rss() - before, 90 << 20)
+        if SCALE == 1:  # sanitizers keep what was freed
+            self.assertLess(self.broker.rss() - before, 90 << 20)
         for _ in range(count):
             self.assertEqual(len(reader.message().body), len(body))
         reader.call("queue.delete", queue="slow.other")

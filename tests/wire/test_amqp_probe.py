@@ -37,7 +37,6 @@ DIFFERENT = {
     "queue redeclared, other ttl": ABSENT, "queue redeclared, no ttl": ABSENT,
     "queue redeclared, ttl of other width": ABSENT, "bad queue arguments": ABSENT,
     "confirms of 50 publishes": "one cumulative ack for them all",
-    "tx and confirm": "tx is not done yet (CONFORMANCE)",
     "direct reply-to": "RabbitMQ's passive declare of a reply queue fails with 541; ours answers",
     "dead letters": ABSENT, "dead letters of expiry": ABSENT, "overflow": ABSENT,
     "streams": "queues of type stream are not done yet (CONFORMANCE)",
