@@ -261,19 +261,12 @@ static struct slice fact_name(uint8_t at[FACT_NAME_MAX], const char *name)
     return slice_of(at, len + 1);
 }
 
-enum rc catalog_put_fact(struct catalog *catalog, const char *name, struct slice value)
-{
-    uint8_t at[FACT_NAME_MAX];
-
-    return raw_put(catalog, fact_name(at, name), value);
-}
-
 enum rc catalog_put_number(struct catalog *catalog, const char *name, uint64_t value)
 {
-    uint8_t at[8];
+    uint8_t at[FACT_NAME_MAX], number[8];
 
-    put_u64(at, value);
-    return catalog_put_fact(catalog, name, slice_of(at, sizeof(at)));
+    put_u64(number, value);
+    return raw_put(catalog, fact_name(at, name), slice_of(number, sizeof(number)));
 }
 
 static struct slice sealed_name(uint8_t at[5], uint32_t number)

@@ -46,7 +46,6 @@ void catalog_abort(struct catalog *catalog);
 /* Within a change. `name` is a whole key: table, then what the table keys by. */
 MUST_CHECK enum rc catalog_put(struct catalog *catalog, struct slice name, struct slice value);
 MUST_CHECK enum rc catalog_delete(struct catalog *catalog, struct slice name);
-MUST_CHECK enum rc catalog_put_fact(struct catalog *catalog, const char *name, struct slice value);
 MUST_CHECK enum rc catalog_put_number(struct catalog *catalog, const char *name, uint64_t value);
 MUST_CHECK enum rc catalog_put_sealed(struct catalog *catalog, const struct sealed *sealed);
 MUST_CHECK enum rc catalog_delete_sealed(struct catalog *catalog, uint32_t number);

@@ -38,7 +38,7 @@
  *   (varint, in 8 bytes), payload length, timestamp - timestamp before (varint)
  *
  * Catalogue: keys start with a table number
- *   0x00 name           the store's facts: format:4, id:8, page:4, covered:8
+ *   0x00 name           the store's facts: 8 bytes each: format, id, page, covered
  *   1..14 key           meta tables; value: 0 then the bytes, or 1, length:8, blob:8
  *   0xfd segment:4      sealed: ordinal:4 first:8 last:8 index position:8 index length:8
  *   0xfe log:4          as a meta value: start offset:8

@@ -20,7 +20,6 @@ void read_finish(struct lmdb_store *s, struct read_job *job)
     const struct store_log *log = store_log_get(s, job->log);
     enum rc rc = job->rc;
 
-    s->jobs_under_way--;
     reads_release(s, job);
     if (read == NULL || rc != RC_OK) {
         log_pieces_done(&job->pieces);

@@ -47,7 +47,8 @@ enum rc segment_rc_of_space(const struct place *place, uint64_t need, enum rc rc
 {
     struct statvfs at;
 
-    if (rc != RC_OK && fstatvfs(place->directory_fd, &at) == 0 &&
+    /* A tmpfs without a limit tells of no blocks at all. */
+    if (rc != RC_OK && fstatvfs(place->directory_fd, &at) == 0 && at.f_blocks > 0 &&
         (uint64_t)at.f_bavail * at.f_frsize < need + SPACE_MARGIN)
         return RC_FULL;
     return rc;
@@ -83,11 +84,6 @@ static enum rc fill(int fd, uint64_t from, uint64_t to, enum filling filling)
         return RC_OK;
     if (FAULT("store.alloc"))
         return RC_FULL;
-    if (filling == FILL_RESERVED) {
-        if (fallocate(fd, 0, 0, (off_t)to) != 0 && errno != EOPNOTSUPP)
-            rc = rc_of_errno(errno);
-        return rc;
-    }
     zeros = mem_zeroed(ZEROS_BYTES);
     while (from < to && rc == RC_OK) {
         size_t step = to - from < ZEROS_BYTES ? (size_t)(to - from) : ZEROS_BYTES;

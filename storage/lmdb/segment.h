@@ -23,9 +23,8 @@ struct place {
 
 /* How a new segment gets its blocks. */
 enum filling {
-    FILL_NONE,     /* they come as it grows */
-    FILL_RESERVED, /* allocated, not written: quick, but the first write of each costs a journal */
-    FILL_WRITTEN,  /* zeros written, so that a sync flushes data alone */
+    FILL_NONE,    /* they come as it grows */
+    FILL_WRITTEN, /* zeros written, so that a sync flushes data alone */
 };
 
 struct segment {

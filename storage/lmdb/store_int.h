@@ -219,9 +219,8 @@ struct lmdb_store {
     uint64_t backlog_bytes;
     struct list fresh; /* committed items that are in tails, from the oldest */
     uint64_t fresh_bytes;
-    struct list reads;       /* to be answered from memory by the next poll */
-    struct list reads_now;   /* those that the poll under way answers */
-    unsigned jobs_under_way; /* reads with the readers */
+    struct list reads;     /* to be answered from memory by the next poll */
+    struct list reads_now; /* those that the poll under way answers */
     enum rc stalled;
     enum rc flushed; /* what the last flush came to */
     uint64_t flushes_asked;
