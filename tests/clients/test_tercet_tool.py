@@ -7,9 +7,10 @@ import subprocess
 import unittest
 
 import against
-from tercet import SCALE, program, wait_for
+from tercet import SCALE, TOP, program, wait_for
 
 PROTOCOLS = ("mqtt", "amqp", "kafka")
+PEM = os.path.join(TOP, "tests", "lib", "localhost.pem")
 
 
 class ToolCase(against.ClientCase):
@@ -181,6 +182,40 @@ class AcrossTest(ToolCase):
                          ["eu/new by amqp", "eu/new by kafka", "eu/new by mqtt"])
 
 
+class TlsTest(ToolCase):
+    """Over TLS, with a certificate that only --ca makes trusted."""
+
+    broker_options = {"config": "".join(
+        "[listener %ss]\nprotocol = %s\naddress = 127.0.0.1\nport = 0\ntls = yes\n"
+        "certificate = %s\nkey = %s\n" % (protocol, protocol, PEM, PEM)
+        for protocol in PROTOCOLS)}
+
+    @classmethod
+    def setUpClass(cls):
+        if against.AGAINST:
+            raise unittest.SkipTest("only against our own broker")
+        super().setUpClass()
+
+    def url(self, protocol=None):
+        return "%ss://localhost:%d" % (protocol, self.broker.port(protocol, tls=True))
+
+    def test_each_protocol_publishes_and_the_log_is_read(self):
+        ca = ("--ca", PEM)
+        self.tool("pub", self.url("mqtt"), "tls/a", "by mqtt", *ca)
+        self.tool("pub", self.url("amqp"), "tls.a", "by amqp", "--exchange", "amq.topic", *ca)
+        self.tool("pub", self.url("kafka"), "tls", "by kafka", "--key", "a", *ca)
+        out = self.tool("sub", self.url("kafka"), "tls", "--from", "beginning", "-n", 3,
+                        "--timeout", 30, "--format", "%k %v\\n", *ca)
+        self.assertEqual(sorted(out.decode().splitlines()),
+                         ["a by amqp", "a by kafka", "a by mqtt"])
+
+    def test_a_stranger_is_not_trusted(self):
+        for protocol in PROTOCOLS:
+            with self.subTest(protocol=protocol):
+                self.tool("pub", self.url(protocol), "tls", "x", "--timeout", 5, status=1)
+                self.assertTrue(self.said)
+
+
 class UsageTest(unittest.TestCase):
     def tool(self, *words):
         done = subprocess.run([program("tercet"), *words], check=False, timeout=20 * SCALE,
@@ -197,8 +232,7 @@ class UsageTest(unittest.TestCase):
         self.assertRegex(out, r"^tercet \d+\.\d+\.\d+\n$")
 
     def test_every_option_of_the_help_is_in_the_manual(self):
-        top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-        with open(os.path.join(top, "man", "tercet.1"), encoding="utf-8") as file:
+        with open(os.path.join(TOP, "man", "tercet.1"), encoding="utf-8") as file:
             manual = file.read().replace("\\-", "-")
         options = {word.strip(",") for word in self.tool("--help")[1].split() if word[:2] == "--"}
         self.assertGreater(len(options), 10)
