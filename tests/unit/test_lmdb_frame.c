@@ -3,6 +3,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "broker/base/hash.h"
 #include "broker/base/mem.h"
 #include "storage/lmdb/frame.h"
 #include "storage/lmdb/index.h"
@@ -99,6 +100,24 @@ START_TEST(what_follows_a_frame_is_zeroed)
 {
     for (size_t i = frame_len; i < FRAME_LEAST(4096); i++)
         ck_assert_uint_eq(frame[i], 0);
+}
+END_TEST
+
+/* A file written today must be read tomorrow: if this fails, the layout changed, and format.h says
+ * what that takes. */
+START_TEST(the_bytes_of_a_frame_and_of_an_index_are_those_of_format_1)
+{
+    struct segment_row rows[] = {
+        { 9, { 100, 1700000000000, SEGMENT, 1026, 300, 4 } },
+        { 9, { 104, 1700000000500, SEGMENT, 2050, 70, 1 } },
+        { 12, { 0, -1, SEGMENT, 514, 12, 2 } },
+    };
+    struct text text = { 0 };
+
+    ck_assert_uint_eq(hash_checksum(slice_of(frame, frame_len), 0), UINT64_C(0xe5667fd3baaf17f9));
+    index_pack(rows, 3, SEGMENT, &text);
+    ck_assert_uint_eq(hash_checksum(text_slice(&text), 0), UINT64_C(0xed08b093c6b0c1b2));
+    text_done(&text);
 }
 END_TEST
 
@@ -290,6 +309,7 @@ int main(void)
     tcase_add_checked_fixture(tests, build, NULL);
     tcase_add_test(tests, a_frame_gives_back_what_was_put_into_it);
     tcase_add_test(tests, what_follows_a_frame_is_zeroed);
+    tcase_add_test(tests, the_bytes_of_a_frame_and_of_an_index_are_those_of_format_1);
     tcase_add_test(tests, every_truncation_of_a_frame_is_refused);
     tcase_add_test(tests, every_flipped_bit_of_a_frame_is_noticed);
     tcase_add_test(tests, a_frame_of_a_newer_version_says_so);
