@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/kafka/kafka_map.h"
 
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/core/limits.h"
 #include "broker/core/name.h"
 #include "protocols/kafka/kafka_int.h"
 
@@ -62,6 +65,18 @@ enum kafka_error kafka_use_topic(struct kafka_request *request, bool by_id, stru
         by_id ? kafka_find_topic_id(request, id, ret) : kafka_find_topic(request, topic, ret);
 
     return error != KAFKA_ERROR_NONE ? error : kafka_may(request, operation, *ret);
+}
+
+enum kafka_error kafka_create_topic(struct kafka_request *request, const struct stream_spec *spec,
+                                    struct stream **ret)
+{
+    /* Core has a limit for what a publish makes; a topic costs the same whoever asks for it. */
+    if (count_get(COUNT_CORE_STREAMS) >= IMPLICIT_STREAMS_MAX) {
+        log_peer(LOG_WARNING, "kafka.topics_full", "limit=%d", IMPLICIT_STREAMS_MAX);
+        return KAFKA_ERROR_POLICY_VIOLATION;
+    }
+    return kafka_error_of(stream_create(request->kafka->core, request->client, spec, ret),
+                          KAFKA_ABOUT_TOPIC);
 }
 
 enum kafka_error kafka_stream_name(struct kafka_request *request, struct slice topic,

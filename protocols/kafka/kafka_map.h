@@ -9,6 +9,7 @@
 
 struct kafka_request;
 struct stream;
+struct stream_spec;
 
 /* The stream of a legal topic name. INVALID_TOPIC; UNKNOWN_TOPIC_OR_PARTITION: none, or one that
  * Kafka is not shown. */
@@ -21,6 +22,9 @@ enum kafka_error kafka_find_topic_id(struct kafka_request *request, const struct
 enum kafka_error kafka_use_topic(struct kafka_request *request, bool by_id, struct slice topic,
                                  const struct kafka_uuid *id, enum operation operation,
                                  struct stream **ret);
+/* Makes the stream, unless there are as many as there may be. */
+enum kafka_error kafka_create_topic(struct kafka_request *request, const struct stream_spec *spec,
+                                    struct stream **ret);
 /* The core's name of a topic, in the request's arena. INVALID_TOPIC. */
 enum kafka_error kafka_stream_name(struct kafka_request *request, struct slice topic,
                                    struct slice *ret);

@@ -107,13 +107,12 @@ static void fill_topic(struct kafka_request *request, const struct kafka_metadat
 static enum kafka_error auto_create(struct kafka_request *request, struct slice topic,
                                     struct stream **ret)
 {
-    struct stream_spec spec = { .is_implicit = true };
+    struct stream_spec spec = { 0 };
     enum kafka_error error = kafka_stream_name(request, topic, &spec.name);
 
     if (error != KAFKA_ERROR_NONE)
         return error;
-    return kafka_error_of(stream_create(request->kafka->core, request->client, &spec, ret),
-                          KAFKA_ABOUT_TOPIC);
+    return kafka_create_topic(request, &spec, ret);
 }
 
 static void answer_named(struct kafka_request *request, const struct kafka_metadata_request *asked,

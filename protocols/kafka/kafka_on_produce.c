@@ -25,7 +25,7 @@ struct produce {
 
 /* RecordBatch v2, one of it, whole, sound, and of the kind that clients may send. */
 static enum kafka_error check_batch(const struct produce *p, struct slice bytes,
-                                    struct slice *ret_message)
+                                    struct batch_header *ret, struct slice *ret_message)
 {
     struct batch_header header;
     size_t whole_bytes;
@@ -58,22 +58,35 @@ static enum kafka_error check_batch(const struct produce *p, struct slice bytes,
     }
     if (header.is_transactional)
         return KAFKA_ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    *ret = header;
     return KAFKA_ERROR_NONE;
 }
 
-/* With the broker's time in place of the producer's, in a copy. */
-static struct slice stamp(const struct produce *p, struct slice bytes,
-                          struct kafka_produce_result *result)
+/* A copy as the topic wants it: packed by its codec, with the broker's time. */
+static enum kafka_error change(const struct produce *p, struct slice bytes,
+                               const struct batch_header *header,
+                               struct kafka_produce_result *result, struct block **ret)
 {
-    struct kafka_request *request = p->request;
-    uint8_t *copy = kafka_arena_take(&request->arena, bytes.len);
+    struct kafka *kafka = p->request->kafka;
+    struct block *block = NULL;
+    enum rc rc = RC_OK;
 
-    if (copy == NULL)
-        return SLICE_NONE;
-    memcpy(copy, bytes.at, bytes.len);
-    result->log_append_time_ms = core_wall_ms(request->kafka->core);
-    batch_set_log_append_time(copy, bytes.len, result->log_append_time_ms);
-    return slice_of(copy, bytes.len);
+    if (p->config.is_repacked && p->config.compression != header->compression) {
+        rc = batch_repack(bytes, p->config.compression, COMPRESSION_MAX_INFLATED_BYTES,
+                          &kafka->scratch, &block);
+    } else if ((block = block_try(bytes.len)) != NULL) {
+        memcpy(block->at, bytes.at, bytes.len);
+    } else {
+        rc = RC_MEMORY;
+    }
+    if (rc != RC_OK)
+        return kafka_error_of(rc, KAFKA_ABOUT_TOPIC);
+    if (p->config.is_append_time) {
+        result->log_append_time_ms = core_wall_ms(kafka->core);
+        batch_set_log_append_time(block->at, block->len, result->log_append_time_ms);
+    }
+    *ret = block;
+    return KAFKA_ERROR_NONE;
 }
 
 static enum kafka_error append(const struct produce *p, struct slice bytes,
@@ -82,6 +95,8 @@ static enum kafka_error append(const struct produce *p, struct slice bytes,
     /* acks 1 and -1 are the same with one node, and a promise: on disk. */
     enum durability durability = p->asked->acks == 0 ? DURABILITY_MEMORY : DURABILITY_ALWAYS;
     struct append_result appended;
+    struct block *changed = NULL;
+    struct batch_header header;
     enum kafka_error error;
     enum rc rc;
 
@@ -89,13 +104,18 @@ static enum kafka_error append(const struct produce *p, struct slice bytes,
         return KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     if (bytes.len == 0)
         return KAFKA_ERROR_INVALID_RECORD;
-    error = check_batch(p, bytes, &result->error_message);
+    error = check_batch(p, bytes, &header, &result->error_message);
     if (error != KAFKA_ERROR_NONE)
         return error;
-    if (p->config.is_append_time && (bytes = stamp(p, bytes, result)).at == NULL)
-        return KAFKA_ERROR_STORAGE;
+    if (p->config.is_append_time || p->config.is_repacked) {
+        error = change(p, bytes, &header, result, &changed);
+        if (error != KAFKA_ERROR_NONE)
+            return error;
+        bytes = block_slice(changed);
+    }
     rc = partition_append(stream_partition(p->stream, (unsigned)result->index), p->request->client,
                           bytes, durability, &appended);
+    block_unref(&changed);
     if (rc == RC_OK || rc == RC_DUPLICATE) {
         result->base_offset = (int64_t)appended.base_offset;
         result->log_start_offset = (int64_t)appended.start_offset;

@@ -136,8 +136,7 @@ static enum kafka_error create_topic(struct kafka_request *request,
     fill_configs(request, text_slice(kept), result);
     if (asked->validate_only)
         return KAFKA_ERROR_NONE;
-    error = kafka_error_of(stream_create(request->kafka->core, request->client, &spec, &stream),
-                           KAFKA_ABOUT_TOPIC);
+    error = kafka_create_topic(request, &spec, &stream);
     if (error == KAFKA_ERROR_NONE)
         result->topic_id = kafka_topic_id(stream);
     return error;

@@ -17,7 +17,7 @@ const struct kafka_config_row kafka_config_rows[] = {
     { "cleanup.policy", "delete", KAFKA_CONFIG_LIST, FIXED, 0, 0 },
     { "compression.gzip.level", "-1", KAFKA_CONFIG_INT, MOOT, -1, 9 },
     { "compression.lz4.level", "9", KAFKA_CONFIG_INT, MOOT, 1, 17 },
-    { "compression.type", "producer", KAFKA_CONFIG_STRING, FIXED, 0, 0 },
+    { "compression.type", "producer", KAFKA_CONFIG_STRING, DONE, 0, 0 },
     { "compression.zstd.level", "3", KAFKA_CONFIG_INT, MOOT, -131072, 22 },
     { "delete.retention.ms", "86400000", KAFKA_CONFIG_LONG, MOOT, 0, LONGEST },
     { "file.delete.delay.ms", "60000", KAFKA_CONFIG_LONG, MOOT, 0, LONGEST },
@@ -65,10 +65,26 @@ static const struct kafka_config_row *row_of(struct slice name)
     return NULL;
 }
 
+/* Kafka's words, which are the codecs' but for "uncompressed". */
+static bool compression_of(struct slice word, enum compression *ret)
+{
+    for (int i = COMPRESSION_GZIP; i < COMPRESSION_COUNT; i++) {
+        if (slice_equal_str(word, compression_name((enum compression)i))) {
+            *ret = (enum compression)i;
+            return true;
+        }
+    }
+    *ret = COMPRESSION_NONE;
+    return slice_equal_str(word, "uncompressed");
+}
+
 static bool is_word(const struct kafka_config_row *row, struct slice value)
 {
     if (row->type == KAFKA_CONFIG_BOOLEAN)
         return slice_equal_str(value, "true") || slice_equal_str(value, "false");
+    if (strcmp(row->name, "compression.type") == 0)
+        return slice_equal_str(value, "producer") ||
+               compression_of(value, &(enum compression){ COMPRESSION_NONE });
     if (strcmp(row->name, "message.timestamp.type") == 0)
         return slice_equal_str(value, "CreateTime") || slice_equal_str(value, "LogAppendTime");
     return value.len <= VALUE_MAX_BYTES && memchr(value.at, '\n', value.len) == NULL;
@@ -146,7 +162,7 @@ struct slice kafka_topic_config_get(struct slice kept, const char *name)
 void kafka_topic_config_of(const struct kafka_config *config, struct slice kept,
                            struct kafka_topic_config *ret)
 {
-    struct slice max, type;
+    struct slice max, type, codec;
     uint64_t bytes;
 
     *ret = (struct kafka_topic_config){ .max_message_bytes = config->max_message_bytes };
@@ -156,5 +172,7 @@ void kafka_topic_config_of(const struct kafka_config *config, struct slice kept,
     if (max.at != NULL && number_u64(max, 0, INT32_MAX, &bytes) == RC_OK)
         ret->max_message_bytes = (uint32_t)bytes;
     type = kafka_topic_config_get(kept, "message.timestamp.type");
+    codec = kafka_topic_config_get(kept, "compression.type");
+    ret->is_repacked = codec.at != NULL && compression_of(codec, &ret->compression);
     ret->is_append_time = type.at != NULL && slice_equal_str(type, "LogAppendTime");
 }

@@ -10,6 +10,7 @@
 
 #include "broker/base/slice.h"
 #include "broker/base/text.h"
+#include "broker/record/compression.h"
 
 struct kafka_config;
 
@@ -45,6 +46,8 @@ extern const unsigned kafka_config_row_count;
 struct kafka_topic_config {
     uint32_t max_message_bytes;
     bool is_append_time;
+    bool is_repacked; /* batches are stored with `compression`, however they came */
+    enum compression compression;
 };
 
 void kafka_topic_config_of(const struct kafka_config *config, struct slice kept,

@@ -34,6 +34,7 @@ START_TEST(what_is_kept_is_read_again)
     kafka_topic_config_of(&defaults, text_slice(&kept), &config);
     ck_assert_uint_eq(config.max_message_bytes, 77);
     ck_assert(config.is_append_time);
+    ck_assert(!config.is_repacked);
     ck_assert(
         slice_equal_str(kafka_topic_config_get(text_slice(&kept), "max.message.bytes"), "77"));
     ck_assert(slice_is_none(kafka_topic_config_get(text_slice(&kept), "message.timestamp")));
@@ -69,6 +70,25 @@ START_TEST(without_settings_a_topic_has_the_brokers)
 }
 END_TEST
 
+START_TEST(every_codec_has_its_word)
+{
+    static const char *const words[] = { "uncompressed", "gzip", "snappy", "lz4", "zstd" };
+
+    for (unsigned i = 0; i < COMPRESSION_COUNT; i++) {
+        struct text kept = { 0 };
+        struct kafka_topic_config config;
+
+        ck_assert_ptr_null(
+            kafka_topic_config_check(&defaults, SLICE("compression.type"), slice_str(words[i])));
+        kafka_topic_config_add(&defaults, &kept, SLICE("compression.type"), slice_str(words[i]));
+        kafka_topic_config_of(&defaults, text_slice(&kept), &config);
+        ck_assert(config.is_repacked);
+        ck_assert_uint_eq(config.compression, i);
+        text_done(&kept);
+    }
+}
+END_TEST
+
 START_TEST(values_that_make_no_sense_are_refused)
 {
     static const char *const bad[][2] = {
@@ -81,7 +101,7 @@ START_TEST(values_that_make_no_sense_are_refused)
         { "message.timestamp.type", "Sometime" },
         { "leader.replication.throttled.replicas", "1:2\n3:4" },
         { "cleanup.policy", "compact" },
-        { "compression.type", "gzip" },
+        { "compression.type", "none" },
         { "retention.ms", "1000" },
         { "min.insync.replicas", "2" },
     };
@@ -108,6 +128,7 @@ int main(void)
     tcase_add_test(tests, what_is_kept_is_read_again);
     tcase_add_test(tests, the_brokers_own_settings_are_the_defaults);
     tcase_add_test(tests, without_settings_a_topic_has_the_brokers);
+    tcase_add_test(tests, every_codec_has_its_word);
     tcase_add_test(tests, values_that_make_no_sense_are_refused);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);

@@ -128,6 +128,23 @@ class Produce(KafkaCase):
         self.assertEqual(struct.unpack_from(">I", data, 17)[0], crc32c(data[21:]))
 
 
+    def test_a_topic_with_a_codec_of_its_own_packs_what_comes(self):
+        values = [b"a" * 1000, b"b" * 1000]
+        for word, codec in (("gzip", 1), ("snappy", 2), ("lz4", 3), ("zstd", 4),
+                            ("uncompressed", 0)):
+            topic = self.topic(compression_type=word)
+            self.put(topic, *values)
+            self.put(topic, *values, attributes=GZIP, pack=gzip.compress)
+            got = batches(self.fetch(self.connect(), topic)["records"])
+            self.assertEqual([(b, l) for b, l, _ in got], [(0, 1), (2, 3)])
+            for _, _, data in got:
+                self.assertEqual(struct.unpack_from(">h", data, 21)[0] & 7, codec, word)
+                self.assertEqual(struct.unpack_from(">I", data, 17)[0], crc32c(data[21:]))
+                if codec == GZIP:
+                    self.assertIn(values[1], gzip.decompress(data[61:]))
+        self.assertEqual(self.code(batch([b"x"], attributes=GZIP), topic), 2)
+
+
 class Idempotence(KafkaCase):
     def setUp(self):
         self.where, self.connection = self.topic(), self.connect()
