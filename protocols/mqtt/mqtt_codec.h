@@ -291,8 +291,9 @@ struct mqtt_disconnect { /* and AUTH */
 
 /* Decoders take the body of a frame whose flags were found legal. RC_MALFORMED and RC_PROTOCOL as
  * the specification tells them apart; RC_LIMIT from properties. All slices borrow from the body.
- * CONNECT also: RC_VERSION for a level that we do not speak; ret->version is 0 or, once name,
- * level and flags were understood, the level, so that a refusal can be worded. */
+ * CONNECT also: RC_VERSION for a level that we do not speak; ret->version is 0 or,
+ * when the refusal is to be told in CONNACK, the level: not when name, flags or login do not parse.
+ */
 MUST_CHECK enum rc mqtt_decode_connect(struct slice body, struct mqtt_connect *ret);
 MUST_CHECK enum rc mqtt_decode_connack(struct slice body, unsigned version,
                                        struct mqtt_connack *ret);

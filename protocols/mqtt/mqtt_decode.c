@@ -137,16 +137,15 @@ enum rc mqtt_decode_connect(struct slice body, struct mqtt_connect *ret)
     struct rd r = rd_of(body);
     enum rc rc = read_version(&r, &c);
     unsigned flags = rd_u8(&r);
+    bool is_whole;
 
-    ret->version = 0;
     if (rc == RC_OK)
         rc = check_connect_flags(flags, c.version);
-    if (rc == RC_OK || rc == RC_VERSION)
-        ret->version = c.version;
-    if (rc != RC_OK)
-        return rc;
     c.clean_start = (flags & CONNECT_CLEAN) != 0;
     c.keep_alive_s = rd_u16(&r);
+    ret->version = (rc == RC_OK && !r.bad) || rc == RC_VERSION ? c.version : 0;
+    if (rc != RC_OK)
+        return rc;
     rc = properties(&r, c.version, MQTT_CONNECT, &c.properties);
     if (rc != RC_OK)
         return rc;
@@ -157,10 +156,13 @@ enum rc mqtt_decode_connect(struct slice body, struct mqtt_connect *ret)
     rc = read_will(&r, flags, c.version, &c.will);
     if (rc != RC_OK)
         return rc;
+    is_whole = !r.bad;
     if ((flags & CONNECT_USER) != 0)
         c.user_name = name(&r);
     if ((flags & CONNECT_PASSWORD) != 0)
         c.password = rd_bytes(&r, rd_u16(&r));
+    if (is_whole && r.bad)
+        ret->version = 0; /* who sends a login that is none is told nothing */
     rc = finish(&r);
     if (rc == RC_OK)
         *ret = c;
