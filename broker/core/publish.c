@@ -19,16 +19,13 @@ static enum durability durability_of(const struct message *message)
     return (message->flags & MESSAGE_PERSISTENT) != 0 ? DURABILITY_ALWAYS : DURABILITY_MEMORY;
 }
 
-/* The same message as it lies in the log of a queue that its address does not name: with a header
- * that tells the address. The key stays, for it may be what no address can tell. NULL without
- * memory. */
-static struct message *message_foreign(const struct message *m)
+static struct message_spec spec_of(const struct message *m)
 {
-    struct text headers = { 0 };
-    struct message_spec spec = {
+    return (struct message_spec){
         .address = m->address,
         .key = m->key,
         .value = m->value,
+        .headers = m->headers,
         .header_count = m->header_count,
         .timestamp_ms = m->timestamp_ms,
         .expires_at_ms = m->expires_at_ms,
@@ -36,6 +33,15 @@ static struct message *message_foreign(const struct message *m)
         .flags = m->flags,
         .priority = m->priority,
     };
+}
+
+/* The same message as it lies in the log of a queue that its address does not name: with a header
+ * that tells the address. The key stays, for it may be what no address can tell. NULL without
+ * memory. */
+static struct message *message_foreign(const struct message *m)
+{
+    struct text headers = { 0 };
+    struct message_spec spec = spec_of(m);
     struct message *foreign = NULL;
 
     text_add(&headers, m->headers);
@@ -45,6 +51,18 @@ static struct message *message_foreign(const struct message *m)
         foreign = message_new(&spec);
     text_done(&headers);
     return foreign;
+}
+
+/* The same message as it lies in the log of its address's stream: with the subject as its key. NULL
+ * without memory. */
+static struct message *message_addressed(struct message *m)
+{
+    struct message_spec spec = spec_of(m);
+
+    spec.key = name_subject(m->address);
+    if (!slice_is_none(m->key) || slice_is_none(spec.key))
+        return message_ref(m);
+    return message_new(&spec);
 }
 
 static enum rc append_to_queue(struct queue *queue, struct message *message)
@@ -229,8 +247,32 @@ static enum rc publish_default(struct client *client, const struct publish_excha
     return RC_OK;
 }
 
+/* A message that bindings have led to amq.topic enters the log of its address's stream, and goes to
+ * the subscribers of the address. */
+static enum rc publish_onward(struct client *client, struct message *message)
+{
+    struct core *core = client->core;
+    struct message *addressed = message_addressed(message);
+    const struct route *route = route_of(core, message->address);
+    struct placed placed = { NULL, 0 };
+    struct stream *stream = NULL;
+    enum rc rc = addressed == NULL ? RC_MEMORY : RC_OK;
+
+    if (rc == RC_OK)
+        rc = find_stream(client, &route, message->address, &stream);
+    if (rc == RC_OK && stream != NULL && stream->queue == NULL &&
+        !may_skip_log(core, message, stream))
+        rc = stream_append(stream, addressed, addressed->body, durability_of(message), &placed);
+    if (rc == RC_OK)
+        deliver_to_targets(route, client, addressed, &placed);
+    message_unref(&addressed);
+    return rc;
+}
+
+/* Follows the bindings from an exchange; `goes_onward` when reaching amq.topic means more than its
+ * queues. */
 static enum rc publish_private(struct client *client, const struct publish_exchange *publish,
-                               struct message *message, size_t *taken)
+                               struct message *message, bool goes_onward, size_t *taken)
 {
     struct core *core = client->core;
     struct routed *routed = &core->routed;
@@ -251,9 +293,8 @@ static enum rc publish_private(struct client *client, const struct publish_excha
         rc = append_to_queue(routed->queues[i], message);
         *taken += rc == RC_OK;
     }
-    if (rc == RC_OK && is_shared_reached)
-        deliver_to_targets(route_of(core, message->address), client, message,
-                           &(struct placed){ NULL, 0 });
+    if (rc == RC_OK && is_shared_reached && goes_onward)
+        rc = publish_onward(client, message);
     return rc;
 }
 
@@ -268,7 +309,7 @@ static enum rc publish_shared(struct client *client, const struct publish_exchan
 
         more.routing_keys = &publish->routing_keys[i];
         more.routing_key_count = 1;
-        rc = publish_private(client, &more, message, taken);
+        rc = publish_private(client, &more, message, false, taken);
     }
     return rc;
 }
@@ -290,7 +331,7 @@ enum rc publish_exchange(struct client *client, const struct publish_exchange *p
         else if (exchange_is_shared(publish->exchange))
             rc = publish_shared(client, publish, message, &taken);
         else
-            rc = publish_private(client, publish, message, &taken);
+            rc = publish_private(client, publish, message, true, &taken);
     }
     message_unref(&message);
     if (rc != RC_OK)

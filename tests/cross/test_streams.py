@@ -104,6 +104,37 @@ class Streams(BrokerCase):
             self.assertIsNone(amqp.channel.basic_get(queue)[0])
             amqp.channel.queue_delete(queue)
 
+    def test_what_bindings_lead_to_the_shared_exchange_is_shared(self):
+        stream, exchange = name(), name()
+        session = sides.mqtt.Client("away-" + stream, clean_session=False)
+        granted, got = threading.Event(), []
+        session.on_connect = lambda c, *arguments: c.subscribe(stream + "/#", 1)
+        session.on_subscribe = lambda *arguments: granted.set()
+        session.on_message = lambda c, u, message: got.append((message.topic, message.payload))
+        session.connect(*self.broker.address("mqtt"))
+        session.loop_start()
+        self.assertTrue(granted.wait(sides.SECONDS))
+        session.disconnect()
+        session.loop_stop()
+        with sides.Pika(self.broker) as amqp, sides.Paho(self.broker, stream) as live:
+            amqp.channel.exchange_declare(exchange, "fanout", auto_delete=True)
+            amqp.channel.exchange_bind("amq.topic", exchange, "")
+            amqp.write(Note(stream, "k", b"1"), exchange=exchange)
+            amqp.write(Note(stream, "k", b"2", [("CC", [stream + ".other", stream + ".k"])]))
+            self.assertEqual([live.read().value for _ in range(2)], [b"1", b"2"])
+            amqp.write(Note(stream, "end", b"3"))
+            self.assertEqual(live.read().where, stream + "/end")  # the second came once
+        with sides.KafkaPython(self.broker, stream) as log:
+            self.assertEqual([log.read().where for _ in range(3)],
+                             [(stream, "k"), (stream, "k"), (stream, "end")])
+        session.connect(*self.broker.address("mqtt"))
+        session.loop_start()
+        wait_for(lambda: len(got) == 3, what="what the session missed")
+        session.disconnect()
+        session.loop_stop()
+        self.assertEqual(got, [(stream + "/k", b"1"), (stream + "/k", b"2"),
+                               (stream + "/end", b"3")])
+
     def test_large_values_cross(self):
         value = bytes(range(256)) * 12000
         for writer, reader in ((sides.Paho, sides.Pika), (sides.Pika, sides.Paho),
