@@ -53,6 +53,8 @@ void mqtt_enter(struct mqtt_session *s, enum mqtt_state state)
     s->state = (uint8_t)state;
 }
 
+static void release(struct mqtt_session *s);
+
 /* ---- time ---- */
 
 static uint64_t patience_ms(const struct mqtt_session *s)
@@ -84,6 +86,7 @@ static void on_timer(void *arg)
     if (s->state == STATE_AWAIT_CONNECT || (idle >= patience && s->pauses == 0)) {
         mqtt_end(s, RC_TIMEOUT,
                  s->state == STATE_ACTIVE ? "keep alive passed" : "no CONNECT in time");
+        release(s); /* the will does not wait until a dead peer's connection is given up */
         return;
     }
     timer_start(&s->timer, idle >= patience ? patience : patience - idle);
@@ -263,6 +266,7 @@ void mqtt_session_shutdown(struct mqtt_session *s)
     (void)session_of(s);
     s->end_reason = s->state == STATE_ACTIVE ? MQTT_SERVER_SHUTTING_DOWN : 0;
     mqtt_end(s, RC_CLOSED, "the server stops");
+    release(s);
 }
 
 /* ---- answers ---- */

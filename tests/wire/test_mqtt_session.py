@@ -250,8 +250,10 @@ class Session(MqttCase):
             client = self.client(version=version, **self.will(topic))
             client.send(b"\xc1\0")  # malformed
             receiver.take(topic, b"gone")
+            start = time.monotonic()
             client = self.client(version=version, keep_alive=1, **self.will(topic))
             receiver.take(topic, b"gone")
+            self.assertLess(time.monotonic() - start, 3 * SCALE)
             name = self.name("id")
             client = self.client(name, version=version, **self.will(topic))
             self.client(name, version=version)
