@@ -124,16 +124,29 @@ static enum rc verdict(struct mqtt_session *s, enum rc rc, uint8_t *ret_reason)
     return s->version < MQTT_V5 && error->publish_3 == MQTT3_CLOSE ? rc : RC_OK;
 }
 
+/* A refusal has nothing to wait for on the disk, which may be the reason for it: it goes out at
+ * once, unless answers to earlier messages are waiting (4.6.0-2). */
+static enum rc answer(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_id,
+                      uint8_t reason)
+{
+    enum rc rc;
+
+    if (reason >= MQTT_UNSPECIFIED_ERROR && mqtt_pending_count(&s->pending) == 0) {
+        mqtt_send_ack(s, type, packet_id, reason);
+        return RC_OK;
+    }
+    rc = mqtt_ack_later(s, type, packet_id, reason);
+    if (rc == RC_OK)
+        s->open_inbound++;
+    return rc;
+}
+
 static enum rc on_qos_1(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
 {
     uint8_t reason = MQTT_SUCCESS;
     enum rc rc = verdict(s, publish(s, p, topic), &reason);
 
-    if (rc == RC_OK)
-        rc = mqtt_ack_later(s, MQTT_PUBACK, p->packet_id, reason);
-    if (rc == RC_OK)
-        s->open_inbound++;
-    return rc;
+    return rc == RC_OK ? answer(s, MQTT_PUBACK, p->packet_id, reason) : rc;
 }
 
 static enum rc on_qos_2(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
@@ -149,10 +162,9 @@ static enum rc on_qos_2(struct mqtt_session *s, const struct mqtt_publish *p, st
     if (reason == MQTT_NO_MATCHING_SUBSCRIBERS) /* at PUBREL there may be some */
         reason = MQTT_SUCCESS;
     if (rc == RC_OK)
-        rc = mqtt_ack_later(s, MQTT_PUBREC, p->packet_id, reason);
+        rc = answer(s, MQTT_PUBREC, p->packet_id, reason);
     if (rc != RC_OK)
         return rc;
-    s->open_inbound++;
     if (reason < MQTT_UNSPECIFIED_ERROR) /* with the message in one commit */
         session_note_put(s->session, note, SLICE(""));
     return RC_OK;
