@@ -185,11 +185,13 @@ static const struct option_section sections[] = {
 
 static bool is_given(const struct option_section *section, const void *settings, const char *name)
 {
-    for (unsigned i = 0; i < section->count; i++)
-        if (strcmp(section->options[i].name, name) == 0)
-            return option_is_given(section, settings, i);
-    ASSERT(!"an option of the table");
-    return false;
+    unsigned i = 0;
+
+    while (strcmp(section->options[i].name, name) != 0) {
+        i++;
+        ASSERT(i < section->count); /* the name is one of the table */
+    }
+    return option_is_given(section, settings, i);
 }
 
 static void *begin_listener(void *arg, struct slice name, struct text *why)
