@@ -46,6 +46,13 @@ class Produce(KafkaCase):
         self.assertEqual(self.code(good + good), 87)
         self.assertEqual(self.code(batch([b"a"], magic=3)), 2)
 
+    def test_records_that_are_not_what_their_batch_says_are_refused(self):
+        self.assertEqual(self.code(batch([b"a" * 50, b"b" * 50], count=3)), 87)
+        self.assertEqual(self.code(batch([b"a", b"b"], count=1)), 87)
+        self.assertEqual(self.code(batch([b"a"], pack=lambda records: records + b"x")), 87)
+        self.assertEqual(self.code(batch([b"a"], pack=lambda records: records[:-1])), 87)
+        self.assertEqual(self.code(batch([b"a"], pack=lambda records: b"\xff" * 9)), 87)
+
     def test_counts_that_contradict_each_other_are_refused(self):
         records = bytearray(batch([b"a", b"b"]))
         struct.pack_into(">i", records, 23, 5)  # last offset delta
