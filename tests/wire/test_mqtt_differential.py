@@ -8,6 +8,7 @@ topics, and how many copies overlapping subscriptions bring.
 """
 
 import random
+import socket
 import unittest
 
 import mqtt_raw as m
@@ -54,7 +55,12 @@ class Side:
             return
         if abruptly:
             client.sync()
-            client.close()
+            client.sock.shutdown(socket.SHUT_WR)
+            try:  # so that the broker knows before the next step
+                while client.receive() is not None:
+                    pass
+            except EOFError:
+                client.close()
         else:
             client.send(m.disconnect())
             client.ended()

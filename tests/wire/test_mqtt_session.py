@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sessions, QoS 1 and 2 over lost connections, wills, DISCONNECT (5.0: A2, A7, A8; 3.1.1: B)."""
 
+import socket
 import time
 import unittest
 
@@ -23,6 +24,10 @@ class Session(MqttCase):
     def drop(self, client):
         """Ends a connection without DISCONNECT, and waits until the broker knows."""
         client.sync()
+        client.sock.shutdown(socket.SHUT_WR)
+        with self.assertRaises(EOFError):
+            while client.receive() is not None:
+                pass
         client.close()
 
     def goodbye(self, client, *args):
