@@ -291,6 +291,14 @@ static struct slice table_key(struct slice name)
     return slice_is_none(name) ? SLICE("") : name;
 }
 
+/* The same of a user's header, without what was written before a name that means something. */
+static struct slice user_key(struct slice name)
+{
+    if (slice_starts(name, SLICE(AMQP_USER_ESCAPE)) && amqp_is_view_name(name))
+        name = slice_after(name, sizeof(AMQP_USER_ESCAPE) - 1);
+    return table_key(name);
+}
+
 /* A value whose type AMQP had told; false when it does not read so (any more). */
 static bool put_typed(struct wr *w, struct slice key, struct slice value, enum amqp_type type)
 {
@@ -388,7 +396,7 @@ static void put_joined(struct wr *w, const struct foreign *f, struct slice name)
     struct foreign probe = probe_of(f);
     struct rd rd = rd_of(f->m->headers);
     struct record_header h;
-    size_t begin = amqp_put_open(w, table_key(name), AMQP_ARRAY);
+    size_t begin = amqp_put_open(w, user_key(name), AMQP_ARRAY);
 
     for (uint32_t i = 0; next_user(&probe, &rd, &h); i++) {
         if (slice_equal(h.name, name))
@@ -405,13 +413,13 @@ static void put_user_headers(struct wr *w, const struct foreign *f)
 
     for (uint32_t i = 0; next_user(&probe, &rd, &h); i++) {
         if (f->user_count > JOIN_MAX || (i == 0 && f->user_count == 1))
-            put_value(w, table_key(h.name), h.value, type_of(f, i));
+            put_value(w, user_key(h.name), h.value, type_of(f, i));
         else if (was_before(f, h.name, i))
             continue;
         else if (count_from(f, h.name) > 1)
             put_joined(w, f, h.name);
         else
-            put_value(w, table_key(h.name), h.value, type_of(f, i));
+            put_value(w, user_key(h.name), h.value, type_of(f, i));
     }
 }
 

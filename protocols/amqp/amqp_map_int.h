@@ -14,6 +14,12 @@
 #define AMQP_VIEW_APP_ID     HEADER_AMQP_PREFIX "app-id"
 #define AMQP_VIEW_CLUSTER_ID HEADER_AMQP_PREFIX "cluster-id"
 
+/* A header of a user's whose name is a view header's is written with this before it, and so is one
+ * that already looks so written: nobody can make up what a view header says. */
+#define AMQP_USER_ESCAPE "user."
+/* Whether a name has to be escaped, or is one that was. */
+bool amqp_is_view_name(struct slice name);
+
 /* Bytes of the check in front of the native block. */
 #define AMQP_NATIVE_CHECK 8
 uint64_t amqp_native_check(struct core *core, struct slice headers);

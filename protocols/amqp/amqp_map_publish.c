@@ -355,6 +355,7 @@ static bool take_special(struct amqp_outline *o, struct slice name, const struct
 /* User headers in the making. */
 struct users {
     struct amqp_outline *o;
+    struct text name;
     struct text value;
     struct text types;
     bool is_plain; /* all are text */
@@ -369,9 +370,15 @@ static void add_user(struct users *u, struct slice name, struct amqp_value v)
         amqp_value_text(&u->value, &v);
         v.bytes = text_slice(&u->value);
     }
+    if (amqp_is_view_name(name)) {
+        text_clear(&u->name);
+        text_add(&u->name, SLICE(AMQP_USER_ESCAPE));
+        text_add(&u->name, name);
+        name = text_slice(&u->name);
+    }
     message_add_header(&u->o->headers, &u->o->header_count, name,
                        v.type == AMQP_VOID ? SLICE_NONE : v.bytes);
-    u->types.bad |= u->value.bad;
+    u->types.bad |= u->value.bad || u->name.bad;
 }
 
 /* Others have repeated names where AMQP has an array; one of two scalars or more, that is, for of
@@ -412,6 +419,7 @@ static enum rc add_user_headers(struct amqp_outline *o)
     if (!u.is_plain)
         add(o, HEADER_AMQP_TYPES, text_slice(&u.types));
     rc = u.types.bad ? RC_MEMORY : RC_OK;
+    text_done(&u.name);
     text_done(&u.value);
     text_done(&u.types);
     return rc;

@@ -3,7 +3,7 @@
 #include "broker/base/mem.h"
 #include "broker/base/utf8.h"
 #include "broker/core/headers_match.h"
-#include "protocols/amqp/amqp_map.h"
+#include "protocols/amqp/amqp_map_int.h"
 #include "protocols/amqp/amqp_table.h"
 
 /* Bytes of a JSON string. What is not UTF-8 is shown byte by byte, as if it were Latin-1. */
@@ -72,6 +72,23 @@ static void add_scalar(struct text *to, const struct amqp_value *v)
     case AMQP_TABLE:
         break; /* not scalars: add_json() */
     }
+}
+
+bool amqp_is_view_name(struct slice name)
+{
+    static const char *const views[] = {
+        HEADER_CONTENT_TYPE,   HEADER_CONTENT_ENCODING, HEADER_EXPIRES_AT, HEADER_REPLY_TO,
+        HEADER_CORRELATION_ID, HEADER_USER_ID,          HEADER_ADDRESS,    HEADER_MQTT_QOS,
+        HEADER_MQTT_RETAIN,    HEADER_MQTT_FORMAT,      HEADER_MQTT_PROPS,
+    };
+
+    while (slice_starts(name, SLICE(AMQP_USER_ESCAPE)))
+        name = slice_after(name, sizeof(AMQP_USER_ESCAPE) - 1);
+    for (size_t i = 0; i < sizeof(views) / sizeof(views[0]); i++) {
+        if (slice_equal_str(name, views[i]))
+            return true;
+    }
+    return slice_starts(name, SLICE(HEADER_AMQP_PREFIX));
 }
 
 struct level {

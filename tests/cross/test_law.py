@@ -17,6 +17,10 @@ for _module in ("paho.mqtt.client", "pika", "kafka", "confluent_kafka"):
 import sides  # noqa: E402 (after the check that its libraries are here)
 
 COUNT = 25
+# Names that mean something in records, and so to Kafka's clients: a user's own header of that name
+# in MQTT and AMQP stays the user's own.
+RESERVED = ("content-type", "user.content-type", "correlation-id", "user-id", "mqtt.qos",
+            "expires-at", "reply-to", "user.user.x")
 LENGTHS = (0, 1, 7, 254, 255, 256, 300)
 TAILS = ("", "/", "/a", "/a/b", "/dev.1/x", "/100%", "/a%2Eb", "/\u00e9", "/a//b")
 
@@ -34,9 +38,10 @@ def some_bytes(rng):
     return bytes(rng.randrange(256) for _ in range(rng.choice(LENGTHS)))
 
 
-def some_names(rng):
+def some_names(rng, reserved=()):
     """Names with repetitions and now and then the empty one; AMQP allows 255 bytes."""
     pool = [some_text(rng, 40) or "n%d" % rng.randrange(5) for _ in range(3)] + [""]
+    pool += rng.sample(reserved, min(1, len(reserved)))
     return [rng.choice(pool) for _ in range(rng.choice((0, 1, 3, 8)))]
 
 
@@ -57,7 +62,7 @@ class OfMqtt:
             props["CorrelationData"] = rng.choice((some_bytes(rng), some_text(rng).encode()))
         if rng.random() < 0.5:
             props["PayloadFormatIndicator"] = rng.randrange(2)
-        users = [(name, some_text(rng)) for name in some_names(rng)]
+        users = [(name, some_text(rng)) for name in some_names(rng, RESERVED)]
         if rng.random() < 0.1:
             users.append(("long", "v" * 60000))
         if users:
@@ -134,7 +139,7 @@ class OfAmqp:
         if rng.random() < 0.5:
             props["reply_to"] = "amq.reply-to-topic.a.b%2Ec" if other == "mqtt" \
                 else some_text(rng, 255)
-        headers = {name: OfAmqp.some_value(rng, other) for name in some_names(rng)}
+        headers = {name: OfAmqp.some_value(rng, other) for name in some_names(rng, RESERVED)}
         if headers:
             props["headers"] = headers
         tail = rng.choice(TAILS).replace("%2E", "%252E").replace(".", "%2E").replace("/", ".")

@@ -212,6 +212,20 @@ class OnlyOneSideHasIt(CrossCase):
             seen = dict(reader.read().headers)
             self.assertEqual((seen["number"], seen["text"]), ("42", "x"))
 
+    def test_a_header_of_amqp_cannot_pose_as_what_the_broker_says(self):
+        stream = self.stream()
+        own = [("user-id", "admin"), ("content-type", "text/forged"), ("amqp.message-id", "m2")]
+        with sides.Paho(self.broker, stream) as mqtt, sides.Pika(self.broker, stream) as amqp, \
+                sides.Pika(self.broker) as writer:
+            writer.write(Note(stream, "k", b"x", own))
+            self.assertIsNone(mqtt.read().content_type)
+            self.assertEqual(amqp.read().raw[1].headers, dict(own))
+        with sides.KafkaPython(self.broker, stream) as reader:
+            seen = dict(reader.read().headers)
+            for name, value in own:
+                self.assertNotIn(name, seen)
+                self.assertEqual(seen["user." + name], value)
+
     def test_properties_of_amqp(self):
         stream = self.stream()
         with sides.Paho(self.broker, stream) as mqtt, sides.Pika(self.broker) as writer:
