@@ -14,7 +14,31 @@ static void put_body_frame(struct wr *w, uint16_t channel, struct slice part)
     wr_u8(w, AMQP_FRAME_END);
 }
 
-/* One body frame whose payload is sent by reference when the message lies in a block. */
+static void on_sent(void *arg, struct block *block)
+{
+    struct message *message = arg;
+
+    (void)block; /* base frees it */
+    message_unref(&message);
+}
+
+/* A block that keeps the body until it is sent: the log's own, or one around the message. NULL:
+ * there is none, and the body is copied. */
+static struct block *body_block(const struct amqp_content *content)
+{
+    struct block *block;
+
+    if (content->message == NULL)
+        return NULL;
+    if (content->message->block != NULL)
+        return block_ref(content->message->block);
+    block = block_around(content->body, on_sent, content->message);
+    if (block != NULL)
+        (void)message_ref(content->message); /* on_sent() drops it */
+    return block;
+}
+
+/* One body frame whose payload is sent by reference when it lies in a block. */
 static void send_body_frame(struct amqp_session *s, uint16_t channel, struct block *block,
                             struct slice part)
 {
@@ -30,53 +54,72 @@ static void send_body_frame(struct amqp_session *s, uint16_t channel, struct blo
     conn_write(s->conn, slice_of(&end, 1));
 }
 
+/* The body in frames of its own, behind what was sent of it. */
+static void send_body(struct amqp_session *s, uint16_t channel, const struct amqp_content *content)
+{
+    struct slice body = content->body;
+    size_t most = s->frame_max - AMQP_FRAME_OVERHEAD;
+    struct block *block = body.len >= AMQP_COPY_LEAST_BYTES ? body_block(content) : NULL;
+
+    for (size_t at = 0; at < body.len; s->frames_out++) {
+        struct slice part = slice_of(body.at + at, body.len - at < most ? body.len - at : most);
+
+        send_body_frame(s, channel, block, part);
+        at += part.len;
+    }
+    block_unref(&block);
+}
+
+/* Method and header apart: properties of tens of kilobytes do not fit in a reservation. */
+static void send_large_header(struct amqp_session *s, uint16_t channel,
+                              const struct amqp_method *method, const struct amqp_content *content)
+{
+    struct wr w;
+
+    amqp_send(s, channel, method);
+    text_clear(&s->scratch);
+    if (!text_reserve(&s->scratch,
+                      AMQP_FRAME_OVERHEAD + AMQP_HEADER_FIXED + content->properties.len)) {
+        conn_close(s->conn, RC_MEMORY);
+        return;
+    }
+    w = wr_of(s->scratch.at, s->scratch.room);
+    amqp_encode_header_frame(&w, channel, content->body.len, content->properties);
+    ASSERT(!w.bad);
+    conn_write(s->conn, wr_slice(&w));
+    s->frames_out++;
+}
+
 void amqp_send_content(struct amqp_session *s, uint16_t channel, const struct amqp_method *method,
                        const struct amqp_content *content)
 {
     struct slice body = content->body;
-    size_t most = s->frame_max - AMQP_FRAME_OVERHEAD, head, in_line;
     struct wr counting = wr_counting(), w;
+    size_t head, in_line = 0;
 
     amqp_encode_method(&counting, method);
     head = counting.len + AMQP_FRAME_OVERHEAD + AMQP_FRAME_OVERHEAD + AMQP_HEADER_FIXED +
            content->properties.len;
-    in_line = body.len > 0 && body.len <= most && body.len < AMQP_COPY_LEAST_BYTES &&
-                      head + body.len + AMQP_FRAME_OVERHEAD <= CONN_RESERVE_MAX
-                  ? body.len + AMQP_FRAME_OVERHEAD
-                  : 0;
-    s->frames_out += 2;
-    if (head + in_line <= CONN_RESERVE_MAX) {
-        w = wr_of(conn_reserve(s->conn, head + in_line), head + in_line);
-        amqp_put_frame_head(&w, AMQP_FRAME_METHOD, channel, counting.len);
-        amqp_encode_method(&w, method);
-        wr_u8(&w, AMQP_FRAME_END);
-        amqp_encode_header_frame(&w, channel, body.len, content->properties);
-        if (in_line > 0)
-            put_body_frame(&w, channel, body);
-        ASSERT(!w.bad);
-        conn_commit(s->conn, w.len);
-    } else { /* properties of tens of kilobytes */
-        amqp_send(s, channel, method);
-        text_clear(&s->scratch);
-        if (!text_reserve(&s->scratch, head)) {
-            conn_close(s->conn, RC_MEMORY);
-            return;
-        }
-        w = wr_of(s->scratch.at, s->scratch.room);
-        amqp_encode_header_frame(&w, channel, body.len, content->properties);
-        ASSERT(!w.bad);
-        conn_write(s->conn, wr_slice(&w));
-    }
-    if (in_line > 0) {
-        s->frames_out++;
+    if (head + AMQP_FRAME_OVERHEAD + AMQP_COPY_LEAST_BYTES > CONN_RESERVE_MAX) {
+        send_large_header(s, channel, method, content);
+        send_body(s, channel, content);
         return;
     }
-    for (size_t at = 0; at < body.len; s->frames_out++) {
-        struct slice part = slice_of(body.at + at, body.len - at < most ? body.len - at : most);
-
-        send_body_frame(s, channel, content->block, part);
-        at += part.len;
-    }
+    if (body.len > 0 && body.len < AMQP_COPY_LEAST_BYTES &&
+        body.len <= s->frame_max - AMQP_FRAME_OVERHEAD)
+        in_line = body.len + AMQP_FRAME_OVERHEAD;
+    w = wr_of(conn_reserve(s->conn, head + in_line), head + in_line);
+    amqp_put_frame_head(&w, AMQP_FRAME_METHOD, channel, counting.len);
+    amqp_encode_method(&w, method);
+    wr_u8(&w, AMQP_FRAME_END);
+    amqp_encode_header_frame(&w, channel, body.len, content->properties);
+    if (in_line > 0)
+        put_body_frame(&w, channel, body);
+    ASSERT(!w.bad);
+    conn_commit(s->conn, w.len);
+    s->frames_out += in_line > 0 ? 3 : 2;
+    if (in_line == 0)
+        send_body(s, channel, content);
 }
 
 /* ---- consumers ---- */

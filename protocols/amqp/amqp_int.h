@@ -273,7 +273,8 @@ void amqp_channel_wake(struct amqp_channel *channel);
 struct amqp_content {
     struct slice properties; /* encoded */
     struct slice body;
-    struct block *block; /* where `body` lies, so that it need not be copied; NULL: elsewhere */
+    struct message
+        *message; /* whose value `body` is, so that it need not be copied; NULL: none's */
 };
 /* What s->is_late_cancel held back. */
 void amqp_send_late(struct amqp_session *s);
@@ -282,9 +283,9 @@ void amqp_send_content(struct amqp_session *s, uint16_t channel, const struct am
                        const struct amqp_content *content);
 /* The content of a message as the session's view shows it. */
 static inline struct amqp_content amqp_content_of(const struct amqp_session *s,
-                                                  const struct message *message)
+                                                  struct message *message)
 {
-    return (struct amqp_content){ s->view.properties, message->value, message->block };
+    return (struct amqp_content){ s->view.properties, message->value, message };
 }
 void amqp_consumer_block(struct amqp_consumer *consumer);
 /* queue_settle(), where too late is fine. */

@@ -232,13 +232,13 @@ def method(channel, name, **args):
 def publish(channel, body=b"", exchange="", routing_key="", mandatory=False, immediate=False,
             frame_max=131072, **values):
     body = as_bytes(body)
-    out = method(channel, "basic.publish", exchange=exchange, routing_key=routing_key,
-                 mandatory=mandatory, immediate=immediate)
-    out += frame(HEADER, channel, header_payload(len(body), **values))
+    out = [method(channel, "basic.publish", exchange=exchange, routing_key=routing_key,
+                  mandatory=mandatory, immediate=immediate),
+           frame(HEADER, channel, header_payload(len(body), **values))]
     most = frame_max - 8
     for at in range(0, len(body), most):
-        out += frame(BODY, channel, body[at:at + most])
-    return out
+        out.append(frame(BODY, channel, body[at:at + most]))
+    return b"".join(out)
 
 
 # --- reading ----------------------------------------------------------------------------------
@@ -469,14 +469,17 @@ class Client:
     def message(self, name="basic.deliver", seconds=10):
         """A whole message that follows this method."""
         args = self.want(name, seconds)
-        header = self.next(seconds)
+        return self.content(args, seconds)
+
+    def content(self, args, seconds=10):
+        header, parts, size = self.next(seconds), [], 0
         assert isinstance(header, Header), header
-        body = b""
-        while len(body) < header.size:
+        while size < header.size:
             part = self.next(seconds)
             assert isinstance(part, Body), part
-            body += part.bytes
-        return Message(args, header.properties, body)
+            parts.append(part.bytes)
+            size += len(part.bytes)
+        return Message(args, header.properties, b"".join(parts))
 
     def get(self, queue, no_ack=True):
         """basic.get: a Message, or None."""
@@ -485,10 +488,7 @@ class Client:
         if got.name == "basic.get-empty":
             return None
         assert got.name == "basic.get-ok", got
-        header, body = self.next(), b""
-        while len(body) < header.size:
-            body += self.next().bytes
-        return Message(got.args, header.properties, body)
+        return self.content(got.args)
 
     def quiet(self, seconds=0.15):
         """Nothing comes."""

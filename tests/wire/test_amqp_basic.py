@@ -70,6 +70,30 @@ class Publishing(Case):
             self.assertEqual(len(got.body), size)
             self.assertEqual(got.body, body)
 
+    def test_large_bodies_and_headers_are_delivered_to_many(self):
+        readers = [self.client(tune={"frame_max": size}) for size in (4096, 131072, 50000)]
+        for i, reader in enumerate(readers):
+            reader.call("queue.declare", queue="p.large%d" % i, exclusive=True)
+            reader.call("queue.bind", queue="p.large%d" % i, exchange="amq.fanout")
+            reader.call("basic.consume", queue="p.large%d" % i, consumer_tag="t", no_ack=True)
+        for size, extra in ((40000, 10), (200000, 3000), (32768, 3000), (10, 3900), (32767, 0)):
+            body, headers = b"x" * (size - 1) + b"!", {"h": "y" * extra}
+            self.c.publish(body, "", "amq.fanout", headers=headers)
+            for reader in readers:
+                got = reader.message()
+                self.assertEqual((got.body == body, got.properties["headers"]), (True, headers))
+        self.c.publish(body, "", "amq.fanout", headers={"h": "y" * 60000})
+        got = readers[1].message()
+        self.assertEqual((got.body == body, len(got.properties["headers"]["h"])), (True, 60000))
+
+    def test_a_reply_to_may_stand_for_an_address(self):
+        q = self.queue("p.address")
+        self.c.call("queue.bind", queue=q, exchange="amq.topic", routing_key="re.p%2E1")
+        self.c.publish("answer", "amq.reply-to-topic.re.p%2E1", mandatory=True)
+        got = self.c.get(q)
+        self.assertEqual((got.body, got.method["exchange"], got.method["routing-key"]),
+                         (b"answer", "amq.topic", "re.p%2E1"))
+
     def test_a_body_may_be_split_anywhere_and_empty_frames_mean_nothing(self):
         q = self.queue("p.split")
         for parts in ((b"ab", b"cdef"), (b"", b"abc", b"", b"def", ), (b"a",) * 6):
