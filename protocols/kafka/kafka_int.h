@@ -22,6 +22,8 @@ struct kafka_session;
 /* Requests of one connection that wait for the disk at the same time: a producer with 5 in flight
  * (the most that idempotence allows) never waits for a slot. */
 #define KAFKA_PIPELINE_MAX 8
+/* What the shared scratch keeps between requests; one large answer is no reason to keep more. */
+#define KAFKA_SCRATCH_KEPT_BYTES ((size_t)1 << 20)
 /* Spare requests, each with the first chunk of its arena. */
 #define KAFKA_SPARE_MAX 64
 /* 16 bytes in URL-safe base64 without padding. */

@@ -63,6 +63,8 @@ static void request_done(struct kafka_request *request)
 
     if (request->on_done != NULL)
         request->on_done(request);
+    if (kafka->scratch.room > KAFKA_SCRATCH_KEPT_BYTES)
+        text_done(&kafka->scratch);
     link_remove(&request->link);
     s->request_count--;
     if (kafka->spare_count >= KAFKA_SPARE_MAX) {
