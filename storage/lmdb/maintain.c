@@ -33,8 +33,7 @@ uint32_t maintenance_number(struct lmdb_store *s)
     return number;
 }
 
-/* Keeps one file to be written over: its blocks are there and need not be written first. */
-static void set_aside_or_unlink(struct maintenance *m, uint32_t number)
+void maintenance_reclaim(struct maintenance *m, uint32_t number)
 {
     struct lmdb_store *s = m->store;
     char name[SEGMENT_NAME_MAX];
@@ -97,7 +96,7 @@ static void on_abandon(struct maintenance *m, struct abandon *abandon)
 
     segment_close(&abandon->segment);
     if (is_good)
-        set_aside_or_unlink(m, number);
+        maintenance_reclaim(m, number);
     else
         segment_unlink(&m->store->place, number);
 }
@@ -187,7 +186,7 @@ static void run_checkpoints(struct maintenance *m)
             return;
         }
         for (uint32_t i = 0; i < checkpoint->retire_count; i++)
-            set_aside_or_unlink(m, checkpoint->retire[i]);
+            maintenance_reclaim(m, checkpoint->retire[i]);
         link_remove(&checkpoint->job.link);
         checkpoint_free(&checkpoint);
         (void)atomic_fetch_sub(&m->checkpoints_under_way, 1);

@@ -455,7 +455,7 @@ static void close_all(struct recovery *r, bool is_good)
         if (found->fd >= 0)
             (void)close(found->fd); /* synced, if it was written to */
         if (is_good && !found->is_listed && found->scan.count == 0)
-            segment_unlink(&r->s->place, found->sealed.number);
+            maintenance_reclaim(&r->s->maintenance, found->sealed.number);
         scan_done(&found->scan);
         mem_free(found->rows);
     }

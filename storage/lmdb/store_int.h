@@ -308,6 +308,11 @@ void readers_stop(struct lmdb_store *s);
 /* ---- maintain.c ---- */
 MUST_CHECK enum rc maintenance_start(struct lmdb_store *s);
 void maintenance_stop(struct lmdb_store *s);
+/* Maintenance thread, or the core thread before that is started: removes the file of a segment that
+ * holds nothing, or keeps it to be written over: its blocks are there and need not be written
+ * first.
+ */
+void maintenance_reclaim(struct maintenance *m, uint32_t number);
 /* Any thread: the prepared segment, or NULL. */
 struct segment *maintenance_take_spare(struct lmdb_store *s);
 /* Any thread: a number that no segment file had. */
