@@ -13,8 +13,10 @@
 #define CHANGES_MAX_BYTES ((uint64_t)16 << 20)
 #define RETIRE_MS         200
 #define OVERDUE_MS        10
-#define NAP_MS            5
-#define LOG_CHANGE_BYTES  15
+/* Early, for writing a file full takes as long as filling it when the load is high. */
+#define SPARE_AT_PART    16
+#define NAP_MS           5
+#define LOG_CHANGE_BYTES 15
 
 static bool is_due(uint64_t due_ns)
 {
@@ -268,7 +270,8 @@ static void ask_spare_wt(struct writer *w)
     bool is_poor = !active->is_written && w->store->config.is_prewritten;
     struct prepare *prepare;
 
-    if (w->is_prepare_asked || active->used < (is_poor ? UPGRADE_AT_BYTES : active->capacity / 4))
+    if (w->is_prepare_asked ||
+        active->used < (is_poor ? UPGRADE_AT_BYTES : active->capacity / SPARE_AT_PART))
         return;
     prepare = mem_new(struct prepare);
     prepare->job.kind = JOB_PREPARE;
