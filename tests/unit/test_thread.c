@@ -159,6 +159,44 @@ START_TEST(ending_a_mailbox_with_letters_aborts)
 }
 END_TEST
 
+static void ring_it(void *arg)
+{
+    bell_ring(arg);
+}
+
+START_TEST(a_bell_ends_a_long_nap)
+{
+    uint64_t start = clock_monotonic_ns();
+    struct thread thread;
+    struct bell bell;
+
+    bell_init(&bell);
+    ck_assert_int_eq(thread_start(&thread, "ringer", ring_it, &bell), RC_OK);
+    bell_wait(&bell, 25000);
+    ck_assert_uint_lt(clock_monotonic_ns() - start, UINT64_C(20000000000));
+    thread_join(&thread);
+    bell_done(&bell);
+}
+END_TEST
+
+START_TEST(a_bell_that_was_rung_is_remembered_until_it_is_cleared)
+{
+    uint64_t start;
+    struct bell bell;
+
+    bell_init(&bell);
+    bell_ring(&bell);
+    bell_ring(&bell);
+    bell_wait(&bell, 25000);
+    bell_wait(&bell, 25000);
+    bell_clear(&bell);
+    start = clock_monotonic_ns();
+    bell_wait(&bell, 20);
+    ck_assert_uint_ge(clock_monotonic_ns() - start, 20000000);
+    bell_done(&bell);
+}
+END_TEST
+
 START_TEST(the_clock_stands_where_a_test_sets_it)
 {
     clock_set_for_test(12, 34);
@@ -183,6 +221,8 @@ int main(void)
     tcase_add_test(tests, what_was_put_before_closing_still_arrives);
     tcase_add_test(tests, a_thread_gets_no_signals);
     tcase_add_test_raise_signal(tests, ending_a_mailbox_with_letters_aborts, SIGABRT);
+    tcase_add_test(tests, a_bell_ends_a_long_nap);
+    tcase_add_test(tests, a_bell_that_was_rung_is_remembered_until_it_is_cleared);
     tcase_add_test(tests, the_clock_stands_where_a_test_sets_it);
     return suite_run("thread", tests);
 }
