@@ -32,10 +32,19 @@ void core_put(struct core *core, enum meta_table table, struct slice key, struct
     core_took_ticket(core, meta_put(core->store, table, key, value, durability));
 }
 
+/* Removing what was acknowledged as made is acknowledged too, and must not come back after a power
+ * cut. What only follows from deliveries may: it is delivered again. */
+static enum durability durability_of_delete(enum meta_table table)
+{
+    return table == META_SETTLED || table == META_REFERENCES || table == META_PRODUCERS
+               ? DURABILITY_MEMORY
+               : DURABILITY_ALWAYS;
+}
+
 void core_delete(struct core *core, enum meta_table table, struct slice key)
 {
     ASSERT(!core->is_loading);
-    core_took_ticket(core, meta_delete(core->store, table, key, DURABILITY_MEMORY));
+    core_took_ticket(core, meta_delete(core->store, table, key, durability_of_delete(table)));
 }
 
 static void put_number(struct core *core)
