@@ -26,7 +26,8 @@ static void queue_record(struct queue *queue)
     text_add_u64(out, queue->number);
     text_add_byte(out, (uint8_t)flags);
     text_add(out, queue->spec.arguments);
-    core_put(queue->core, META_QUEUES, queue->spec.name, text_slice(out), DURABILITY_ALWAYS);
+    core_put(queue->core, META_QUEUES, queue->spec.name, text_slice(out),
+             queue->spec.is_durable ? DURABILITY_ALWAYS : DURABILITY_MEMORY);
 }
 
 /* ---- making ---- */

@@ -39,7 +39,8 @@ static void stream_record(struct stream *stream)
     for (unsigned i = 0; i < stream->partition_count; i++)
         text_add_u32(out, stream->partitions[i]->log);
     text_add(out, stream->config);
-    core_put(stream->core, META_STREAMS, catalogue_key(stream), text_slice(out), DURABILITY_ALWAYS);
+    core_put(stream->core, META_STREAMS, catalogue_key(stream), text_slice(out),
+             stream->is_transient ? DURABILITY_MEMORY : DURABILITY_ALWAYS);
 }
 
 /* ---- making ---- */

@@ -451,6 +451,8 @@ bool conn_reap(struct conn *conn)
 
 bool conn_has_work(const struct conn *conn)
 {
-    return conn->state != CONN_CLOSED && ((conn->is_output_fresh && !conn->is_write_armed) ||
-                                          conn->is_resumed || conn->is_drained_due);
+    bool is_kept = conn->is_write_armed || (conn->is_held && conn->state == CONN_OPEN);
+
+    return conn->state != CONN_CLOSED &&
+           ((conn->is_output_fresh && !is_kept) || conn->is_resumed || conn->is_drained_due);
 }

@@ -46,6 +46,10 @@ void conn_write_block(struct conn *conn, struct block *block, struct slice bytes
 size_t conn_output_bytes(const struct conn *conn);
 /* Over the high mark: who can wait should, until on_drained. */
 bool conn_is_full(const struct conn *conn);
+/* Output stays gathered until conn_release(): for answers that must wait for the disk without being
+ * overtaken by later ones. Again: nothing changes. A connection that ends sends it all the same. */
+void conn_hold(struct conn *conn);
+void conn_release(struct conn *conn);
 /* Writes what is gathered now rather than at the end of the turn. */
 void conn_flush(struct conn *conn);
 

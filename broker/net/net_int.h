@@ -115,6 +115,7 @@ struct conn {
     bool is_write_armed;  /* the kernel was full */
     bool is_full;         /* over the high mark and not yet under the low one */
     bool is_drained_due;  /* on_drained is to be called */
+    bool is_held;         /* conn_hold(): output waits */
     bool is_resumed;      /* unread input is to be given again */
     bool is_output_fresh; /* output was gathered and not yet offered to the kernel */
     bool is_output_bulky; /* the last turn's output did not fit a small chunk */

@@ -385,11 +385,28 @@ static enum rc send_bounded(struct conn *conn)
     return rc;
 }
 
+static bool is_held(const struct conn *conn)
+{
+    return conn->is_held && conn->state == CONN_OPEN;
+}
+
+void conn_hold(struct conn *conn)
+{
+    conn->is_held = true;
+}
+
+void conn_release(struct conn *conn)
+{
+    conn->is_held = false;
+    if (conn->is_output_fresh)
+        loop_add_work(conn->loop, conn);
+}
+
 void output_send(struct conn *conn)
 {
     enum rc rc;
 
-    if (!conn->is_output_fresh || conn->is_write_armed || !is_taken(conn))
+    if (!conn->is_output_fresh || conn->is_write_armed || is_held(conn) || !is_taken(conn))
         return;
     conn->is_output_fresh = false;
     conn->is_output_bulky = conn->output.bytes > CHUNK_SMALL_BYTES;

@@ -34,6 +34,16 @@ void amqp_await(struct amqp_channel *channel, uint64_t tag, bool is_commit)
     client_await(s->client, s->awaits_popped + s->awaits.count - 1);
 }
 
+void amqp_hold(struct amqp_session *s)
+{
+    struct amqp_await *await = ring_push(&s->awaits);
+
+    *await = (struct amqp_await){ .is_change = true };
+    s->changes++;
+    conn_hold(s->conn);
+    client_await(s->client, s->awaits_popped + s->awaits.count - 1);
+}
+
 void amqp_confirm_ask(struct amqp_session *s)
 {
     while (!list_is_empty(&s->await)) {
@@ -78,6 +88,11 @@ void amqp_on_durable(void *arg, uint64_t token, enum rc rc)
     await = *front;
     ring_pop(&s->awaits, 1);
     s->awaits_popped++;
+    if (await.is_change) {
+        if (--s->changes == 0)
+            conn_release(s->conn);
+        return;
+    }
     channel = amqp_channel_find_serial(s, await.channel, await.serial);
     if (channel != NULL && await.is_commit) {
         if (rc == RC_OK)

@@ -125,6 +125,7 @@ struct amqp_await {
     uint64_t tag;
     uint16_t channel;
     bool is_commit; /* of a transaction, not of publishes in confirm mode */
+    bool is_change; /* of topology: answers are held until it is durable */
 };
 
 struct amqp_session {
@@ -159,6 +160,7 @@ struct amqp_session {
     struct list durable;    /* channels with confirms to send */
     struct ring awaits;     /* struct amqp_await, in the order asked */
     uint64_t awaits_popped;
+    unsigned changes; /* awaits that are changes: output is held while there are any */
 
     struct text scratch; /* owned: names, texts */
     struct text name;    /* owned: a name without CR and LF */
@@ -254,6 +256,8 @@ MUST_CHECK enum rc amqp_publish_now(struct amqp_channel *channel,
 /* A publish has its tag; tell when it is durable. */
 void amqp_confirm_await(struct amqp_channel *channel);
 /* Asks core to tell when all that was done so far is durable. */
+/* Something durable was declared, bound or removed: what is said from now on waits for the disk. */
+void amqp_hold(struct amqp_session *s);
 void amqp_await(struct amqp_channel *channel, uint64_t tag, bool is_commit);
 /* A publish was refused: tell now. */
 void amqp_confirm_nack(struct amqp_channel *channel, uint64_t tag);

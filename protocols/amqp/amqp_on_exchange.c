@@ -129,6 +129,8 @@ static enum rc declare(struct amqp_session *s, const struct amqp_exchange_declar
                            "exchange name '%.*s' contains reserved prefix 'amq.*'",
                            SLICE_FMT(name));
     rc = exchange_declare(s->client, &spec, &exchange);
+    if (rc == RC_OK && spec.is_durable)
+        amqp_hold(s);
     if (rc == RC_REFUSED)
         return amqp_refuse_access(s, "configure", "exchange", name);
     return rc;
@@ -157,6 +159,7 @@ enum rc amqp_on_exchange_declare(struct amqp_session *s, struct amqp_channel *ch
 static enum rc delete_exchange(struct amqp_session *s, struct slice name, bool if_unused)
 {
     struct exchange *exchange = exchange_find(s->core, name);
+    bool is_durable;
     enum rc rc;
 
     if (exchange == NULL)
@@ -165,7 +168,10 @@ static enum rc delete_exchange(struct amqp_session *s, struct slice name, bool i
         return amqp_refuse(s, AMQP_REPLY_ACCESS_REFUSED,
                            "deletion of system exchange '%.*s' in vhost '%s' not allowed",
                            SLICE_FMT(name), AMQP_VHOST);
+    is_durable = exchange_spec(exchange)->is_durable;
     rc = exchange_delete(s->client, exchange, if_unused);
+    if (rc == RC_OK && is_durable)
+        amqp_hold(s);
     if (rc == RC_IN_USE)
         return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED,
                            "exchange '%.*s' in vhost '%s' in use", SLICE_FMT(name), AMQP_VHOST);
@@ -231,6 +237,8 @@ enum rc amqp_bind(struct amqp_session *s, const struct amqp_binding *b)
         goto out;
     spec.headers = values;
     rc = b->is_add ? binding_add(s->client, &spec) : binding_remove(s->client, &spec);
+    if (rc == RC_OK && exchange_spec(source)->is_durable)
+        amqp_hold(s);
     if (rc == RC_NOT_FOUND && !b->is_add)
         rc = RC_OK;
     else if (rc == RC_INVALID || rc == RC_MISMATCH)

@@ -78,6 +78,8 @@ static enum rc declare(struct amqp_session *s, const struct amqp_queue_declare *
     if (rc != RC_OK)
         return rc;
     rc = queue_declare(s->client, &spec, ret);
+    if (rc == RC_OK && spec.is_durable)
+        amqp_hold(s);
     if (rc == RC_REFUSED)
         return amqp_refuse_access(s, "configure", "queue", name);
     if (rc == RC_LOCKED)
@@ -204,6 +206,7 @@ static enum rc delete_queue(struct amqp_session *s, const struct amqp_queue_dele
                             struct queue *queue, uint64_t *ready)
 {
     struct slice name = queue_spec(queue)->name;
+    bool is_durable = queue_spec(queue)->is_durable;
     enum rc rc;
 
     if (amqp_queue_is_quorum(queue_spec(queue)->arguments) && (d->if_unused || d->if_empty))
@@ -212,6 +215,8 @@ static enum rc delete_queue(struct amqp_session *s, const struct amqp_queue_dele
                            "%s flag set are not supported by quorum queues",
                            SLICE_FMT(name), AMQP_VHOST, d->if_unused ? "if-unused" : "if-empty");
     rc = queue_delete(s->client, queue, d->if_unused, d->if_empty, ready);
+    if (rc == RC_OK && is_durable)
+        amqp_hold(s);
     if (rc == RC_IN_USE)
         return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED, "queue '%.*s' in vhost '%s' in use",
                            SLICE_FMT(name), AMQP_VHOST);

@@ -298,6 +298,31 @@ START_TEST(what_is_written_in_pieces_arrives_in_order)
 }
 END_TEST
 
+START_TEST(held_output_stays_until_it_is_released_and_keeps_its_order)
+{
+    struct text got = { 0 };
+    int fd = fx_client();
+    char byte;
+
+    conn_write(fx.conn, SLICE("first "));
+    conn_hold(fx.conn);
+    conn_write(fx.conn, SLICE("second "));
+    fx_settle();
+    ck_assert_int_eq(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+    ck_assert_uint_eq(conn_output_bytes(fx.conn), 13);
+    conn_release(fx.conn);
+    conn_write(fx.conn, SLICE("third"));
+    ck_assert(slice_equal(fx_receive(fd, &got, 18), SLICE("first second third")));
+    conn_hold(fx.conn);
+    conn_write(fx.conn, SLICE("the end"));
+    conn_finish(fx.conn, RC_CLOSED);
+    text_clear(&got);
+    ck_assert(slice_equal(fx_receive(fd, &got, 7), SLICE("the end")));
+    text_done(&got);
+    ck_assert_int_eq(close(fd), 0);
+}
+END_TEST
+
 START_TEST(a_full_socket_is_told_and_drains_when_the_peer_reads)
 {
     struct text t = { 0 };
@@ -806,6 +831,7 @@ static void add_input_tests(TCase *test)
 static void add_output_tests(TCase *test)
 {
     tcase_add_test(test, what_is_written_in_pieces_arrives_in_order);
+    tcase_add_test(test, held_output_stays_until_it_is_released_and_keeps_its_order);
     tcase_add_test(test, a_full_socket_is_told_and_drains_when_the_peer_reads);
     tcase_add_test(test, a_block_is_referenced_until_it_is_sent);
     tcase_add_test(test, a_block_of_a_connection_that_goes_is_let_go);
