@@ -63,7 +63,7 @@ static bool has_spare(struct maintenance *m)
 static void on_prepare(struct maintenance *m, const struct prepare *prepare)
 {
     struct lmdb_store *s = m->store;
-    enum filling filling = s->config.is_prewritten ? FILL_WRITTEN : FILL_NONE;
+    enum filling filling = prepare->filling;
     struct segment *segment = NULL;
     enum rc rc = RC_NOT_FOUND;
 

@@ -131,6 +131,7 @@ struct reader {
 struct prepare {
     struct job job;
     uint64_t capacity;
+    enum filling filling;
 };
 
 struct abandon {
@@ -169,6 +170,7 @@ struct writer {
     /* writer thread */
     struct list pending;    /* batches not yet committed */
     struct segment *active; /* owned; NULL: could not be made */
+    uint64_t active_since_ns;
     uint64_t next_capacity;
     uint64_t sequence;        /* of the last frame */
     uint64_t synced_sequence; /* all frames up to it are on the device */

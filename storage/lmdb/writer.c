@@ -9,6 +9,8 @@
 #define NS_PER_MS UINT64_C(1000000)
 /* A first segment that was not prewritten is left for a prewritten one when it holds this much. */
 #define UPGRADE_AT_BYTES ((uint64_t)256 << 10)
+/* A log that grows faster than this has its next segment not written ahead. */
+#define FAST_BYTES_PER_MS ((uint64_t)64 << 10)
 /* Changes that force a checkpoint before its time, so that memory stays bounded. */
 #define CHANGES_MAX_BYTES ((uint64_t)16 << 20)
 #define RETIRE_MS         200
@@ -203,11 +205,20 @@ static void leave_wt(struct writer *w, bool is_last)
         checkpoint_wt(w, segment, is_last);
 }
 
+/* Zeros written ahead halve what a small commit waits for its sync. For a log that grows fast they
+ * are as many bytes again for the same device, while large commits gain little by them. */
+static bool is_fast_wt(const struct writer *w)
+{
+    uint64_t since_ns = clock_monotonic_ns() - w->active_since_ns;
+
+    return w->active->used / (since_ns / NS_PER_MS + 1) > FAST_BYTES_PER_MS;
+}
+
 static uint64_t capacity_after(const struct writer *w)
 {
     const struct store_config *config = &w->store->config;
 
-    if (w->active == NULL || (config->is_prewritten && !w->active->is_written))
+    if (w->active == NULL || (config->is_prewritten && !w->active->is_written && !is_fast_wt(w)))
         return w->next_capacity;
     return w->active->capacity >= config->segment_max_bytes / 2 ? config->segment_max_bytes
                                                                 : w->active->capacity * 2;
@@ -239,6 +250,7 @@ static enum rc roll_wt(struct writer *w, uint64_t need)
     leave_wt(w, false);
     next->ordinal = ++w->ordinal;
     w->active = next;
+    w->active_since_ns = clock_monotonic_ns();
     w->is_prepare_asked = false;
     return RC_OK;
 }
@@ -267,15 +279,21 @@ static bool is_to_roll_wt(const struct writer *w, uint64_t need)
 static void ask_spare_wt(struct writer *w)
 {
     const struct segment *active = w->active;
-    bool is_poor = !active->is_written && w->store->config.is_prewritten;
+    bool is_prewritten = w->store->config.is_prewritten;
+    bool is_at_part = active->used >= active->capacity / SPARE_AT_PART;
+    bool is_poor = is_prewritten && !active->is_written && active->used >= UPGRADE_AT_BYTES;
+    bool is_fast;
     struct prepare *prepare;
 
-    if (w->is_prepare_asked ||
-        active->used < (is_poor ? UPGRADE_AT_BYTES : active->capacity / SPARE_AT_PART))
+    if (w->is_prepare_asked || (!is_at_part && !is_poor))
         return;
+    is_fast = is_fast_wt(w);
+    if (is_fast && !is_at_part)
+        return; /* a burst, or a log that is past this segment soon: told apart later */
     prepare = mem_new(struct prepare);
     prepare->job.kind = JOB_PREPARE;
     prepare->capacity = capacity_after(w);
+    prepare->filling = is_prewritten && !is_fast ? FILL_WRITTEN : FILL_NONE;
     w->is_prepare_asked = true;
     (void)mailbox_put(&w->store->maintenance.inbox, &prepare->job.link);
 }
