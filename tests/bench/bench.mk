@@ -15,7 +15,7 @@ bench_idle_LDADD = $(BASE_LIBS)
 bench_start_SOURCES = %D%/bench_start.c $(BENCH_SHARED)
 bench_start_LDADD = $(BASE_LIBS)
 CLEANFILES += $(EXTRA_PROGRAMS)
-EXTRA_DIST += %D%/run
+EXTRA_DIST += %D%/run %D%/RESULTS.md
 .PHONY: bench-programs
 bench-programs: $(EXTRA_PROGRAMS)
 if HAVE_CHECK
