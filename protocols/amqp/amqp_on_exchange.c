@@ -226,6 +226,7 @@ enum rc amqp_bind(struct amqp_session *s, const struct amqp_binding *b)
                                  .arguments = b->arguments };
     struct header_value *values = NULL;
     unsigned room = 0;
+    bool is_durable;
     enum rc rc;
 
     if (source == NULL)
@@ -236,8 +237,9 @@ enum rc amqp_bind(struct amqp_session *s, const struct amqp_binding *b)
     if (rc != RC_OK)
         goto out;
     spec.headers = values;
+    is_durable = exchange_spec(source)->is_durable; /* its last binding may take it along */
     rc = b->is_add ? binding_add(s->client, &spec) : binding_remove(s->client, &spec);
-    if (rc == RC_OK && exchange_spec(source)->is_durable)
+    if (rc == RC_OK && is_durable)
         amqp_hold(s);
     if (rc == RC_NOT_FOUND && !b->is_add)
         rc = RC_OK;
