@@ -117,19 +117,27 @@ static enum rc walk_exchanges(struct core *core, const struct route *route, stru
                               const struct routing *routing, const struct queue *already,
                               size_t *taken)
 {
-    enum rc rc;
+    struct routing by_address = { .headers = NULL };
+    struct text scratch = { 0 };
+    enum rc rc = RC_OK;
 
     if (route->exchange_count == 0)
         return RC_OK;
+    if (routing == NULL) { /* published to the address: that, as a key */
+        rc = name_to_amqp_key(message->address, core_dots(core), &scratch, &by_address.key);
+        routing = &by_address;
+    }
     core->stamp++;
     core->routed.count = 0;
     core->shared_exchange->stamp = ++core->walk_stamp;
     for (size_t i = 0; i < route->queue_count; i++)
         route->queues[i]->stamp = core->stamp; /* reached directly */
-    for (size_t i = 0; i < route->exchange_count; i++)
+    for (size_t i = 0; rc == RC_OK && i < route->exchange_count; i++)
         exchange_walk(route->exchanges[i], routing, &core->routed);
-    rc = append_to_queues(core->routed.queues, core->routed.count, message, already, taken);
-    return rc;
+    text_done(&scratch);
+    if (rc != RC_OK)
+        return rc;
+    return append_to_queues(core->routed.queues, core->routed.count, message, already, taken);
 }
 
 /* ---- to an address ---- */
@@ -194,20 +202,14 @@ static enum rc publish_routed(struct client *client, struct message *message,
 enum rc publish_address(struct client *client, struct message **ref)
 {
     struct message *message = *ref;
-    struct core *core = client->core;
-    struct routing routing = { .headers = NULL };
-    struct text scratch = { 0 };
     size_t taken = 0;
     enum rc rc = client_may_publish(client);
 
     *ref = NULL;
     if (rc == RC_OK)
         rc = authorise(client, OPERATION_PUBLISH, RESOURCE_TOPIC, message->address);
-    if (rc == RC_OK && route_of(core, message->address)->exchange_count > 0)
-        rc = name_to_amqp_key(message->address, core_dots(core), &scratch, &routing.key);
     if (rc == RC_OK)
-        rc = publish_routed(client, message, &routing, true, &taken);
-    text_done(&scratch);
+        rc = publish_routed(client, message, NULL, true, &taken);
     message_unref(&message);
     if (rc != RC_OK)
         return rc;
@@ -351,8 +353,6 @@ static void publish_record(struct partition *partition, struct client *client,
     struct core *core = client->core;
     struct message *message = message_of_record(partition->stream->name_slice, record, NULL);
     struct placed placed = { partition, record->offset };
-    struct routing routing = { .headers = NULL };
-    struct text scratch = { 0 };
     const struct route *route;
     size_t taken = 0;
     enum rc rc;
@@ -360,18 +360,15 @@ static void publish_record(struct partition *partition, struct client *client,
     if (message == NULL)
         return;
     route = route_of(core, message->address);
-    rc = name_to_amqp_key(message->address, core_dots(core), &scratch, &routing.key);
+    rc = append_to_queues(route->queues, route->queue_count, message, partition->stream->queue,
+                          &taken);
     if (rc == RC_OK)
-        rc = append_to_queues(route->queues, route->queue_count, message, partition->stream->queue,
-                              &taken);
-    if (rc == RC_OK)
-        rc = walk_exchanges(core, route, message, &routing, partition->stream->queue, &taken);
+        rc = walk_exchanges(core, route, message, NULL, partition->stream->queue, &taken);
     if (rc != RC_OK)
         log_peer(LOG_ERROR, "core.copy_failed", "stream=%s offset=%llu rc=%s",
                  log_quote(partition->stream->name, partition->stream->name_slice.len),
                  (unsigned long long)record->offset, rc_word(rc));
     deliver_to_targets(route, client, message, &placed);
-    text_done(&scratch);
     message_unref(&message);
 }
 
