@@ -89,17 +89,14 @@ static bool print_and_end(const struct settings *s, struct text *out)
     return true;
 }
 
+/* The ready file comes last: who waits for it finds all else done. */
 static enum rc announce(const struct settings *s, const struct broker *broker, struct text *out)
 {
-    enum rc rc = RC_OK;
-
-    if (s->ready_file != NULL)
-        rc = ready_write(broker, s->ready_file, out);
-    if (rc != RC_OK || s->quiet)
-        return rc;
-    ready_greet(broker, out);
-    say(stdout, out);
-    return RC_OK;
+    if (!s->quiet) {
+        ready_greet(broker, out);
+        say(stdout, out);
+    }
+    return s->ready_file == NULL ? RC_OK : ready_write(broker, s->ready_file, out);
 }
 
 /* ---- a new reading of the configuration ---- */

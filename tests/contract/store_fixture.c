@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <semaphore.h>
@@ -258,7 +259,8 @@ void list_files(const char *folder, struct file_list *ret)
     qsort(ret->name, ret->count, sizeof(ret->name[0]), by_name);
 }
 
-void copy_file(const char *from_directory, const char *name)
+/* False when there is no such file any more. */
+static bool try_copy(const char *from_directory, const char *name)
 {
     static uint8_t bytes[COPY_ROOM];
     char from[600], to[600];
@@ -269,6 +271,8 @@ void copy_file(const char *from_directory, const char *name)
     (void)snprintf(from, sizeof(from), "%s/%s", from_directory, name);
     (void)snprintf(to, sizeof(to), "%s/%s", directory, name);
     in = open(from, O_RDONLY);
+    if (in < 0 && errno == ENOENT)
+        return false;
     out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     ck_assert_int_ge(in, 0);
     ck_assert_int_ge(out, 0);
@@ -278,27 +282,51 @@ void copy_file(const char *from_directory, const char *name)
     }
     (void)close(in);
     (void)close(out);
+    return true;
+}
+
+void copy_file(const char *from_directory, const char *name)
+{
+    ck_assert_msg(try_copy(from_directory, name), "%s/%s is gone", from_directory, name);
 }
 
 static struct store *original_store;
+
+/* False when the store's upkeep removed a file meanwhile: no instant of the store's life had what
+ * was copied. */
+static bool try_crash_copy(const char *original, const struct file_list *files)
+{
+    char path[400];
+
+    directory_make();
+    (void)snprintf(path, sizeof(path), "%s/seg", directory);
+    ck_assert_int_eq(mkdir(path, 0700), 0);
+    copy_file(original, "catalog.mdb");
+    for (unsigned i = 0; i < files->count; i++) {
+        (void)snprintf(path, sizeof(path), "seg/%s", files->name[i]);
+        if (!try_copy(original, path))
+            return false;
+    }
+    return true;
+}
 
 /* Copies the open store's files to a new directory, which becomes the one under test. */
 void crash_copy(void)
 {
     struct file_list files;
-    char path[400], original[96];
+    char original[96];
+    bool is_whole;
 
-    list_files("seg", &files);
     memcpy(original, directory, sizeof(original));
     original_store = store;
-    directory_make();
-    (void)snprintf(path, sizeof(path), "%s/seg", directory);
-    ck_assert_int_eq(mkdir(path, 0700), 0);
-    copy_file(original, "catalog.mdb");
-    for (unsigned i = 0; i < files.count; i++) {
-        (void)snprintf(path, sizeof(path), "seg/%s", files.name[i]);
-        copy_file(original, path);
-    }
+    do {
+        memcpy(directory, original, sizeof(original));
+        list_files("seg", &files);
+        is_whole = try_crash_copy(original, &files);
+        if (!is_whole) {
+            ck_assert_int_eq(nftw(made[--made_count], remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+        }
+    } while (!is_whole);
 }
 
 void close_original(void)
