@@ -15,7 +15,7 @@ void map_done(struct map *m)
 {
     ASSERT(m->count == 0);
     MEM_FREE(m->buckets);
-    m->bucket_count = 0;
+    m->bucket_count = m->first = 0;
 }
 
 struct map_node *map_get_hashed(const struct map *m, struct slice key, uint64_t hash)
@@ -35,9 +35,14 @@ struct map_node *map_get(const struct map *m, struct slice key)
     return m->count == 0 ? NULL : map_get_hashed(m, key, hash_seeded(key));
 }
 
+static size_t place_of(const struct map_node *node, size_t bucket_count)
+{
+    return (size_t)node->hash & (bucket_count - 1);
+}
+
 static void put(struct map_node **buckets, size_t bucket_count, struct map_node *node)
 {
-    struct map_node **bucket = &buckets[node->hash & (bucket_count - 1)];
+    struct map_node **bucket = &buckets[place_of(node, bucket_count)];
 
     node->next = *bucket;
     *bucket = node;
@@ -57,6 +62,7 @@ static void grow(struct map *m)
     mem_free(m->buckets);
     m->buckets = buckets;
     m->bucket_count = bucket_count;
+    m->first = 0;
 }
 
 void map_add(struct map *m, struct slice key, struct map_node *node)
@@ -66,12 +72,14 @@ void map_add(struct map *m, struct slice key, struct map_node *node)
     node->key = key;
     node->hash = hash_seeded(key);
     put(m->buckets, m->bucket_count, node);
+    if (place_of(node, m->bucket_count) < m->first)
+        m->first = place_of(node, m->bucket_count);
     m->count++;
 }
 
 void map_remove(struct map *m, struct map_node *node)
 {
-    struct map_node **at = &m->buckets[node->hash & (m->bucket_count - 1)];
+    struct map_node **at = &m->buckets[place_of(node, m->bucket_count)];
 
     while (*at != node) {
         ASSERT(*at != NULL);
@@ -91,9 +99,13 @@ static struct map_node *first_from(const struct map *m, size_t bucket)
     return NULL;
 }
 
-struct map_node *map_any(const struct map *m)
+struct map_node *map_any(struct map *m)
 {
-    return m->count == 0 ? NULL : first_from(m, 0);
+    if (m->count == 0)
+        return NULL;
+    while (m->buckets[m->first] == NULL)
+        m->first++;
+    return m->buckets[m->first];
 }
 
 struct map_node *map_next(const struct map *m, const struct map_node *node)
@@ -102,5 +114,5 @@ struct map_node *map_next(const struct map *m, const struct map_node *node)
         return first_from(m, 0);
     if (node->next != NULL)
         return node->next;
-    return first_from(m, (node->hash & (m->bucket_count - 1)) + 1);
+    return first_from(m, place_of(node, m->bucket_count) + 1);
 }

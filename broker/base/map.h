@@ -16,6 +16,7 @@ struct map {
     struct map_node **buckets; /* owned */
     size_t bucket_count;       /* a power of two, or 0 */
     size_t count;
+    size_t first; /* no bucket before it holds a node */
 };
 
 void map_init(struct map *m);
@@ -28,8 +29,8 @@ struct map_node *map_get_hashed(const struct map *m, struct slice key, uint64_t 
 /* The key must not be there (asserted by the caller having looked it up). */
 void map_add(struct map *m, struct slice key, struct map_node *node);
 void map_remove(struct map *m, struct map_node *node);
-/* Any node, or NULL when empty: for taking everything out. */
-struct map_node *map_any(const struct map *m);
+/* Any node, or NULL when empty: for taking everything out, in time linear in what is there. */
+struct map_node *map_any(struct map *m);
 /* Walks all nodes: start with NULL; the map must not change meanwhile. */
 struct map_node *map_next(const struct map *m, const struct map_node *node);
 

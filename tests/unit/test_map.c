@@ -92,10 +92,31 @@ START_TEST(random_operations_agree_with_a_model)
             count++;
         }
         ck_assert_uint_eq(map.count, count);
+        found = map_any(&map);
+        ck_assert(found == NULL ? count == 0 : entry_of(found)->is_in);
         if (step % 5000 == 0)
             check_walk(count);
     }
     check_walk(count);
+    empty_it();
+}
+END_TEST
+
+/* The place that map_any() goes on from never moves back, so all of it is one walk. */
+START_TEST(taking_everything_out_passes_each_bucket_once)
+{
+    size_t before = 0;
+
+    for (size_t i = 0; i < KEYS; i++)
+        add(&entries[i]);
+    for (struct map_node *node; (node = map_any(&map)) != NULL;) {
+        ck_assert_uint_ge(map.first, before);
+        before = map.first;
+        map_remove(&map, node);
+    }
+    ck_assert_uint_gt(before, 0);
+    add(&entries[7]);
+    ck_assert_ptr_eq(map_any(&map), &entries[7].node);
     empty_it();
 }
 END_TEST
@@ -147,6 +168,7 @@ int main(void)
     tcase_set_timeout(tests, 30);
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, random_operations_agree_with_a_model);
+    tcase_add_test(tests, taking_everything_out_passes_each_bucket_once);
     tcase_add_test(tests, an_empty_map_finds_nothing);
     tcase_add_test(tests, keys_are_bytes_and_may_be_empty);
     tcase_add_test_raise_signal(tests, removing_what_is_not_in_it_aborts, SIGABRT);
