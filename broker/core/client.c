@@ -153,8 +153,9 @@ void awaits_end_turn(struct core *core)
     if (core->turn_awaits == 0)
         return;
     group = ring_push(&core->await_groups);
-    *group = (struct await_group){ core->last_ticket, core->turn_awaits };
-    store_hurry(core->store);
+    *group = (struct await_group){ core->awaited_ticket, core->turn_awaits };
+    if (core->awaited_ticket > core->durable_ticket)
+        store_hurry(core->store);
     core->turn_awaits = 0;
 }
 

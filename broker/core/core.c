@@ -8,11 +8,10 @@
 #include "broker/base/random.h"
 #include "broker/base/wire.h"
 #include "broker/core/exchange_int.h"
+#include "broker/core/retention.h"
 
 /* Numbers are recorded as given in steps of this many, so that few puts are needed for them. */
 #define NUMBERS_STEP 1000
-
-#define RETENTION_EVERY_NS UINT64_C(5000000000)
 
 static const char key_identity[] = "identity";
 static const char key_numbers[] = "numbers";
@@ -20,6 +19,12 @@ static const char key_numbers[] = "numbers";
 /* ---- puts ---- */
 
 void core_took_ticket(struct core *core, uint64_t ticket)
+{
+    core->last_ticket = core->awaited_ticket = ticket;
+    core->has_put = true;
+}
+
+void core_took_unawaited(struct core *core, uint64_t ticket)
 {
     core->last_ticket = ticket;
     core->has_put = true;
@@ -152,15 +157,6 @@ uint64_t core_next_deadline_ns(const struct core *core)
     return deadlines_next_ns(&core->deadlines);
 }
 
-static void on_retention(void *arg)
-{
-    struct core *core = arg;
-
-    retention_run(core);
-    deadline_start(&core->deadlines, &core->retention, clock_monotonic_ns() + RETENTION_EVERY_NS,
-                   on_retention, core);
-}
-
 /* ---- life ---- */
 
 static enum rc visit_broker(void *arg, struct slice key, struct slice value)
@@ -210,6 +206,7 @@ static void init_tables(struct core *core)
     ring_init(&core->awaits, sizeof(struct await));
     ring_init(&core->await_groups, sizeof(struct await_group));
     deadlines_init(&core->deadlines);
+    deadlines_init(&core->retention_dues);
 }
 
 static enum rc load(struct core *core)
@@ -251,8 +248,7 @@ enum rc core_new(struct store *store, const struct core_config *config, struct c
                  slice_of(core->identity, sizeof(core->identity)), DURABILITY_MEMORY);
     }
     streams_drop_transient(core);
-    deadline_start(&core->deadlines, &core->retention, clock_monotonic_ns() + RETENTION_EVERY_NS,
-                   on_retention, core);
+    retention_begin(core);
     *ret = core;
     return RC_OK;
 }
@@ -275,6 +271,7 @@ void core_free(struct core **ref)
     retained_done(core);
     positions_done(core);
     deadlines_done(&core->deadlines);
+    deadlines_done(&core->retention_dues);
     ring_done(&core->walk);
     routed_done(&core->routed);
     text_done(&core->scratch);

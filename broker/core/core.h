@@ -12,16 +12,21 @@
 
 #include "broker/base/rc.h"
 #include "broker/base/slice.h"
+#include "storage/log.h"
 
 struct core;
+struct policy_rule;
 struct store;
 
 struct core_config {
-    bool auto_stream;               /* a publish to an unknown address makes its stream */
-    unsigned default_partitions;    /* of streams made without saying how many */
-    bool dots_as_rabbitmq;          /* option mqtt.dots: plain swap of '.' and '/' */
-    uint64_t retention_ms;          /* of records in streams; 0: for ever */
-    uint64_t retention_bytes;       /* of implicit streams; 0: no limit */
+    bool auto_stream;                /* a publish to an unknown address makes its stream */
+    unsigned default_partitions;     /* of streams made without saying how many */
+    bool dots_as_rabbitmq;           /* option mqtt.dots: plain swap of '.' and '/' */
+    uint64_t retention_ms;           /* of records in streams; 0: for ever */
+    uint64_t retention_bytes;        /* of implicit streams; 0: no limit */
+    enum durability durability;      /* of streams that say nothing else */
+    const struct policy_rule *rules; /* the first that matches a stream; borrowed until core_free */
+    unsigned rule_count;
     uint64_t consumed_retention_ms; /* how long a queue keeps what was consumed */
     /* Any thread: have core_poll() called soon, on the core's thread. */
     void (*wake)(void *arg);
@@ -31,7 +36,8 @@ struct core_config {
 #define CORE_CONFIG_DEFAULT                                                                   \
     {                                                                                         \
         .auto_stream = true, .default_partitions = 1, .retention_ms = UINT64_C(7) * 86400000, \
-        .retention_bytes = UINT64_C(1) << 30, .consumed_retention_ms = 600000                 \
+        .retention_bytes = UINT64_C(1) << 30, .durability = DURABILITY_ALWAYS,                \
+        .consumed_retention_ms = 600000                                                       \
     }
 
 /* Reads all that the store knows and makes it live. Borrows `store`, which must outlive the core.

@@ -11,14 +11,16 @@ libcore_a_SOURCES = \
 	%D%/limits.h \
 	%D%/message.c %D%/message.h \
 	%D%/note.c \
+	%D%/owed.c %D%/owed.h \
 	%D%/partition.c \
+	%D%/policy.c %D%/policy.h \
 	%D%/position.c %D%/position.h \
 	%D%/producer.c %D%/producer.h \
 	%D%/publish.c %D%/publish.h \
 	%D%/queue.c %D%/queue.h %D%/queue_int.h \
 	%D%/reference.c \
 	%D%/retain.c %D%/retain.h %D%/retain_int.h \
-	%D%/retention.c \
+	%D%/retention.c %D%/retention.h \
 	%D%/route.c %D%/route.h \
 	%D%/routing.c \
 	%D%/session.c %D%/session.h %D%/session_int.h \
@@ -30,7 +32,10 @@ check_LIBRARIES += libcorerig.a
 libcorerig_a_SOURCES = tests/lib/core_rig.c tests/lib/core_rig.h
 libcorerig_a_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 CORE_TEST_LIBS = libcorerig.a $(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
-check_PROGRAMS += test_core_queue test_core_session test_core_exchange
+check_PROGRAMS += test_core_queue test_core_session test_core_exchange test_core_retention
+test_core_retention_SOURCES = tests/unit/test_core_retention.c
+test_core_retention_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_retention_LDADD = $(CORE_TEST_LIBS)
 test_core_queue_SOURCES = tests/unit/test_core_queue.c
 test_core_queue_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_queue_LDADD = $(CORE_TEST_LIBS)
@@ -40,7 +45,7 @@ test_core_session_LDADD = $(CORE_TEST_LIBS)
 test_core_exchange_SOURCES = tests/unit/test_core_exchange.c
 test_core_exchange_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_exchange_LDADD = $(CORE_TEST_LIBS)
-TESTS += test_core_queue test_core_session test_core_exchange
+TESTS += test_core_queue test_core_session test_core_exchange test_core_retention
 endif
 # Names and matching: pure, so they are a library of their own that tests and fuzzers link alone.
 noinst_LIBRARIES += libnames.a

@@ -99,6 +99,7 @@ struct core {
     struct list dirty_sessions;
 
     uint64_t last_ticket;    /* of the last thing put */
+    uint64_t awaited_ticket; /* of the last that is more than held in memory when confirmed */
     uint64_t durable_ticket; /* everything up to here is durable */
     bool has_put;            /* since the last submit */
     size_t turn_awaits;      /* at the end of `awaits`, without a ticket yet */
@@ -106,8 +107,10 @@ struct core {
     struct ring await_groups;
 
     struct deadlines deadlines;
-    struct deadline retention;
-    struct text scratch; /* for one function at a time, never across a call */
+    struct deadlines retention_dues; /* partitions and retained messages that time takes */
+    struct deadline retention;       /* follows the first of them */
+    struct partition *near;          /* found last by its log's number; NULL */
+    struct text scratch;             /* for one function at a time, never across a call */
 };
 
 struct client {
@@ -136,6 +139,8 @@ void core_put(struct core *core, enum meta_table table, struct slice key, struct
               enum durability durability);
 void core_delete(struct core *core, enum meta_table table, struct slice key);
 void core_took_ticket(struct core *core, uint64_t ticket);
+/* The same for what is confirmed as soon as it is held in memory. */
+void core_took_unawaited(struct core *core, uint64_t ticket);
 /* Work is left that needs another turn. */
 void core_wake(struct core *core);
 
@@ -174,10 +179,6 @@ void sessions_record(struct core *core);
 void partitions_seal(struct core *core);
 /* Durable ends move up to core->durable_ticket. */
 void partitions_advance(struct core *core);
-/* Retained messages whose time is over. */
-void retained_expire(struct core *core);
-/* Every few seconds: what retention lets go. */
-void retention_run(struct core *core);
 
 /* A message as it is kept in a value of the catalogue (retained, wills). */
 void message_encode(struct text *out, const struct message *message);

@@ -92,12 +92,20 @@ uint64_t deadlines_next_ns(const struct deadlines *d)
     return d->count == 0 ? UINT64_MAX : d->heap[1]->at_ns;
 }
 
+bool deadlines_run_one(struct deadlines *d, uint64_t now_ns)
+{
+    struct deadline *due;
+
+    if (d->count == 0 || d->heap[1]->at_ns > now_ns)
+        return false;
+    due = d->heap[1];
+    deadline_stop(d, due);
+    due->on_reached(due->arg);
+    return true;
+}
+
 void deadlines_run(struct deadlines *d, uint64_t now_ns)
 {
-    while (d->count > 0 && d->heap[1]->at_ns <= now_ns) {
-        struct deadline *due = d->heap[1];
-
-        deadline_stop(d, due);
-        due->on_reached(due->arg);
-    }
+    while (deadlines_run_one(d, now_ns))
+        continue;
 }

@@ -31,6 +31,8 @@ void deadline_start(struct deadlines *d, struct deadline *deadline, uint64_t at_
 void deadline_stop(struct deadlines *d, struct deadline *deadline);
 /* UINT64_MAX when there is none. */
 uint64_t deadlines_next_ns(const struct deadlines *d);
+/* Calls on_reached of the first that is due. False: none is. */
+bool deadlines_run_one(struct deadlines *d, uint64_t now_ns);
 /* Calls on_reached for each that is due at `now_ns`; they may start and stop others. */
 void deadlines_run(struct deadlines *d, uint64_t now_ns);
 

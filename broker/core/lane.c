@@ -4,6 +4,7 @@
 #include "broker/base/mem.h"
 #include "broker/base/wire.h"
 #include "broker/core/queue_int.h"
+#include "broker/core/retention.h"
 #include "broker/core/stream_int.h"
 
 /* Records of a lane: under 0 its head and taken_high, under n + 1 the bitmap of chunk n. In this
@@ -165,6 +166,8 @@ static void drop_first_chunk(struct lane *lane)
 
 static void advance_head(struct lane *lane)
 {
+    uint64_t before = lane->head;
+
     while (lane->head < lane->window_end && is_settled(lane, lane->head)) {
         lane->head++;
         if (lane->head >> CHUNK_SHIFT > lane->first_chunk) {
@@ -175,6 +178,8 @@ static void advance_head(struct lane *lane)
     }
     if (lane->scan < lane->head)
         lane->scan = lane->head;
+    if (lane->head != before)
+        retention_settled(lane->partition);
 }
 
 static void mark_settled(struct lane *lane, uint64_t offset, struct item *item)
@@ -462,23 +467,35 @@ uint64_t lane_purge(struct lane *lane)
             *(uint64_t *)ring_push(&lane->dirty_chunks) = n;
     }
     queue_dirty(lane->queue);
+    lane->purged_below = lane->partition->end;
+    retention_changed(lane->partition->stream);
     return purged;
 }
 
 /* ---- retention ---- */
 
-uint64_t lane_retention_floor(struct lane *lane, int64_t now_ms, uint64_t retention_ms)
+uint64_t lane_retention_floor(struct lane *lane, int64_t now_ms, int64_t retention_ms)
 {
-    struct head_sample *sample = ring_push(&lane->heads);
     uint64_t floor = lane->partition->start;
+    struct head_sample *sample;
 
-    *sample = (struct head_sample){ now_ms, lane->head };
-    while ((sample = ring_front(&lane->heads)) != NULL &&
-           now_ms - sample->at_ms >= (int64_t)retention_ms) {
+    if (lane->head != lane->sampled_head) {
+        sample = ring_push(&lane->heads);
+        *sample = (struct head_sample){ now_ms, lane->head };
+        lane->sampled_head = lane->head;
+    }
+    while ((sample = ring_front(&lane->heads)) != NULL && now_ms - sample->at_ms >= retention_ms) {
         floor = sample->head;
         ring_pop(&lane->heads, 1);
     }
     return floor;
+}
+
+int64_t lane_retention_next_ms(const struct lane *lane, int64_t retention_ms)
+{
+    const struct head_sample *sample = ring_front(&lane->heads);
+
+    return sample == NULL ? INT64_MAX : sample->at_ms + retention_ms;
 }
 
 /* ---- life ---- */

@@ -5,6 +5,8 @@
 #include "broker/base/mem.h"
 #include "broker/core/acl.h"
 #include "broker/core/queue_int.h"
+#include "broker/core/retention.h"
+#include "broker/core/session_int.h"
 #include "broker/core/stream_int.h"
 #include "broker/record/partition_hash.h"
 #include "broker/record/record.h"
@@ -18,11 +20,22 @@ static void append_whole(struct partition *p, const struct append *entry)
     struct partition_append *append = ring_push(&p->appends);
 
     p->sealed_end = entry->base_offset + entry->record_count;
-    p->grown_bytes += entry->bytes->len;
+    retention_grew(p, entry->bytes->len, entry->max_timestamp_ms);
     *append = (struct partition_append){ log_append(core->store, entry), p->sealed_end };
     if (!link_is_linked(&p->moving))
         list_append(&core->moving_partitions, &p->moving);
-    core_took_ticket(core, append->ticket);
+    if (p->stream->effective.durability == DURABILITY_MEMORY)
+        core_took_unawaited(core, append->ticket);
+    else
+        core_took_ticket(core, append->ticket);
+}
+
+/* A stream may ask for less than its publishers do. */
+static enum durability durability_within(const struct stream *stream, enum durability wanted)
+{
+    return (int64_t)wanted > stream->effective.durability
+               ? (enum durability)stream->effective.durability
+               : wanted;
 }
 
 void partition_seal(struct partition *p)
@@ -66,6 +79,7 @@ enum rc stream_append(struct stream *stream, struct message *message, struct sli
     }
     if (rc != RC_OK)
         return rc;
+    durability = durability_within(stream, durability);
     if (durability > p->builder_durability)
         p->builder_durability = durability;
     if (!link_is_linked(&p->dirty))
@@ -103,7 +117,8 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
                          enum durability durability, struct append_result *ret)
 {
     struct core *core = p->stream->core;
-    struct append append = { .log = p->log, .durability = durability };
+    struct append append = { .log = p->log,
+                             .durability = durability_within(p->stream, durability) };
     struct batch_header first;
     enum rc rc = client_may_publish(client);
     uint64_t end;
@@ -165,8 +180,8 @@ static void advance(struct partition *p)
     }
     if (p->appends.count == 0)
         link_remove(&p->moving);
-    if (p->grown_bytes > RETENTION_STEP_BYTES)
-        partition_retain(p);
+    if (p->grown_bytes > p->stream->retention_step)
+        retention_apply(p);
     if (p->durable_end != before)
         wake_waiters(p);
 }
@@ -263,6 +278,8 @@ enum rc partition_trim(struct partition *p, struct client *client, uint64_t star
     if (start > p->durable_end)
         return RC_RANGE;
     if (p->stream->queue != NULL && start > queue_floor(p->stream->queue, p))
+        return RC_IN_USE;
+    if (start > owed_floor(&p->owed) && start > references_floor(p->stream->core, p->log))
         return RC_IN_USE;
     partition_trim_to(p, start);
     return RC_OK;

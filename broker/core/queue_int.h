@@ -68,8 +68,10 @@ struct lane {
     size_t ready_bytes;
     size_t taken;
     struct cursor cursor;
-    bool is_reading;   /* the cursor said RC_AGAIN */
-    struct ring heads; /* of struct head_sample, for consumed retention */
+    bool is_reading;       /* the cursor said RC_AGAIN */
+    struct ring heads;     /* of struct head_sample, for consumed retention */
+    uint64_t sampled_head; /* of the last of them */
+    uint64_t purged_below; /* need not be kept for those who read it as a stream */
 };
 
 struct head_sample {
@@ -147,8 +149,10 @@ void lane_record(struct lane *lane);
 void lane_forget(struct lane *lane);
 /* Values of META_SETTLED. */
 MUST_CHECK enum rc lane_load(struct lane *lane, uint64_t record, struct slice value);
-/* Where retention may trim to. */
-uint64_t lane_retention_floor(struct lane *lane, int64_t now_ms, uint64_t retention_ms);
+/* Where the lane stood `retention_ms` ago. */
+uint64_t lane_retention_floor(struct lane *lane, int64_t now_ms, int64_t retention_ms);
+/* Wall time at which that moves; INT64_MAX: not before more is settled. */
+int64_t lane_retention_next_ms(const struct lane *lane, int64_t retention_ms);
 
 /* ---- queue.c ---- */
 void queue_take(struct queue *queue, struct partition *partition, uint64_t offset,

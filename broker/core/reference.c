@@ -75,7 +75,7 @@ static void encode_chunk(const struct session *session, uint64_t chunk, struct t
         text_add_u32(out, r->log);
         text_add_u64(out, r->offset);
         text_add_byte(out, (uint8_t)(r->qos | (was_sent(r) ? REFERENCE_WAS_SENT : 0u)));
-        text_add_byte(out, r->flags);
+        text_add_byte(out, r->flags & REFERENCE_RETAIN);
     }
 }
 
@@ -127,6 +127,17 @@ void references_forget(struct session *session)
     link_remove_if(&session->dirty);
 }
 
+/* What the log holds of what it was owed is kept from retention. */
+static void pin_loaded(struct session *session, struct reference *r)
+{
+    struct partition *p = partition_of_log(session->core, r->log);
+
+    if (r->qos == 0 || p == NULL || r->offset < p->start || r->offset >= p->end)
+        return;
+    owed_add(&p->owed, r->offset);
+    r->flags |= REFERENCE_PINS;
+}
+
 enum rc references_load(struct session *session, uint64_t chunk, struct slice value)
 {
     struct rd rd = rd_of(value);
@@ -140,7 +151,7 @@ enum rc references_load(struct session *session, uint64_t chunk, struct slice va
 
         r.offset = rd_u64(&rd);
         qos = rd_u8(&rd);
-        r.flags = rd_u8(&rd);
+        r.flags = rd_u8(&rd) & REFERENCE_RETAIN;
         r.qos = qos & 3;
         r.attempts = (qos & REFERENCE_WAS_SENT) != 0;
         if (rd.bad || number < end_number(session))
@@ -148,6 +159,7 @@ enum rc references_load(struct session *session, uint64_t chunk, struct slice va
         while (end_number(session) < number)
             *(struct reference *)ring_push(&session->references) =
                 (struct reference){ .state = REFERENCE_SETTLED };
+        pin_loaded(session, &r);
         *(struct reference *)ring_push(&session->references) = r;
         session->open_count++;
     }
@@ -184,9 +196,32 @@ static uint64_t reference_add(struct session *session, const struct placed *plac
                              .qos = qos,
                              .state = (uint8_t)state,
                              .flags = is_retained ? REFERENCE_RETAIN : 0 };
+    if (qos > 0) { /* QoS 0 is owed nothing */
+        owed_add(&placed->partition->owed, placed->offset);
+        r->flags |= REFERENCE_PINS;
+    }
     session->open_count++;
     mark_dirty(session, number);
     return number;
+}
+
+static void unpin(struct session *session, struct reference *r)
+{
+    struct partition *p;
+
+    if ((r->flags & REFERENCE_PINS) == 0)
+        return;
+    r->flags &= (uint8_t)~REFERENCE_PINS;
+    p = partition_of_log(session->core, r->log);
+    if (p != NULL)
+        owed_drop(&p->owed, r->offset);
+}
+
+void references_done(struct session *session)
+{
+    for (uint64_t n = session->first; n < end_number(session); n++)
+        unpin(session, reference_at(session, n));
+    ring_done(&session->references);
 }
 
 static void reference_settle(struct session *session, uint64_t number)
@@ -194,6 +229,7 @@ static void reference_settle(struct session *session, uint64_t number)
     struct reference *r = reference_at(session, number);
 
     ASSERT(r->state != REFERENCE_SETTLED);
+    unpin(session, r);
     r->state = REFERENCE_SETTLED;
     session->open_count--;
     mark_dirty(session, number);
@@ -257,7 +293,7 @@ uint64_t references_floor(struct core *core, uint32_t log)
         for (uint64_t n = session->first; n < end_number(session); n++) {
             const struct reference *r = reference_at(session, n);
 
-            if (r->log == log && r->state != REFERENCE_SETTLED && r->offset < floor)
+            if (r->log == log && (r->flags & REFERENCE_PINS) != 0 && r->offset < floor)
                 floor = r->offset;
         }
     }

@@ -5,11 +5,14 @@
 #include "broker/base/wire.h"
 #include "broker/core/filter.h"
 #include "broker/core/retain_int.h"
+#include "broker/core/retention.h"
 #include "broker/record/record.h"
 
 struct retained {
     struct map_node by_address; /* borrows the address of the message */
     struct message *message;    /* owned reference */
+    struct core *core;          /* borrowed */
+    struct deadline expiry;     /* of retention_at(), when the message has one */
 };
 
 /* Addresses may be longer than a key of the catalogue: two hashes stand for them. */
@@ -61,9 +64,30 @@ struct message *message_decode(struct slice bytes)
 
 static void retained_free(struct core *core, struct retained *retained)
 {
+    retention_cancel(core, &retained->expiry);
     map_remove(&core->retained, &retained->by_address);
     message_unref(&retained->message);
     mem_free(retained);
+}
+
+static bool is_live(struct core *core, const struct message *message)
+{
+    return message->expires_at_ms == 0 || message->expires_at_ms > core_wall_ms(core);
+}
+
+static void on_expiry(void *arg)
+{
+    struct retained *retained = arg;
+    struct core *core = retained->core;
+    struct retained_key key = retained_key(retained->message->address);
+
+    if (is_live(core, retained->message)) { /* the wall clock was put back */
+        retention_at(core, &retained->expiry, retained->message->expires_at_ms, on_expiry,
+                     retained);
+        return;
+    }
+    retained_free(core, retained);
+    core_delete(core, META_RETAINED, slice_of(key.bytes, sizeof(key.bytes)));
 }
 
 static struct retained *find(struct core *core, struct slice address)
@@ -82,9 +106,13 @@ static void keep(struct core *core, struct message *message)
         message_unref(&retained->message);
     } else {
         retained = mem_new(struct retained);
+        retained->core = core;
     }
     retained->message = message_ref(message);
     map_add(&core->retained, message->address, &retained->by_address);
+    retention_cancel(core, &retained->expiry);
+    if (message->expires_at_ms != 0)
+        retention_at(core, &retained->expiry, message->expires_at_ms, on_expiry, retained);
 }
 
 void retain_set(struct core *core, struct message *message)
@@ -108,11 +136,6 @@ void retain_set(struct core *core, struct message *message)
     core_delete(core, META_RETAINED, slice_of(key.bytes, sizeof(key.bytes)));
 }
 
-static bool is_live(struct core *core, const struct message *message)
-{
-    return message->expires_at_ms == 0 || message->expires_at_ms > core_wall_ms(core);
-}
-
 void retain_each(struct core *core, const struct filter *filter, retain_visit_fn *visit, void *arg)
 {
     if (filter_is_literal(filter)) {
@@ -127,22 +150,6 @@ void retain_each(struct core *core, const struct filter *filter, retain_visit_fn
 
         if (filter_matches(filter, message->address) && is_live(core, message))
             visit(arg, message);
-    }
-}
-
-void retained_expire(struct core *core)
-{
-    struct map_node *node = map_next(&core->retained, NULL);
-
-    while (node != NULL) {
-        struct retained *retained = CONTAINER_OF(node, struct retained, by_address);
-        struct retained_key key = retained_key(retained->message->address);
-
-        node = map_next(&core->retained, node);
-        if (is_live(core, retained->message))
-            continue;
-        retained_free(core, retained);
-        core_delete(core, META_RETAINED, slice_of(key.bytes, sizeof(key.bytes)));
     }
 }
 

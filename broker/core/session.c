@@ -120,7 +120,7 @@ static void session_free(struct session *session)
     retained_drop(session);
     notes_free(session);
     cursor_done(&session->cursor);
-    ring_done(&session->references);
+    references_done(session);
     ring_done(&session->dirty_chunks);
     ring_done(&session->retained);
     deadline_stop(&core->deadlines, &session->expiry);

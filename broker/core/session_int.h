@@ -31,9 +31,10 @@ struct reference {
     uint8_t qos; /* as granted */
     uint8_t state;
     uint8_t attempts; /* 0 or 1: whether it was sent before */
-    uint8_t flags;    /* REFERENCE_RETAIN */
+    uint8_t flags;    /* REFERENCE_RETAIN, REFERENCE_PINS */
 };
 #define REFERENCE_RETAIN 1u /* to be shown with the retain flag */
+#define REFERENCE_PINS   2u /* counted in its partition's `owed`; not recorded */
 
 /* References are recorded in chunks of this many, numbered by the reference's own number. */
 #define REFERENCE_CHUNK_SHIFT 8u
@@ -104,7 +105,10 @@ void references_detach(struct session *session);
 void references_forget(struct session *session);
 MUST_CHECK enum rc references_load(struct session *session, uint64_t chunk, struct slice value);
 void references_loaded(struct session *session);
-/* The first offset of that log that some session is owed; UINT64_MAX: none. */
+/* Frees them; what they pinned in the logs may go. */
+void references_done(struct session *session);
+/* The first offset of that log that some session is owed with QoS 1 or 2, told by asking all of
+ * them; UINT64_MAX: none. */
 uint64_t references_floor(struct core *core, uint32_t log);
 
 /* ---- note.c ---- */

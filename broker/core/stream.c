@@ -8,11 +8,19 @@
 #include "broker/core/acl.h"
 #include "broker/core/name.h"
 #include "broker/core/queue_int.h"
+#include "broker/core/retention.h"
 #include "broker/core/stream_int.h"
 
-/* ---- the catalogue's value: flags u8, created ms u64, id, log numbers u32 each, config ---- */
+/* ---- the catalogue's value: flags u8, created ms u64, id, log numbers u32 each, policy if it has
+ * one, config ---- */
 
-enum { STREAM_IMPLICIT = 1, STREAM_HIDDEN = 2, STREAM_TRANSIENT = 4, STREAM_CONFIGURED = 8 };
+enum {
+    STREAM_IMPLICIT = 1,
+    STREAM_HIDDEN = 2,
+    STREAM_TRANSIENT = 4,
+    STREAM_CONFIGURED = 8,
+    STREAM_HAS_POLICY = 16
+};
 
 /* The stream of topics that begin with '/' has an empty name, which no key of the catalogue can be:
  * a slash stands for it, which no name of one level can be. */
@@ -29,7 +37,8 @@ static void stream_record(struct stream *stream)
     unsigned flags = (stream->is_implicit ? STREAM_IMPLICIT : 0u) |
                      (stream->is_hidden ? STREAM_HIDDEN : 0u) |
                      (stream->is_transient ? STREAM_TRANSIENT : 0u) |
-                     (slice_is_none(stream->config) ? 0u : STREAM_CONFIGURED);
+                     (slice_is_none(stream->config) ? 0u : STREAM_CONFIGURED) |
+                     (policy_is_open(&stream->policy) ? 0u : STREAM_HAS_POLICY);
 
     text_clear(out);
     text_add_byte(out, (uint8_t)flags);
@@ -38,6 +47,8 @@ static void stream_record(struct stream *stream)
     text_add_u32(out, stream->partition_count);
     for (unsigned i = 0; i < stream->partition_count; i++)
         text_add_u32(out, stream->partitions[i]->log);
+    if (!policy_is_open(&stream->policy))
+        policy_write(out, &stream->policy);
     text_add(out, stream->config);
     core_put(stream->core, META_STREAMS, catalogue_key(stream), text_slice(out),
              stream->is_transient ? DURABILITY_MEMORY : DURABILITY_ALWAYS);
@@ -57,6 +68,7 @@ static struct partition *partition_new(struct stream *stream, unsigned index, ui
     batch_builder_init(&p->builder, BATCH_SEAL_BYTES, 0);
     ring_init(&p->appends, sizeof(struct partition_append));
     list_init(&p->waiters);
+    owed_init(&p->owed);
     rc = log_range(stream->core->store, log, &p->start, &p->end);
     if (rc != RC_OK)
         p->start = p->end = 0; /* never appended to */
@@ -74,6 +86,10 @@ static void partition_free(struct partition *p)
         waiter->on_moved(waiter, RC_NOT_FOUND);
     }
     map_remove(&p->stream->core->logs, &p->by_log);
+    if (p->stream->core->near == p)
+        p->stream->core->near = NULL;
+    retention_forget(p);
+    owed_done(&p->owed);
     link_remove_if(&p->dirty);
     link_remove_if(&p->moving);
     batch_builder_done(&p->builder);
@@ -91,7 +107,19 @@ static struct stream *stream_new(struct core *core, struct slice name, unsigned 
     stream->name_slice = slice_of(stream->name, name.len);
     stream->partitions = mem_new_array(struct partition *, partition_count);
     stream->partition_count = partition_count;
+    stream->policy = (struct stream_policy)STREAM_POLICY_OPEN;
     return stream;
+}
+
+/* After whatever it depends on: the policy, what made the stream, how many partitions share. */
+static void resolve_policy(struct stream *stream)
+{
+    struct stream_policy fallback;
+
+    policy_default(stream->core, stream->name_slice, stream->is_implicit, stream->partition_count,
+                   &fallback);
+    policy_over(&stream->policy, &fallback, &stream->effective);
+    stream->retention_step = retention_step(&stream->effective);
 }
 
 static void stream_link(struct stream *stream)
@@ -132,6 +160,16 @@ void stream_set_config(struct stream *stream, struct slice config)
         stream_record(stream);
 }
 
+void stream_set_policy(struct stream *stream, const struct stream_policy *policy)
+{
+    if (policy_is_equal(&stream->policy, policy))
+        return;
+    stream->policy = *policy;
+    resolve_policy(stream);
+    stream_record(stream);
+    retention_changed(stream);
+}
+
 enum rc stream_create(struct core *core, struct client *client, const struct stream_spec *spec,
                       struct stream **ret)
 {
@@ -149,6 +187,9 @@ enum rc stream_create(struct core *core, struct client *client, const struct str
     stream->is_hidden = spec->is_hidden;
     stream->is_transient = spec->is_transient;
     stream_set_config(stream, spec->config);
+    if (spec->policy != NULL)
+        stream->policy = *spec->policy;
+    resolve_policy(stream);
     for (unsigned i = 0; i < count; i++)
         stream->partitions[i] = partition_new(stream, i, (uint32_t)core_number(core));
     stream_link(stream);
@@ -174,6 +215,7 @@ enum rc stream_grow(struct stream *stream, unsigned partition_count)
     mem_free(stream->partitions);
     stream->partitions = partitions;
     stream->partition_count = partition_count;
+    resolve_policy(stream);
     stream->core->bindings_epoch++;
     stream_record(stream);
     return RC_OK;
@@ -265,6 +307,7 @@ static enum rc visit_stream(void *arg, struct slice key, struct slice value)
     struct slice id = rd_bytes(&rd, STREAM_ID_BYTES);
     size_t count = rd_count(&rd, rd_u32(&rd), sizeof(uint32_t));
     struct stream *stream;
+    enum rc rc = RC_OK;
 
     if (rd.bad || count == 0 || count > PARTITIONS_MAX) {
         log_event(LOG_ERROR, "core.bad_stream", "name=%s", log_quote(key.at, key.len));
@@ -278,10 +321,13 @@ static enum rc visit_stream(void *arg, struct slice key, struct slice value)
     stream->is_transient = (flags & STREAM_TRANSIENT) != 0;
     for (unsigned i = 0; i < count; i++)
         stream->partitions[i] = partition_new(stream, i, rd_u32(&rd));
+    if ((flags & STREAM_HAS_POLICY) != 0)
+        rc = policy_read(&rd, &stream->policy);
     if ((flags & STREAM_CONFIGURED) != 0)
         stream_set_config(stream, rd_rest(&rd));
+    resolve_policy(stream);
     stream_link(stream);
-    return RC_OK;
+    return rc;
 }
 
 static enum rc visit_producer(void *arg, struct slice key, struct slice value)
@@ -314,9 +360,14 @@ struct stream *stream_find_id(struct core *core, const uint8_t id[16])
 
 struct partition *partition_of_log(struct core *core, uint32_t log)
 {
-    struct map_node *node = map_get(&core->logs, slice_of(&log, sizeof(log)));
+    struct map_node *node;
 
-    return node == NULL ? NULL : CONTAINER_OF(node, struct partition, by_log);
+    if (core->near != NULL && core->near->log == log)
+        return core->near; /* references come in runs of one log */
+    node = map_get(&core->logs, slice_of(&log, sizeof(log)));
+    if (node == NULL)
+        return NULL;
+    return core->near = CONTAINER_OF(node, struct partition, by_log);
 }
 
 struct stream *stream_next(struct core *core, struct stream *after)
@@ -360,6 +411,21 @@ bool stream_is_hidden(const struct stream *stream)
 struct slice stream_config(const struct stream *stream)
 {
     return stream->config;
+}
+
+const struct stream_policy *stream_policy(const struct stream *stream)
+{
+    return &stream->policy;
+}
+
+const struct stream_policy *stream_effective_policy(const struct stream *stream)
+{
+    return &stream->effective;
+}
+
+bool stream_is_implicit(const struct stream *stream)
+{
+    return stream->is_implicit;
 }
 
 int64_t stream_created_ms(const struct stream *stream)

@@ -9,6 +9,7 @@
 #include "broker/base/list.h"
 #include "broker/base/rc.h"
 #include "broker/base/slice.h"
+#include "broker/core/policy.h"
 #include "storage/log.h"
 
 struct client;
@@ -24,6 +25,7 @@ struct stream_spec {
     bool is_hidden;           /* not shown as a Kafka topic: exclusive and server-named queues */
     bool is_transient;        /* gone at restart */
     struct slice config;      /* opaque to core, kept for the protocol that made it; may be none */
+    const struct stream_policy *policy; /* NULL: it says nothing itself */
 };
 
 /* RC_EXISTS, RC_LIMIT (too many implicit streams, partitions, or a name too long), RC_INVALID
@@ -49,6 +51,12 @@ struct queue *stream_queue(const struct stream *stream);                   /* NU
 bool stream_is_hidden(const struct stream *stream);
 struct slice stream_config(const struct stream *stream); /* borrowed until changed */
 void stream_set_config(struct stream *stream, struct slice config);
+const struct stream_policy *stream_policy(const struct stream *stream); /* what it says itself */
+/* What holds for it, with rules and defaults; nothing of it is open. */
+const struct stream_policy *stream_effective_policy(const struct stream *stream);
+/* Retention follows at once. */
+void stream_set_policy(struct stream *stream, const struct stream_policy *policy);
+bool stream_is_implicit(const struct stream *stream);
 int64_t stream_created_ms(const struct stream *stream);
 
 struct stream *partition_stream(struct partition *partition);
@@ -72,8 +80,8 @@ struct append_result {
 MUST_CHECK enum rc partition_append(struct partition *partition, struct client *client,
                                     struct slice bytes, enum durability durability,
                                     struct append_result *ret);
-/* Records below `start` are gone. RC_RANGE: beyond the durable end. RC_IN_USE: a queue owes them.
- */
+/* Records below `start` are gone. RC_RANGE: beyond the durable end. RC_IN_USE: a queue or a session
+ * owes them. */
 MUST_CHECK enum rc partition_trim(struct partition *partition, struct client *client,
                                   uint64_t start);
 

@@ -4,6 +4,7 @@
 #define TERCET_BROKER_CORE_STREAM_INT_H
 
 #include "broker/core/core_int.h"
+#include "broker/core/owed.h"
 #include "broker/core/stream.h"
 #include "broker/record/batch.h"
 #include "broker/record/builder.h"
@@ -24,11 +25,14 @@ struct partition {
     uint64_t durable_end;
     struct batch_builder builder;
     enum durability builder_durability;
-    struct link dirty;    /* in core->dirty_partitions while the builder holds records */
-    struct link moving;   /* in core->moving_partitions while appends are under way */
-    struct ring appends;  /* of struct partition_append */
-    struct list waiters;  /* struct partition_waiter.link */
-    uint64_t grown_bytes; /* appended since retention looked at it */
+    struct link dirty;         /* in core->dirty_partitions while the builder holds records */
+    struct link moving;        /* in core->moving_partitions while appends are under way */
+    struct ring appends;       /* of struct partition_append */
+    struct list waiters;       /* struct partition_waiter.link */
+    uint64_t grown_bytes;      /* appended since retention looked at it */
+    struct deadline retention; /* in core->retention_dues */
+    bool is_settled_due;       /* it looks soon, because the queue has settled something */
+    struct owed owed;          /* what sessions are owed of it */
     struct producer_table *producers; /* owned; NULL until the first idempotent append */
 };
 
@@ -48,9 +52,12 @@ struct stream {
     uint8_t id[STREAM_ID_BYTES];
     struct partition **partitions; /* owned array of owned */
     unsigned partition_count;
-    unsigned next_partition; /* for records without a key */
-    struct queue *queue;     /* borrowed: whose log it is; NULL */
-    struct slice config;     /* owned bytes, or none */
+    unsigned next_partition;        /* for records without a key */
+    struct queue *queue;            /* borrowed: whose log it is; NULL */
+    struct slice config;            /* owned bytes, or none */
+    struct stream_policy policy;    /* what it says itself */
+    struct stream_policy effective; /* what holds; nothing of it is open */
+    uint64_t retention_step;
     int64_t created_ms;
     bool is_implicit;
     bool is_hidden;
@@ -77,10 +84,6 @@ void partition_seal(struct partition *partition);
 void stream_remove(struct stream *stream);
 /* Moves the start without asking who owes what (retention has). */
 void partition_trim_to(struct partition *partition, uint64_t start);
-
-/* ---- retention.c ---- */
-/* Lets go of what retention allows, now: the log has grown much since it last looked. */
-void partition_retain(struct partition *partition);
 
 /* ---- producer.c ---- */
 

@@ -27,7 +27,7 @@ static void on_wake(void *arg)
 static void start(struct rig *rig)
 {
     struct store_config store_config = STORE_CONFIG_DEFAULT;
-    struct core_config config = CORE_CONFIG_DEFAULT;
+    struct core_config config = rig->config;
 
     store_config.directory = rig->directory;
     store_config.is_prewritten = false;
@@ -50,7 +50,16 @@ static void stop(struct rig *rig)
 
 void rig_open(struct rig *rig, bool is_durable)
 {
-    *rig = (struct rig){ .directory = "", .wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) };
+    const struct core_config config = CORE_CONFIG_DEFAULT;
+
+    rig_open_as(rig, is_durable, &config);
+}
+
+void rig_open_as(struct rig *rig, bool is_durable, const struct core_config *config)
+{
+    *rig = (struct rig){ .directory = "",
+                         .config = *config,
+                         .wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC) };
     ck_assert_int_ge(rig->wake_fd, 0);
     if (is_durable) {
         (void)snprintf(rig->directory, sizeof(rig->directory), "/tmp/tercet-core-XXXXXX");

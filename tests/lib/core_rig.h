@@ -18,6 +18,7 @@ struct rig {
     struct store *store;
     struct core *core;
     char directory[64]; /* empty: the memory store */
+    struct core_config config;
     bool is_woken;
     int wake_fd; /* an eventfd: written by on_wake */
 };
@@ -51,6 +52,7 @@ struct rig_client {
 
 /* On the memory store, or in a directory of its own on the durable one. */
 void rig_open(struct rig *rig, bool is_durable);
+void rig_open_as(struct rig *rig, bool is_durable, const struct core_config *config);
 /* Stops cleanly and opens again on the same directory. */
 void rig_reopen(struct rig *rig);
 void rig_close(struct rig *rig);
