@@ -59,7 +59,11 @@ TESTS += store_kill
 if !SANITIZE
 # It stands where the sanitizers stand: between the program and the C library.
 check_PROGRAMS += store_power
-store_power_SOURCES = tests/crash/store_power.c tests/crash/store_load.c tests/crash/store_load.h
+POWER_RECORDER = tests/crash/power/trace.c tests/crash/power/trace.h tests/crash/power/trace_int.h \
+	tests/crash/power/hooks.c tests/crash/power/hooks_names.c tests/crash/power/fail.c
+POWER_DISK = tests/crash/power/disk.c tests/crash/power/disk.h tests/crash/power/view.c
+store_power_SOURCES = tests/crash/store_power.c tests/crash/store_load.c tests/crash/store_load.h \
+	$(POWER_RECORDER) $(POWER_DISK)
 store_power_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) -ldl
 TESTS += store_power
 endif

@@ -5,17 +5,25 @@
 #include <stdlib.h>
 
 #include "broker/base/hash.h"
+#include "broker/base/mem.h"
 #include "broker/base/wire.h"
 #include "storage/lmdb/lmdb_store.h"
 #include "storage/meta.h"
 
-#define LIVE_MAX 600 /* records that a log keeps */
-#define HEADER   24  /* log:4 length:4 offset:8 hash:8 */
+#define HEADER   24 /* log:4 length:4 offset:8 hash:8 */
+#define BLOB_MAX ((size_t)40000)
 
 struct store *store;
+enum load_mode load_mode = LOAD_MIXED;
+bool load_is_prewritten = true;
+bool load_has_sync = true;
+uint64_t load_live_max = 600;
+uint32_t load_logs = LOGS;
 struct log_state promised[LOGS + 1];
-uint64_t records_seen;
+uint64_t records_seen, records_damaged;
+bool load_allows_damage;
 static struct log_state now[LOGS + 1];
+static bool has_blob[LOGS + 1];
 static uint64_t random_state;
 
 _Noreturn void fail(const char *what, uint32_t log, uint64_t have, uint64_t want)
@@ -47,18 +55,104 @@ enum rc load_open(const char *directory)
     config.segment_max_bytes = (uint64_t)1 << 20;
     config.cache_bytes = 64 << 10;
     config.interval_ms = 20;
+    config.is_prewritten = load_is_prewritten;
+    config.has_sync = load_has_sync;
     return lmdb_store_open(&config, &store);
 }
 
-/* ---- putting ---- */
+/* The store's number of a log: another one after each drop. */
+static uint32_t number_of(uint32_t log, uint32_t generation)
+{
+    return log + generation * LOGS;
+}
+
+/* ---- the blob beside each log: content and presence follow from its state's count ---- */
+
+static size_t blob_len(uint32_t log, uint32_t count)
+{
+    uint32_t mixed = (log * 2654435761u) ^ (count * 40503u);
+
+    if (count % 3 == 0)
+        return 0; /* none */
+    return 1 + mixed % (count % 16 == 1 ? BLOB_MAX : 300);
+}
+
+static void blob_fill(uint8_t *at, size_t len, uint32_t log, uint32_t count)
+{
+    for (size_t i = 0; i < len; i++)
+        at[i] = (uint8_t)(log + count * 7 + i * 13 + (i >> 8));
+}
+
+static void put_blob(uint32_t log, uint32_t count, enum durability durability)
+{
+    static uint8_t blob[BLOB_MAX];
+    size_t len = blob_len(log, count);
+    uint8_t key[4];
+
+    put_u32(key, log);
+    blob_fill(blob, len, log, count);
+    if (len > 0)
+        (void)meta_put(store, META_SESSIONS, slice_of(key, sizeof(key)), slice_of(blob, len),
+                       durability);
+    else
+        (void)meta_delete(store, META_SESSIONS, slice_of(key, sizeof(key)), durability);
+}
+
+static enum rc on_blob(void *arg, struct slice key, struct slice value)
+{
+    static uint8_t blob[BLOB_MAX];
+    struct rd k = rd_of(key);
+    uint32_t log = rd_u32(&k);
+    size_t len;
+
+    (void)arg;
+    if (k.bad || log == 0 || log > LOGS)
+        fail("a blob that nobody put", log, 0, 0);
+    len = blob_len(log, now[log].count);
+    blob_fill(blob, len, log, now[log].count);
+    if (value.len != len || memcmp(value.at, blob, len) != 0)
+        fail("blob and state differ", log, value.len, len);
+    has_blob[log] = true;
+    return RC_OK;
+}
+
+/* ---- what is there ---- */
+
+static enum rc on_state(void *arg, struct slice key, struct slice value)
+{
+    struct rd k = rd_of(key), v = rd_of(value);
+    uint32_t log = rd_u32(&k);
+
+    (void)arg;
+    if (k.bad || log == 0 || log > LOGS)
+        fail("a meta key that nobody put", log, 0, 0);
+    now[log].start = rd_u64(&v);
+    now[log].end = rd_u64(&v);
+    now[log].generation = rd_u32(&v);
+    now[log].count = rd_u32(&v);
+    if (v.bad || v.left != 0)
+        fail("a state of another length", log, value.len, 24);
+    return RC_OK;
+}
 
 void load_begin(void)
 {
+    enum rc rc;
+
+    memset(now, 0, sizeof(now));
+    memset(has_blob, 0, sizeof(has_blob));
+    rc = meta_each(store, META_GROUPS, on_state, NULL);
+    if (rc == RC_OK)
+        rc = meta_each(store, META_SESSIONS, on_blob, NULL);
+    if (rc != RC_OK)
+        fail(rc_word(rc), 0, 0, 0);
     for (uint32_t log = 1; log <= LOGS; log++) {
-        if (log_range(store, log, &now[log].start, &now[log].end) != RC_OK)
-            now[log] = (struct log_state){ 0, 0 };
+        if (!has_blob[log] && blob_len(log, now[log].count) > 0)
+            fail("a blob is gone", log, 0, now[log].count);
     }
 }
+
+/* ---- putting ---- */
 
 static struct block *record(uint32_t log, uint64_t offset)
 {
@@ -77,37 +171,58 @@ static struct block *record(uint32_t log, uint64_t offset)
 
 static enum durability any_durability(void)
 {
+    if (load_mode == LOAD_ALWAYS)
+        return DURABILITY_ALWAYS;
+    if (load_mode == LOAD_INTERVAL)
+        return DURABILITY_INTERVAL;
     return random_below(3) == 0 ? DURABILITY_ALWAYS : DURABILITY_INTERVAL;
 }
 
 static void put_state(uint32_t log, void (*on_promise)(const struct promise *promise))
 {
-    struct promise promise = { .log = log, .start = now[log].start, .end = now[log].end };
+    struct promise promise = { .log = log };
     enum durability durability = any_durability();
-    uint8_t key[4], value[16];
+    uint8_t key[4], value[24];
 
+    now[log].count++;
+    put_blob(log, now[log].count, any_durability());
     put_u32(key, log);
     put_u64(value, now[log].start);
     put_u64(value + 8, now[log].end);
+    put_u32(value + 16, now[log].generation);
+    put_u32(value + 20, now[log].count);
+    promise.state = now[log];
     promise.is_synced = durability == DURABILITY_ALWAYS;
     promise.ticket = meta_put(store, META_GROUPS, slice_of(key, sizeof(key)),
                               slice_of(value, sizeof(value)), durability);
     on_promise(&promise);
 }
 
-static void put_some(uint32_t log, void (*on_promise)(const struct promise *promise))
+static void put_records(uint32_t log)
 {
+    uint32_t number = number_of(log, now[log].generation);
+
     for (uint64_t n = 1 + random_below(4); n > 0; n--) {
-        struct append append = { .log = log, .base_offset = now[log].end, .record_count = 1 };
+        struct append append = { .log = number, .base_offset = now[log].end, .record_count = 1 };
 
         append.durability = any_durability();
-        append.bytes = record(log, now[log].end++);
+        append.bytes = record(number, now[log].end++);
         append.max_timestamp_ms = (int64_t)append.base_offset;
         (void)log_append(store, &append);
     }
-    if (now[log].end - now[log].start > LIVE_MAX && random_below(3) == 0) {
+}
+
+static void put_some(uint32_t log, void (*on_promise)(const struct promise *promise))
+{
+    if (now[log].end > 0 && random_below(60) == 0) {
+        (void)log_drop(store, number_of(log, now[log].generation));
+        now[log] =
+            (struct log_state){ .generation = now[log].generation + 1, .count = now[log].count };
+    }
+    put_records(log);
+    if (now[log].end - now[log].start > load_live_max && random_below(3) == 0) {
         now[log].start += random_below(now[log].end - now[log].start + 1);
-        (void)log_trim(store, log, now[log].start);
+        (void)log_trim(store, number_of(log, now[log].generation), now[log].start);
     }
     put_state(log, on_promise);
 }
@@ -115,30 +230,18 @@ static void put_some(uint32_t log, void (*on_promise)(const struct promise *prom
 void load_put(void (*on_promise)(const struct promise *promise))
 {
     for (uint64_t n = 1 + random_below(6); n > 0; n--)
-        put_some(1 + (uint32_t)random_below(LOGS), on_promise);
+        put_some(1 + (uint32_t)random_below(load_logs), on_promise);
     store_submit(store);
 }
 
+/* Promises may come in another order than the states that they are of. */
 void promise_take(const struct promise *promise)
 {
-    promised[promise->log].start = promise->start;
-    promised[promise->log].end = promise->end;
+    if (promise->state.count > promised[promise->log].count)
+        promised[promise->log] = promise->state;
 }
 
 /* ---- looking ---- */
-
-static enum rc on_state(void *arg, struct slice key, struct slice value)
-{
-    struct rd k = rd_of(key), v = rd_of(value);
-    uint32_t log = rd_u32(&k);
-
-    (void)arg;
-    if (log == 0 || log > LOGS)
-        fail("a meta key that nobody put", log, 0, 0);
-    now[log].start = rd_u64(&v);
-    now[log].end = rd_u64(&v);
-    return RC_OK;
-}
 
 static uint64_t check_piece(uint32_t log, uint64_t offset, const struct log_piece *piece)
 {
@@ -176,20 +279,69 @@ static void on_read(struct log_read *read, enum rc rc)
     r->is_done = true;
 }
 
-static void check_records(uint32_t log, uint64_t offset, uint64_t end)
+/* False: the store says that it cannot be read. */
+static bool check_read(uint32_t number, uint64_t *offset)
+{
+    struct reading r = { .read = { .log = number, .offset = *offset, .max_bytes = 1 << 20 } };
+
+    r.read.on_done = on_read;
+    log_read(store, &r.read);
+    while (!r.is_done)
+        store_poll(store);
+    if (r.rc == RC_CORRUPT && load_allows_damage)
+        return false;
+    if (r.rc != RC_OK)
+        fail(rc_word(r.rc), number, *offset, 0);
+    for (unsigned i = 0; i < r.read.pieces.count; i++)
+        *offset = check_piece(number, *offset, &r.read.pieces.at[i]);
+    log_pieces_done(&r.read.pieces);
+    return true;
+}
+
+static void check_records(uint32_t number, uint64_t offset, uint64_t end)
 {
     while (offset < end) {
-        struct reading r = { .read = { .log = log, .offset = offset, .max_bytes = 1 << 20 } };
+        if (!check_read(number, &offset)) {
+            records_damaged++;
+            offset++;
+        }
+    }
+}
 
-        r.read.on_done = on_read;
-        log_read(store, &r.read);
-        while (!r.is_done)
-            store_poll(store);
-        if (r.rc != RC_OK)
-            fail(rc_word(r.rc), log, offset, end);
-        for (unsigned i = 0; i < r.read.pieces.count; i++)
-            offset = check_piece(log, offset, &r.read.pieces.at[i]);
-        log_pieces_done(&r.read.pieces);
+static void check_log(uint32_t log)
+{
+    const struct log_state *want = &promised[log], *have = &now[log];
+    uint32_t number = number_of(log, have->generation);
+    uint64_t start = 0, end = 0;
+
+    if (have->count < want->count)
+        fail("a durable state is gone", log, have->count, want->count);
+    if (have->generation < want->generation)
+        fail("a durable drop is gone", log, have->generation, want->generation);
+    if (log_range(store, number, &start, &end) != RC_OK && have->count > 0)
+        fail("a log is gone", number, 0, have->end);
+    if (start != have->start)
+        fail("start and meta differ", number, start, have->start);
+    if (end != have->end)
+        fail("end and meta differ", number, end, have->end);
+    if (have->generation == want->generation && end < want->end)
+        fail("durable records are gone", number, end, want->end);
+    if (have->generation == want->generation && start < want->start)
+        fail("a durable trim is gone", number, start, want->start);
+    if (have->generation > 0 &&
+        log_range(store, number_of(log, have->generation - 1), &start, &end) == RC_OK)
+        fail("a dropped log is there", number, start, end);
+    if (log_range(store, number_of(log, have->generation + 1), &start, &end) == RC_OK)
+        fail("a log from nowhere", number, start, end);
+    check_records(number, have->start, have->end);
+}
+
+void load_look(void)
+{
+    load_begin();
+    for (uint32_t log = 1; log <= LOGS; log++) {
+        check_log(log);
+        promised[log] = now[log];
     }
 }
 
@@ -199,25 +351,7 @@ void load_check(const char *directory)
 
     if (rc != RC_OK)
         fail(rc_word(rc), 0, 0, 0);
-    memset(now, 0, sizeof(now));
-    rc = meta_each(store, META_GROUPS, on_state, NULL);
-    if (rc != RC_OK)
-        fail(rc_word(rc), 0, 0, 0);
-    for (uint32_t log = 1; log <= LOGS; log++) {
-        uint64_t start = 0, end = 0;
-
-        if (log_range(store, log, &start, &end) != RC_OK && promised[log].end > 0)
-            fail("a log is gone", log, 0, promised[log].end);
-        if (start != now[log].start)
-            fail("start and meta differ", log, start, now[log].start);
-        if (end != now[log].end)
-            fail("end and meta differ", log, end, now[log].end);
-        if (end < promised[log].end)
-            fail("durable records are gone", log, end, promised[log].end);
-        if (start < promised[log].start)
-            fail("a durable trim is gone", log, start, promised[log].start);
-        check_records(log, start, end);
-    }
+    load_look();
     store_close(&store);
 }
 
@@ -232,7 +366,8 @@ static struct reading under_way[READS];
 void load_read(void)
 {
     struct reading *r = &under_way[random_below(READS)];
-    uint32_t log = 1 + (uint32_t)random_below(LOGS);
+    uint32_t log = 1 + (uint32_t)random_below(load_logs);
+    uint32_t number = number_of(log, now[log].generation);
 
     if (r->read.is_under_way)
         return;
@@ -242,10 +377,10 @@ void load_read(void)
         for (unsigned i = 0; i < r->read.pieces.count; i++)
             offset = check_piece(r->read.log, offset, &r->read.pieces.at[i]);
         log_pieces_done(&r->read.pieces);
-    } else if (r->is_done && r->rc != RC_RANGE) {
+    } else if (r->is_done && r->rc != RC_RANGE && r->rc != RC_NOT_FOUND) {
         fail(rc_word(r->rc), r->read.log, r->read.offset, 0);
     }
-    *r = (struct reading){ .read = { .log = log, .max_bytes = 1 << 18, .on_done = on_read } };
+    *r = (struct reading){ .read = { .log = number, .max_bytes = 1 << 18, .on_done = on_read } };
     r->read.offset = now[log].start + random_below(now[log].end - now[log].start + 1);
     log_read(store, &r->read);
     if (random_below(8) == 0)

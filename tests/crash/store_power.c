@@ -1,278 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cuts the power of a store, in a model, and looks at what is left.
  *
- *   store_power [images [seed]]
+ *   store_power [states [seed]]             makes so many crash states and opens the store on each
+ *   store_power again FOLDER MODE CUT SEED  one of them again, from the traces of a failed run
  *
- * This program stands between the store (and LMDB) and the C library: every write, sync, rename and
- * removal in the store's directory is noted in order, and every promise that the store gives for
- * the device. An image is what the disk may hold after a cut at any point of that trace: of each
- * file all that was written before its last sync, of later writes nothing, all, or a random part of
- * their blocks, torn at 512 bytes at times; directory changes in order, all up to the last sync of
- * a directory and a random part of those after it. The store must open on each image and keep every
- * promise. */
-#include <dlfcn.h>
-#include <errno.h>
+ * Lives of a store are recorded (power/trace.h): some are closed, some are killed. A state is what
+ * the disk may hold after a cut at any point of them (power/disk.h). The store must open on it and
+ * keep every promise: what was confirmed as synced; what was confirmed as committed, once all that
+ * had been written by then was synced; and what an earlier start showed. Some states are cut again
+ * while the store recovers on them, and once more after that. */
 #include <fcntl.h>
 #include <ftw.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/number.h"
+#include "tests/crash/power/disk.h"
 #include "tests/crash/store_load.h"
 
-#define IMAGES      120
-#define SUBMITS     250
-#define FILES_MAX   1024
-#define PENDING_MAX 65536
-#define BLOCK       ((size_t)4096)
-#define SECTOR      ((size_t)512)
-#define NAME_ROOM   64
+#define STATES         300
+#define STATES_PLANTED 12
+#define LIVES          5
+#define SUBMITS        120
+#define LOGS_FEW       12
+#define LIVE_MAX       40 /* of a log, so that segments come free */
+#define SUBMITS_AFTER  6  /* in a life between two cuts */
+#define PENDING_MAX    65536
+#define PATH_ROOM      300
+#define WORKERS        2
+#define STATE_SECONDS  120
 
-enum op_kind { OP_WRITE, OP_CUT, OP_SYNC, OP_NAME, OP_REMOVE, OP_SYNC_DIRECTORY, OP_PROMISE };
-
-struct op {
-    enum op_kind kind;
-    unsigned file;
-    uint64_t at;
-    size_t len;
-    uint8_t *bytes; /* owned */
-    bool is_direct; /* written through a descriptor that syncs */
-    char name[NAME_ROOM];
-    struct promise promise;
-};
-
-static pthread_mutex_t trace_lock = PTHREAD_MUTEX_INITIALIZER;
-static bool is_tracing;
-static char traced[200];
-static struct op *ops;
-static size_t op_count, op_room;
-static struct known {
-    ino_t inode; /* 0: removed */
-} files[FILES_MAX];
-static unsigned file_count;
 static struct promise pending[PENDING_MAX];
 static size_t pending_count;
 
-/* ---- the trace ---- */
-
-static struct op *op_new(enum op_kind kind, unsigned file)
-{
-    if (op_count == op_room) {
-        op_room = op_room == 0 ? 4096 : op_room * 2;
-        ops = mem_resize(ops, op_room * sizeof(*ops));
-    }
-    ops[op_count] = (struct op){ .kind = kind, .file = file };
-    return &ops[op_count++];
-}
-
-/* The path of a descriptor below the traced directory; false when it lies elsewhere. */
-static bool relative(int fd, char name[NAME_ROOM])
-{
-    char link[40], path[256];
-    ssize_t len;
-    size_t prefix = strlen(traced);
-
-    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    len = readlink(link, path, sizeof(path) - 1);
-    if (len < 0)
-        return false;
-    path[len] = '\0';
-    if (strncmp(path, traced, prefix) != 0 || strlen(path + prefix) >= NAME_ROOM)
-        return false;
-    memcpy(name, path + prefix, strlen(path + prefix) + 1);
-    return true;
-}
-
-static bool is_segment_like(const char *name)
-{
-    size_t len = strlen(name);
-
-    return len > 4 && strcmp(name + len - 4, ".mdb") == 0;
-}
-
-/* The number of the file behind `fd`, noted as new when it is; false when it is not traced. */
-static bool file_of(int fd, unsigned *ret)
-{
-    struct stat stat;
-    char name[NAME_ROOM];
-    struct op *op;
-
-    if (!is_tracing || fstat(fd, &stat) != 0 || !S_ISREG(stat.st_mode) || !relative(fd, name) ||
-        !is_segment_like(name))
-        return false;
-    for (unsigned i = 0; i < file_count; i++) {
-        if (files[i].inode == stat.st_ino) {
-            *ret = i;
-            return true;
-        }
-    }
-    ASSERT(file_count < FILES_MAX);
-    files[file_count].inode = stat.st_ino;
-    op = op_new(OP_NAME, file_count);
-    memcpy(op->name, name, sizeof(name));
-    *ret = file_count++;
-    return true;
-}
-
-static void note_write(int fd, const void *bytes, size_t len, uint64_t at)
-{
-    unsigned file;
-    struct op *op;
-
-    if (!file_of(fd, &file))
-        return;
-    op = op_new(OP_WRITE, file);
-    op->at = at;
-    op->len = len;
-    op->bytes = mem_get(len);
-    memcpy(op->bytes, bytes, len);
-    op->is_direct = (fcntl(fd, F_GETFL) & O_DSYNC) != 0;
-}
-
-/* ---- what the store and LMDB call instead of the C library ---- */
-
-#define NEXT(name)                             \
-    static __typeof__(&name) real;             \
-    if (real == NULL) {                        \
-        void *found = dlsym(RTLD_NEXT, #name); \
-        memcpy(&real, &found, sizeof(real));   \
-    }                                          \
-    (void)pthread_mutex_lock(&trace_lock)
-
-#define DONE(value)                              \
-    do {                                         \
-        int error = errno;                       \
-        (void)pthread_mutex_unlock(&trace_lock); \
-        errno = error;                           \
-        return value;                            \
-    } while (0)
-
-ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
-{
-    ssize_t done;
-
-    NEXT(pwrite);
-    done = real(fd, bytes, len, at);
-    if (done > 0)
-        note_write(fd, bytes, (size_t)done, (uint64_t)at);
-    DONE(done);
-}
-
-ssize_t writev(int fd, const struct iovec *parts, int count)
-{
-    off_t at = lseek(fd, 0, SEEK_CUR);
-    ssize_t done;
-
-    NEXT(writev);
-    done = real(fd, parts, count);
-    for (ssize_t i = 0, left = done; i < count && left > 0; i++) {
-        size_t len = parts[i].iov_len < (size_t)left ? parts[i].iov_len : (size_t)left;
-
-        note_write(fd, parts[i].iov_base, len, (uint64_t)at);
-        at += (off_t)len;
-        left -= (ssize_t)len;
-    }
-    DONE(done);
-}
-
-int ftruncate(int fd, off_t len)
-{
-    unsigned file;
-    int failed;
-
-    NEXT(ftruncate);
-    failed = real(fd, len);
-    if (failed == 0 && file_of(fd, &file))
-        op_new(OP_CUT, file)->at = (uint64_t)len;
-    DONE(failed);
-}
-
-int fdatasync(int fd)
-{
-    unsigned file;
-    int failed;
-
-    NEXT(fdatasync);
-    failed = real(fd);
-    if (failed == 0 && file_of(fd, &file))
-        (void)op_new(OP_SYNC, file);
-    DONE(failed);
-}
-
-int fsync(int fd)
-{
-    char name[NAME_ROOM];
-    unsigned file;
-    int failed;
-
-    NEXT(fsync);
-    failed = real(fd);
-    if (failed == 0 && file_of(fd, &file))
-        (void)op_new(OP_SYNC, file);
-    else if (failed == 0 && is_tracing && relative(fd, name))
-        (void)op_new(OP_SYNC_DIRECTORY, 0);
-    DONE(failed);
-}
-
-/* The traced file of that name in a directory; false when there is none. */
-static bool file_at(int directory, const char *name, unsigned *ret)
-{
-    struct stat stat;
-
-    if (!is_tracing || fstatat(directory, name, &stat, 0) != 0)
-        return false;
-    for (unsigned i = 0; i < file_count; i++) {
-        if (files[i].inode == stat.st_ino) {
-            *ret = i;
-            return true;
-        }
-    }
-    return false;
-}
-
-int renameat(int from_directory, const char *from, int to_directory, const char *to)
-{
-    char folder[NAME_ROOM];
-    unsigned file;
-    bool is_known;
-    int failed;
-
-    NEXT(renameat);
-    is_known = file_at(from_directory, from, &file);
-    failed = real(from_directory, from, to_directory, to);
-    if (failed == 0 && is_known && relative(to_directory, folder)) {
-        struct op *op = op_new(OP_NAME, file);
-
-        if (snprintf(op->name, NAME_ROOM, "%s/%s", folder, to) >= NAME_ROOM)
-            abort();
-    }
-    DONE(failed);
-}
-
-int unlinkat(int directory, const char *name, int flags)
-{
-    unsigned file;
-    bool is_known;
-    int failed;
-
-    NEXT(unlinkat);
-    is_known = file_at(directory, name, &file);
-    failed = real(directory, name, flags);
-    if (failed == 0 && is_known) {
-        (void)op_new(OP_REMOVE, file);
-        files[file].inode = 0;
-    }
-    DONE(failed);
-}
-
-/* ---- recording ---- */
+/* ---- a life, recorded ---- */
 
 static void on_promise(const struct promise *promise)
 {
@@ -280,28 +49,30 @@ static void on_promise(const struct promise *promise)
     pending[pending_count++] = *promise;
 }
 
-/* What asked for the device is promised, and with it all that was committed before. */
+/* What asked for the device is promised for it, and with it all that was committed before. */
 static void on_durable(void *arg, uint64_t ticket)
 {
-    size_t synced = 0;
+    size_t synced = 0, done = 0;
 
     (void)arg;
     for (size_t i = 0; i < pending_count && pending[i].ticket <= ticket; i++) {
+        done = i + 1;
         if (pending[i].is_synced)
             synced = i + 1;
     }
-    (void)pthread_mutex_lock(&trace_lock);
-    for (size_t i = 0; i < synced; i++)
-        op_new(OP_PROMISE, 0)->promise = pending[i];
-    (void)pthread_mutex_unlock(&trace_lock);
-    memmove(pending, pending + synced, (pending_count - synced) * sizeof(pending[0]));
-    pending_count -= synced;
+    for (size_t i = 0; i < done; i++) {
+        pending[i].is_synced = i < synced;
+        trace_mark(&pending[i], sizeof(pending[i]));
+    }
+    memmove(pending, pending + done, (pending_count - done) * sizeof(pending[0]));
+    pending_count -= done;
 }
 
 static void on_stall(void *arg, enum rc rc)
 {
     (void)arg;
-    fail(rc_word(rc), 0, 0, 0);
+    if (rc != RC_OK)
+        fail(rc_word(rc), 0, 0, 0);
 }
 
 static void on_wake(void *arg)
@@ -309,139 +80,64 @@ static void on_wake(void *arg)
     (void)arg;
 }
 
-static void record(const char *directory)
+/* What a start has shown is promised. */
+static void mark_all(void)
+{
+    for (uint32_t log = 1; log <= LOGS; log++) {
+        struct promise promise = { .state = promised[log], .log = log, .is_synced = true };
+
+        trace_mark(&promise, sizeof(promise));
+    }
+}
+
+static void live(const char *folder, const char *trace, unsigned submits)
 {
     const struct store_events events = { .on_durable = on_durable,
                                          .on_stall = on_stall,
                                          .wake = on_wake };
 
-    (void)snprintf(traced, sizeof(traced), "%s/", directory);
-    is_tracing = true;
-    for (unsigned life = 0; life < 2; life++) {
-        if (load_open(directory) != RC_OK)
-            fail("open", 0, 0, 0);
-        store_set_events(store, &events);
-        load_begin();
-        for (unsigned i = 0; i < SUBMITS; i++) {
-            load_put(on_promise);
-            load_read();
+    trace_begin(folder, trace);
+    if (random_below(2) == 0)
+        fail_begin(FAIL_ANY & ~(unsigned)FAIL_READ, 1 + (unsigned)random_below(submits * 6), 0,
+                   FAIL_KILL);
+    if (load_open(folder) != RC_OK)
+        fail("open", 0, 0, 0);
+    load_look();
+    mark_all();
+    store_set_events(store, &events);
+    for (unsigned i = 0; i < submits; i++) {
+        load_put(on_promise);
+        load_read();
+        store_poll(store);
+        while (store_backlog_bytes(store) > ((uint64_t)1 << 18))
             store_poll(store);
-            while (store_backlog_bytes(store) > ((uint64_t)1 << 18))
-                store_poll(store);
-        }
-        load_read_end();
-        store_close(&store);
     }
-    is_tracing = false;
+    load_read_end();
+    store_close(&store);
+    fail_end();
+    trace_end();
 }
 
-/* ---- images ---- */
-
-struct image_file {
-    uint8_t *bytes; /* owned */
-    size_t len;
-    char name[NAME_ROOM]; /* empty: it has none */
-    size_t synced;        /* ops before this one are on the disk */
-};
-
-static struct image_file image[FILES_MAX];
-
-static void put_bytes(struct image_file *file, uint64_t at, const uint8_t *bytes, size_t len)
+/* In a process of its own, which is killed in every second case. False: it ended otherwise. */
+static bool live_apart(const char *folder, const char *trace, unsigned submits)
 {
-    size_t end = (size_t)at + len;
+    uint64_t seed = random_below(UINT64_MAX);
+    int status = 0;
+    pid_t pid = fork();
 
-    if (end > file->len) {
-        file->bytes = mem_resize(file->bytes, end);
-        memset(file->bytes + file->len, 0, end - file->len);
-        file->len = end;
+    if (pid == 0) {
+        random_seed(seed);
+        (void)alarm(STATE_SECONDS);
+        live(folder, trace, submits);
+        _exit(EXIT_SUCCESS);
     }
-    memcpy(file->bytes + at, bytes, len);
+    if (pid < 0 || waitpid(pid, &status, 0) != pid)
+        fail("fork", 0, 0, 0);
+    return (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS) ||
+           (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
-/* A write that was not synced: some of its blocks may be there. */
-static void put_some(struct image_file *file, const struct op *op, unsigned percent)
-{
-    size_t unit = random_below(4) == 0 ? SECTOR : BLOCK;
-
-    for (size_t done = 0, step; done < op->len; done += step) {
-        step = unit - (size_t)((op->at + done) % unit);
-        if (step > op->len - done)
-            step = op->len - done;
-        if (random_below(100) < percent)
-            put_bytes(file, op->at + done, op->bytes + done, step);
-    }
-}
-
-static void apply(const struct op *op, size_t i, unsigned percent, size_t names_until)
-{
-    struct image_file *file = &image[op->file];
-    bool is_sure = i < file->synced || op->is_direct;
-
-    switch (op->kind) {
-    case OP_WRITE:
-        put_some(file, op, is_sure ? 100 : percent);
-        break;
-    case OP_CUT:
-        if ((is_sure || random_below(100) < percent) && op->at < file->len)
-            file->len = (size_t)op->at;
-        break;
-    case OP_NAME:
-        if (i < names_until)
-            memcpy(file->name, op->name, NAME_ROOM);
-        break;
-    case OP_REMOVE:
-        if (i < names_until)
-            file->name[0] = '\0';
-        break;
-    case OP_PROMISE:
-        promise_take(&op->promise);
-        break;
-    case OP_SYNC:
-    case OP_SYNC_DIRECTORY:
-        break;
-    }
-}
-
-static void image_write(const char *directory)
-{
-    char path[300];
-
-    for (unsigned i = 0; i < file_count; i++) {
-        FILE *file;
-
-        if (image[i].name[0] == '\0')
-            continue;
-        (void)snprintf(path, sizeof(path), "%s/%s", directory, image[i].name);
-        file = fopen(path, "w");
-        if (file == NULL || fwrite(image[i].bytes, 1, image[i].len, file) != image[i].len ||
-            fclose(file) != 0)
-            fail("image", i, 0, 0);
-    }
-}
-
-/* The disk as it may be when the power goes before op `cut`. */
-static void image_make(const char *directory, size_t cut)
-{
-    static const unsigned percents[] = { 0, 100, 50, 90, 10 };
-    unsigned percent = percents[random_below(5)];
-    size_t names_until = 0;
-
-    for (unsigned i = 0; i < file_count; i++) {
-        mem_free(image[i].bytes);
-        image[i] = (struct image_file){ 0 };
-    }
-    memset(promised, 0, sizeof(promised));
-    for (size_t i = 0; i < cut; i++) {
-        if (ops[i].kind == OP_SYNC)
-            image[ops[i].file].synced = i;
-        else if (ops[i].kind == OP_SYNC_DIRECTORY)
-            names_until = i;
-    }
-    names_until += (size_t)random_below(cut - names_until + 1);
-    for (size_t i = 0; i < cut; i++)
-        apply(&ops[i], i, percent, names_until);
-    image_write(directory);
-}
+/* ---- folders ---- */
 
 static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *at)
 {
@@ -451,28 +147,293 @@ static int remove_one(const char *path, const struct stat *stat, int type, struc
     return remove(path);
 }
 
-static void directory_remove(const char *path)
+static void folder_remove(const char *path)
 {
     if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
-        fail("cannot remove the directory", 0, 0, 0);
+        fail("cannot remove the folder", 0, 0, 0);
 }
 
-static void directory_make(char *path, size_t room, bool has_folders)
+static void folder_make(char path[PATH_ROOM])
 {
     const char *top = getenv("TMPDIR");
-    char folder[300];
 
     if (top == NULL)
         top = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    (void)snprintf(path, room, "%s/store-power-XXXXXX", top);
+    (void)snprintf(path, PATH_ROOM, "%s/store-power-XXXXXX", top);
     if (mkdtemp(path) == NULL)
         fail("mkdtemp", 0, 0, 0);
-    (void)snprintf(folder, sizeof(folder), "%s/seg", path);
-    if (has_folders && mkdir(folder, 0700) != 0)
+}
+
+/* ---- going through a trace ---- */
+
+struct committed {
+    struct promise promise;
+    uint64_t number; /* of the op */
+};
+
+struct replay {
+    struct disk *disk;           /* owned */
+    struct committed *committed; /* owned: promised, and not sure to be synced */
+    size_t count;
+    size_t room;
+};
+
+static void replay_mark(struct replay *replay, const struct trace_item *item)
+{
+    struct committed now = { .number = disk_op_count(replay->disk) };
+
+    if (item->op.len != sizeof(now.promise))
+        fail("a mark of another length", 0, item->op.len, sizeof(now.promise));
+    memcpy(&now.promise, item->bytes, sizeof(now.promise));
+    if (now.promise.is_synced) {
+        promise_take(&now.promise);
+        return;
+    }
+    if (replay->count == replay->room) {
+        replay->room = replay->room == 0 ? 256 : replay->room * 2;
+        replay->committed =
+            mem_resize(replay->committed, replay->room * sizeof(*replay->committed));
+    }
+    replay->committed[replay->count++] = now;
+}
+
+static void replay_apply(struct replay *replay, const struct trace_item *item)
+{
+    if (item->op.kind == TRACE_MARK)
+        replay_mark(replay, item);
+    disk_apply(replay->disk, item);
+}
+
+/* What was committed before the oldest write that is not sure is on the device. */
+static void replay_settle(struct replay *replay)
+{
+    uint64_t oldest = disk_oldest_unsure(replay->disk);
+    size_t done = 0;
+
+    while (done < replay->count && replay->committed[done].number < oldest)
+        promise_take(&replay->committed[done++].promise);
+    if (done > 0)
+        memmove(replay->committed, replay->committed + done,
+                (replay->count - done) * sizeof(*replay->committed));
+    replay->count -= done;
+}
+
+static void replay_done(struct replay *replay)
+{
+    disk_free(&replay->disk);
+    mem_free(replay->committed);
+}
+
+/* ---- a state ---- */
+
+/* Lives on the image and is cut again: gives the folder of the new image in `folder`. */
+static void cut_again(char folder[PATH_ROOM])
+{
+    struct replay replay = { .disk = disk_new(folder) };
+    struct trace_view view;
+    struct trace_item item;
+    char trace[PATH_ROOM + 8], to[PATH_ROOM + 8];
+    uint64_t count = 0, cut;
+
+    (void)snprintf(trace, sizeof(trace), "%s.trace", folder);
+    if (!live_apart(folder, trace, SUBMITS_AFTER))
+        fail("a life after a cut failed", 0, 0, 0);
+    trace_view_open(&view, trace);
+    while (trace_view_next(&view, &item))
+        count++;
+    view.offset = 0;
+    cut = random_below(count + 1);
+    for (uint64_t i = 0; i < count && trace_view_next(&view, &item); i++) {
+        if (i == cut) {
+            replay_settle(&replay);
+            (void)snprintf(to, sizeof(to), "%s.", folder);
+            disk_write(replay.disk, to, DISK_RANDOM, random_below(UINT64_MAX));
+            break;
+        }
+        replay_apply(&replay, &item);
+    }
+    if (cut < count) {
+        folder_remove(folder);
+        if (rename(to, folder) != 0)
+            fail("rename", 0, 0, 0);
+    }
+    trace_view_close(&view);
+    (void)unlink(trace);
+    replay_done(&replay);
+}
+
+static void state_check(char folder[PATH_ROOM], uint64_t seed)
+{
+    random_seed(seed);
+    for (uint64_t again = random_below(4); again == 1 || again == 2; again--)
+        cut_again(folder);
+    load_check(folder);
+    if (random_below(4) == 0) {
+        char trace[PATH_ROOM + 8];
+
+        (void)snprintf(trace, sizeof(trace), "%s.trace", folder);
+        if (!live_apart(folder, trace, SUBMITS_AFTER))
+            fail("a life after a cut failed", 0, 0, 0);
+        (void)unlink(trace);
+        load_check(folder);
+    }
+    folder_remove(folder);
+}
+
+struct worker {
+    char folder[PATH_ROOM]; /* of its image */
+    pid_t pid;
+    uint64_t cut;
+    uint64_t seed;
+};
+
+static struct worker workers[WORKERS];
+static uint64_t failures;
+static uint64_t kinds[TRACE_MARK + 1]; /* ops recorded */
+
+static void worker_wait(struct worker *worker, const char *traces)
+{
+    int status;
+
+    if (worker->pid == 0)
+        return;
+    if (waitpid(worker->pid, &status, 0) != worker->pid)
+        fail("waitpid", 0, 0, 0);
+    worker->pid = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
+        return;
+    failures++;
+    if (!load_has_sync)
+        folder_remove(worker->folder); /* it was to fail */
+    (void)fprintf(stderr, "store_power: status %d; again: store_power again %s %d %llu %llu\n",
+                  status, traces, (int)load_mode, (unsigned long long)worker->cut,
+                  (unsigned long long)worker->seed);
+}
+
+static void state_make(const struct replay *replay, struct worker *worker, const char *traces)
+{
+    char image[PATH_ROOM + 8];
+
+    worker_wait(worker, traces);
+    folder_make(worker->folder);
+    (void)snprintf(image, sizeof(image), "%s/image", worker->folder);
+    worker->cut = disk_op_count(replay->disk);
+    worker->seed = random_below(UINT64_MAX);
+    disk_write(replay->disk, image, DISK_RANDOM, worker->seed);
+    worker->pid = fork();
+    if (worker->pid == 0) {
+        (void)alarm(STATE_SECONDS);
+        state_check(image, worker->seed);
+        folder_remove(worker->folder);
+        _exit(EXIT_SUCCESS);
+    }
+}
+
+/* ---- a run ---- */
+
+/* Records lives in `traces`; gives how many ops. */
+static uint64_t record(const char *traces)
+{
+    char folder[PATH_ROOM + 16], trace[PATH_ROOM + 16];
+    struct replay replay = { .disk = disk_new(NULL) };
+    struct trace_view views[LIVES];
+    struct trace_item item;
+    uint64_t count;
+
+    (void)snprintf(folder, sizeof(folder), "%s/store", traces);
+    if (mkdir(folder, 0700) != 0)
         fail("mkdir", 0, 0, 0);
-    (void)snprintf(folder, sizeof(folder), "%s/spare", path);
-    if (has_folders && mkdir(folder, 0700) != 0)
-        fail("mkdir", 0, 0, 0);
+    memset(promised, 0, sizeof(promised));
+    for (unsigned i = 0; i < LIVES; i++) {
+        (void)snprintf(trace, sizeof(trace), "%s/trace.%u", traces, i);
+        if (!live_apart(folder, trace, SUBMITS))
+            fail("a life failed", 0, 0, 0);
+        trace_view_open(&views[i], trace);
+        disk_next_trace(replay.disk);
+        while (trace_view_next(&views[i], &item)) {
+            replay_apply(&replay, &item);
+            kinds[item.op.kind]++;
+        }
+        disk_compare(replay.disk, folder);
+        /* What was promised when it was killed was not cut: the next life sees all of it. */
+        for (size_t c = 0; c < replay.count; c++)
+            promise_take(&replay.committed[c].promise);
+        replay.count = 0;
+    }
+    count = disk_op_count(replay.disk);
+    replay_done(&replay);
+    for (unsigned i = 0; i < LIVES; i++)
+        trace_view_close(&views[i]);
+    folder_remove(folder);
+    return count;
+}
+
+static int by_number(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+static uint64_t *cuts_make(uint64_t states, uint64_t ops)
+{
+    uint64_t *cuts = mem_new_array(uint64_t, states + 1);
+
+    for (uint64_t i = 0; i < states; i++)
+        cuts[i] = random_below(ops + 1);
+    qsort(cuts, states, sizeof(*cuts), by_number);
+    return cuts;
+}
+
+/* Goes through the traces and makes a state at each cut; those are in order. */
+static void cut_all(const char *traces, const uint64_t *cuts, uint64_t states)
+{
+    struct replay replay = { .disk = disk_new(NULL) };
+    struct trace_view views[LIVES];
+    struct trace_item item;
+    char trace[PATH_ROOM + 16];
+    uint64_t done = 0;
+
+    memset(promised, 0, sizeof(promised));
+    for (unsigned i = 0; i < LIVES; i++) {
+        (void)snprintf(trace, sizeof(trace), "%s/trace.%u", traces, i);
+        trace_view_open(&views[i], trace);
+        disk_next_trace(replay.disk);
+        for (bool is_more = true; is_more;) {
+            while (done < states && cuts[done] == disk_op_count(replay.disk)) {
+                replay_settle(&replay);
+                state_make(&replay, &workers[done % WORKERS], traces);
+                done++;
+            }
+            is_more = trace_view_next(&views[i], &item);
+            if (is_more)
+                replay_apply(&replay, &item);
+        }
+    }
+    for (unsigned i = 0; i < WORKERS; i++)
+        worker_wait(&workers[i], traces);
+    replay_done(&replay);
+    for (unsigned i = 0; i < LIVES; i++)
+        trace_view_close(&views[i]);
+}
+
+static uint64_t run(uint64_t states, enum load_mode mode, bool is_prewritten)
+{
+    char traces[PATH_ROOM];
+    uint64_t *cuts, ops;
+
+    folder_make(traces);
+    load_mode = mode;
+    load_is_prewritten = is_prewritten;
+    ops = record(traces);
+    if (ops == 0)
+        fail("nothing was traced", 0, 0, 1);
+    cuts = cuts_make(states, ops);
+    cut_all(traces, cuts, states);
+    mem_free(cuts);
+    if (failures == 0 || !load_has_sync)
+        folder_remove(traces);
+    return ops;
 }
 
 static uint64_t argument(int argc, char **argv, int i, uint64_t otherwise)
@@ -480,38 +441,95 @@ static uint64_t argument(int argc, char **argv, int i, uint64_t otherwise)
     uint64_t value = otherwise;
 
     if (i < argc && number_u64(slice_str(argv[i]), 0, UINT64_MAX, &value) != RC_OK)
-        fail("usage: store_power [images [seed]]", 0, 0, 0);
+        fail("usage: store_power [states [seed]]", 0, 0, 0);
     return value;
+}
+
+static int again(int argc, char **argv)
+{
+    struct replay replay = { .disk = disk_new(NULL) };
+    uint64_t cut = argument(argc, argv, 4, 0), seed = argument(argc, argv, 5, 1);
+    char trace[PATH_ROOM + 16];
+
+    load_mode = (enum load_mode)argument(argc, argv, 3, LOAD_MIXED);
+    for (unsigned i = 0; i < LIVES && disk_op_count(replay.disk) < cut; i++) {
+        struct trace_view view;
+        struct trace_item item;
+
+        (void)snprintf(trace, sizeof(trace), "%s/trace.%u", argv[2], i);
+        trace_view_open(&view, trace);
+        disk_next_trace(replay.disk);
+        while (disk_op_count(replay.disk) < cut && trace_view_next(&view, &item))
+            replay_apply(&replay, &item);
+    }
+    replay_settle(&replay);
+    (void)snprintf(trace, sizeof(trace), "%s/again", argv[2]);
+    disk_write(replay.disk, trace, DISK_RANDOM, seed);
+    (void)printf("store_power: %s\n", trace);
+    state_check(trace, seed);
+    return EXIT_SUCCESS;
+}
+
+/* The recorded lives did what the states are to be about. */
+static void ck_recorded(void)
+{
+    static const enum trace_kind wanted[] = { TRACE_CREATE, TRACE_RENAME, TRACE_WRITE,
+                                              TRACE_SYNC,   TRACE_MARK,   TRACE_SYNC_DIRECTORY };
+
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (kinds[wanted[i]] == 0)
+            fail("an op that never happened", 0, 0, wanted[i]);
+    }
+    (void)printf("store_power: writes=%llu syncs=%llu created=%llu renamed=%llu removed=%llu "
+                 "marks=%llu\n",
+                 (unsigned long long)kinds[TRACE_WRITE], (unsigned long long)kinds[TRACE_SYNC],
+                 (unsigned long long)kinds[TRACE_CREATE], (unsigned long long)kinds[TRACE_RENAME],
+                 (unsigned long long)kinds[TRACE_UNLINK], (unsigned long long)kinds[TRACE_MARK]);
+}
+
+/* A store that never syncs must be found out, or this program finds nothing. */
+static void find_planted(void)
+{
+    int out = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    load_has_sync = false;
+    (void)dup2(nowhere, STDERR_FILENO);
+    run(STATES_PLANTED, LOAD_ALWAYS, true);
+    (void)dup2(out, STDERR_FILENO);
+    (void)close(out);
+    (void)close(nowhere);
+    load_has_sync = true;
+    if (failures == 0)
+        fail("a store without syncs was not found out", 0, 0, 1);
+    failures = 0;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t images = argument(argc, argv, 1, IMAGES);
-    uint64_t seed = argument(argc, argv, 2, (uint64_t)getpid() * 2654435761 + (uint64_t)time(NULL));
-    uint64_t promises = 0, syncs = 0;
-    char path[128];
+    uint64_t states, seed, ops = 0, done = 0;
 
+    log_set_threshold(argc > 1 && strcmp(argv[1], "again") == 0 ? LOG_NOTICE : LOG_ERROR);
+    if (argc == 6 && strcmp(argv[1], "again") == 0)
+        return again(argc, argv);
+    states = argument(argc, argv, 1, STATES);
+    seed = argument(argc, argv, 2, (uint64_t)getpid() * 2654435761 + (uint64_t)time(NULL));
     random_seed(seed);
-    log_set_threshold(LOG_ERROR);
-    directory_make(path, sizeof(path), false);
-    record(path);
-    directory_remove(path);
-    for (size_t i = 0; i < op_count; i++) {
-        promises += ops[i].kind == OP_PROMISE;
-        syncs += ops[i].kind == OP_SYNC;
-    }
-    (void)printf("store_power: images=%llu seed=%llu ops=%zu syncs=%llu promises=%llu files=%u\n",
-                 (unsigned long long)images, (unsigned long long)seed, op_count,
-                 (unsigned long long)syncs, (unsigned long long)promises, file_count);
+    load_live_max = LIVE_MAX;
+    load_logs = LOGS_FEW;
+    (void)printf("store_power: states=%llu seed=%llu\n", (unsigned long long)states,
+                 (unsigned long long)seed);
     (void)fflush(stdout);
-    if (promises == 0 || syncs == 0)
-        fail("nothing was traced", 0, 0, 1);
-    for (uint64_t i = 0; i < images; i++) {
-        directory_make(path, sizeof(path), true);
-        image_make(path, (size_t)random_below(op_count + 1));
-        load_check(path);
-        directory_remove(path);
+    find_planted();
+    for (unsigned round = 0; done < states && failures == 0; round++) {
+        uint64_t now = states < 6000 ? states / LOAD_MODES / 2 + 1 : 1000;
+
+        if (now > states - done)
+            now = states - done;
+        ops += run(now, (enum load_mode)(round % LOAD_MODES), round / LOAD_MODES % 2 == 0);
+        done += now;
     }
-    (void)printf("store_power: records=%llu\n", (unsigned long long)records_seen);
-    return EXIT_SUCCESS;
+    ck_recorded();
+    (void)printf("store_power: states=%llu ops=%llu failures=%llu\n", (unsigned long long)done,
+                 (unsigned long long)ops, (unsigned long long)failures);
+    return failures == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
