@@ -2,6 +2,7 @@
 #include "broker/base/fault.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "broker/base/counters.h"
 #include "tests/lib/suite.h"
@@ -56,6 +57,52 @@ START_TEST(arming_again_counts_from_one)
 }
 END_TEST
 
+/* The place above, which stands in failing_passings(). */
+static const struct fault_site *here_site(void)
+{
+    struct fault_site *const *sites;
+    size_t count = fault_sites(&sites);
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(sites[i]->name, "here") == 0)
+            return sites[i];
+    }
+    return NULL;
+}
+
+START_TEST(every_place_is_known_and_counts_its_passings)
+{
+    const struct fault_site *site = here_site();
+
+    ck_assert_ptr_nonnull(site);
+    ck_assert_ptr_nonnull(strstr(site->file, "test_fault.c"));
+    fault_count();
+    ck_assert_uint_eq(failing_passings(), 0);
+    ck_assert_uint_eq(site->passed, 10);
+    fault_count();
+    ck_assert_uint_eq(site->passed, 0);
+    fault_disarm();
+    ck_assert_uint_eq(failing_passings(), 0);
+    ck_assert_uint_eq(site->passed, 0);
+}
+END_TEST
+
+START_TEST(one_place_of_a_point_can_fail_alone)
+{
+    char text[80];
+
+    (void)snprintf(text, sizeof(text), "here@test_fault.c+%d", here_site()->line);
+    fault_arm(text, 9, FAULT_FAIL);
+    ck_assert_uint_eq(failing_passings(), 0x300);
+    (void)snprintf(text, sizeof(text), "here@test_fault.c+%d", here_site()->line + 1);
+    fault_arm(text, 1, FAULT_FAIL);
+    ck_assert_uint_eq(failing_passings(), 0);
+    (void)snprintf(text, sizeof(text), "here@other.c+%d", here_site()->line);
+    fault_arm(text, 1, FAULT_FAIL);
+    ck_assert_uint_eq(failing_passings(), 0);
+}
+END_TEST
+
 START_TEST(each_failure_is_counted)
 {
     int64_t before = count_get(COUNT_FAULTS_INJECTED);
@@ -76,7 +123,8 @@ START_TEST(the_environment_arms)
         { "here:3", true, 0x3fc }, { "here:3:once", true, 0x004 },   { "here", false, 0 },
         { "here:", false, 0 },     { "here:0", false, 0 },           { "here:x", false, 0 },
         { "here:1:", false, 0 },   { "here:1:sometimes", false, 0 }, { "here:-1", false, 0 },
-        { "other:1", true, 0 },
+        { "other:1", true, 0 },    { "here@x.c+5:1", true, 0 },      { "here@x.c:1", false, 0 },
+        { "here@+5:1", false, 0 }, { "here@x.c+:1", false, 0 },      { "here@x.c+5y:1", false, 0 },
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -119,6 +167,8 @@ int main(void)
     tcase_add_test(tests, once_is_once);
     tcase_add_test(tests, another_point_is_left_alone);
     tcase_add_test(tests, arming_again_counts_from_one);
+    tcase_add_test(tests, every_place_is_known_and_counts_its_passings);
+    tcase_add_test(tests, one_place_of_a_point_can_fail_alone);
     tcase_add_test(tests, each_failure_is_counted);
     tcase_add_test(tests, the_environment_arms);
     tcase_add_test(tests, a_name_of_any_length_is_refused_not_cut);
