@@ -24,6 +24,7 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/scan.c \
 	%D%/lmdb/scan.h \
 	%D%/lmdb/seal.c \
+	%D%/lmdb/upgrade.c \
 	%D%/lmdb/segment.c \
 	%D%/lmdb/segment.h \
 	%D%/lmdb/store_int.h \

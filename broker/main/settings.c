@@ -104,7 +104,8 @@ static const struct option head_options[] = {
       AT(sync_interval_ms), "TIME",
       "The longest time between two syncs for what need not be synced before it is confirmed." },
     { "prewrite", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(prewrite), NULL,
-      "Write the files of the log full ahead of use: slower to prepare, faster to sync." },
+      "Write the files of the log full ahead of use, while it does not grow fast: slower to "
+      "prepare, faster to sync." },
     { "sync", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(sync), NULL,
       "Sync what is confirmed to the device. Without it a power cut loses confirmed messages." },
 

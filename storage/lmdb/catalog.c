@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/lmdb/catalog.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "broker/base/fault.h"
 #include "broker/base/random.h"
@@ -15,6 +15,25 @@
 #define VALUE_BLOB        1
 #define BLOB_NAME         13
 #define SEALED_VALUE      36
+
+/* What an LMDB error means. */
+static enum rc rc_of_lmdb(int error)
+{
+    switch (error) {
+    case MDB_SUCCESS:
+        return RC_OK;
+    case MDB_MAP_FULL:
+        return RC_FULL;
+    case MDB_VERSION_MISMATCH:
+        return RC_VERSION;
+    case MDB_CORRUPTED:
+    case MDB_INVALID:
+    case MDB_PAGE_NOTFOUND:
+        return RC_CORRUPT;
+    default:
+        return error > 0 ? rc_of_errno(error) : RC_IO;
+    }
+}
 
 static MDB_val val_of(struct slice s)
 {
@@ -37,6 +56,8 @@ static enum rc env_open(const struct place *place, struct catalog *catalog)
     error = mdb_env_create(&catalog->env);
     if (error == 0)
         error = mdb_env_set_mapsize(catalog->env, CATALOG_MAP_BYTES);
+    if (error == 0 && FAULT("store.map"))
+        error = ENOMEM;
     if (error == 0)
         error = mdb_env_open(catalog->env, path,
                              MDB_NOSUBDIR | MDB_NOTLS | (place->has_sync ? 0 : MDB_NOSYNC), 0600);
@@ -46,7 +67,7 @@ static enum rc env_open(const struct place *place, struct catalog *catalog)
         error = mdb_dbi_open(txn, NULL, 0, &catalog->dbi);
     if (txn != NULL)
         mdb_txn_abort(txn);
-    return segment_rc(error);
+    return rc_of_lmdb(error);
 }
 
 static enum rc next_blob_find(struct catalog *catalog)
@@ -57,7 +78,7 @@ static enum rc next_blob_find(struct catalog *catalog)
     int error = mdb_cursor_open(catalog->txn, catalog->dbi, &cursor);
 
     if (error != 0)
-        return segment_rc(error);
+        return rc_of_lmdb(error);
     catalog->next_blob = 1;
     error = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
     if (error == 0) {
@@ -66,39 +87,30 @@ static enum rc next_blob_find(struct catalog *catalog)
             catalog->next_blob = rd_u64(&r) + 1;
     }
     mdb_cursor_close(cursor);
-    return error == MDB_NOTFOUND ? RC_OK : segment_rc(error);
+    return error == MDB_NOTFOUND ? RC_OK : rc_of_lmdb(error);
 }
 
 static enum rc facts_make(struct catalog *catalog, struct catalog_facts *facts)
 {
-    long page_size = sysconf(_SC_PAGESIZE); /* what LMDB makes its pages of */
     enum rc rc = catalog_put_number(catalog, "format", STORE_FORMAT);
 
     facts->is_new = true;
     facts->store_id = random_u64();
-    facts->page_size = (uint64_t)page_size;
+    facts->format = STORE_FORMAT;
     if (rc == RC_OK)
         rc = catalog_put_number(catalog, "id", facts->store_id);
-    if (rc == RC_OK)
-        rc = catalog_put_number(catalog, "page", facts->page_size);
     return rc == RC_OK ? catalog_commit(catalog) : rc;
 }
 
 static enum rc facts_read(struct catalog *catalog, struct catalog_facts *facts)
 {
-    uint64_t format;
-    enum rc rc = catalog_get_number(catalog, "format", &format);
+    enum rc rc = catalog_get_number(catalog, "format", &facts->format);
 
     if (rc == RC_NOT_FOUND)
         return facts_make(catalog, facts);
-    if (rc != RC_OK || format > STORE_FORMAT)
+    if (rc != RC_OK || facts->format > STORE_FORMAT)
         return rc == RC_OK ? RC_VERSION : rc;
     rc = catalog_get_number(catalog, "id", &facts->store_id);
-    if (rc == RC_OK)
-        rc = catalog_get_number(catalog, "page", &facts->page_size);
-    if (rc == RC_OK &&
-        (facts->page_size < 256 || facts->page_size > 65536 || facts->page_size % 256 != 0))
-        rc = RC_CORRUPT;
     return rc == RC_NOT_FOUND ? RC_CORRUPT : rc;
 }
 
@@ -135,7 +147,7 @@ void catalog_close(struct catalog *catalog)
 enum rc catalog_begin(struct catalog *catalog)
 {
     ASSERT(catalog->txn == NULL);
-    return segment_rc(mdb_txn_begin(catalog->env, NULL, 0, &catalog->txn));
+    return rc_of_lmdb(mdb_txn_begin(catalog->env, NULL, 0, &catalog->txn));
 }
 
 enum rc catalog_commit(struct catalog *catalog)
@@ -147,7 +159,7 @@ enum rc catalog_commit(struct catalog *catalog)
         return RC_IO;
     }
     catalog->txn = NULL;
-    return segment_rc(mdb_txn_commit(txn));
+    return rc_of_lmdb(mdb_txn_commit(txn));
 }
 
 void catalog_abort(struct catalog *catalog)
@@ -161,7 +173,7 @@ static enum rc raw_put(struct catalog *catalog, struct slice name, struct slice 
 {
     MDB_val key = val_of(name), data = val_of(value);
 
-    return segment_rc(mdb_put(catalog->txn, catalog->dbi, &key, &data, 0));
+    return rc_of_lmdb(mdb_put(catalog->txn, catalog->dbi, &key, &data, 0));
 }
 
 static struct slice blob_name(uint8_t at[BLOB_NAME], uint64_t blob, uint64_t piece)
@@ -182,7 +194,7 @@ static enum rc blob_delete(struct catalog *catalog, uint64_t blob, uint64_t leng
         key = val_of(blob_name(at, blob, piece));
         error = mdb_del(catalog->txn, catalog->dbi, &key, NULL);
     }
-    return segment_rc(error);
+    return rc_of_lmdb(error);
 }
 
 static enum rc blob_put(struct catalog *catalog, uint64_t blob, struct slice value)
@@ -210,7 +222,7 @@ static enum rc old_blob_delete(struct catalog *catalog, struct slice name)
     if (error == MDB_NOTFOUND)
         return RC_NOT_FOUND;
     if (error != 0)
-        return segment_rc(error);
+        return rc_of_lmdb(error);
     r = rd_of(slice_of_val(data));
     if (rd_u8(&r) != VALUE_BLOB)
         return RC_OK;
@@ -246,7 +258,7 @@ enum rc catalog_delete(struct catalog *catalog, struct slice name)
 
     if (rc == RC_NOT_FOUND)
         return RC_OK;
-    return rc == RC_OK ? segment_rc(mdb_del(catalog->txn, catalog->dbi, &key, NULL)) : rc;
+    return rc == RC_OK ? rc_of_lmdb(mdb_del(catalog->txn, catalog->dbi, &key, NULL)) : rc;
 }
 
 #define FACT_NAME_MAX 16
@@ -295,7 +307,7 @@ enum rc catalog_delete_sealed(struct catalog *catalog, uint32_t number)
     MDB_val key = val_of(sealed_name(name, number));
     int error = mdb_del(catalog->txn, catalog->dbi, &key, NULL);
 
-    return error == MDB_NOTFOUND ? RC_OK : segment_rc(error);
+    return error == MDB_NOTFOUND ? RC_OK : rc_of_lmdb(error);
 }
 
 /* A transaction to read in: the change under way, or a new one that `ret_own` then names. */
@@ -307,7 +319,7 @@ static enum rc reading(struct catalog *catalog, MDB_txn **ret, MDB_txn **ret_own
     if (catalog->txn == NULL)
         error = mdb_txn_begin(catalog->env, NULL, MDB_RDONLY, ret_own);
     *ret = catalog->txn == NULL ? *ret_own : catalog->txn;
-    return segment_rc(error);
+    return rc_of_lmdb(error);
 }
 
 enum rc catalog_get_number(struct catalog *catalog, const char *name, uint64_t *ret)
@@ -331,7 +343,7 @@ enum rc catalog_get_number(struct catalog *catalog, const char *name, uint64_t *
         else
             *ret = number;
     } else {
-        rc = error == MDB_NOTFOUND ? RC_NOT_FOUND : segment_rc(error);
+        rc = error == MDB_NOTFOUND ? RC_NOT_FOUND : rc_of_lmdb(error);
     }
     mdb_txn_abort(own);
     return rc;
@@ -349,7 +361,7 @@ static enum rc blob_read(struct catalog *catalog, MDB_txn *txn, uint64_t blob, u
         key = val_of(blob_name(at, blob, piece));
         error = mdb_get(txn, catalog->dbi, &key, &value);
         if (error != 0)
-            return error == MDB_NOTFOUND ? RC_CORRUPT : segment_rc(error);
+            return error == MDB_NOTFOUND ? RC_CORRUPT : rc_of_lmdb(error);
         if (value.mv_size == 0 || value.mv_size > length - done)
             return RC_CORRUPT;
         memcpy(to + done, value.mv_data, value.mv_size);
@@ -405,7 +417,7 @@ static enum rc raw_each(struct catalog *catalog, uint8_t table, raw_visit_fn *vi
         error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
     }
     if (rc == RC_OK && error != 0 && error != MDB_NOTFOUND)
-        rc = segment_rc(error);
+        rc = rc_of_lmdb(error);
     if (cursor != NULL)
         mdb_cursor_close(cursor);
     mdb_txn_abort(own);

@@ -3,18 +3,16 @@
  *
  *   LOCK                flock()ed by the process that has the store open
  *   catalog.mdb         LMDB: the store's own facts, checkpointed meta tables, sealed segments
- *   seg/<number>.mdb    LMDB: one segment, only ever appended to
- *   spare/<number>.mdb  files of retired or unused segments, to be written over
+ *   seg/<number>.seg    one segment: frames, then its index; only ever appended to
+ *   spare/<number>.seg  files of retired or unused segments, to be written over
  *
- * Segment: keys of the unnamed DBI, always appended in this order
- *   'F' sequence:8      a frame, below; in a page run of its own, so that it lies at
- *                       page * page size + 16 in the file and can be found without the tree
- *   'I'                 index of the segment, below; written at sealing
- *   'S'                 first sequence:8, last sequence:8; written at sealing
- * A segment that was not closed in order is never written to again through LMDB: its index is
- * appended behind its last page instead.
+ * Segment: frames from the first byte on, each at a multiple of FRAME_ALIGN, so that a scan finds
+ * them whatever is torn; behind the last one, written at sealing, the index. A segment that was not
+ * closed in order gets no frame any more: it is sealed by the next open.
+ * Format 1 had LMDB environments, <number>.mdb, whose frames lie PAGE_HEADER_1 behind such a place.
+ * They are renamed at the first open by a newer tercetd, and read as they are.
  *
- * Frame: header, then entries, each starting at a multiple of 8; padded to FRAME_LEAST bytes
+ * Frame: header, then entries, each starting at a multiple of 8; padded to FRAME_ALIGN with zeros
  *    0 magic:4  4 version:2  6 flags:2  8 segment:4  12 ordinal:4  16 sequence:8
  *   24 first sequence of the segment:8  32 last sequence known to be synced:8  40 wall time ms:8
  *   48 store id:8  56 length:4 (header and entries)  60 entry count:4  64 checksum:8
@@ -38,7 +36,7 @@
  *   (varint, in 8 bytes), payload length, timestamp - timestamp before (varint)
  *
  * Catalogue: keys start with a table number
- *   0x00 name           the store's facts: 8 bytes each: format, id, page, covered
+ *   0x00 name           the store's facts: 8 bytes each: format, id, covered
  *   1..14 key           meta tables; value: 0 then the bytes, or 1, length:8, blob:8
  *   0xfd segment:4      sealed: ordinal:4 first:8 last:8 index position:8 index length:8
  *   0xfe log:4          as a meta value: start offset:8
@@ -51,7 +49,7 @@
 
 #include <stdint.h>
 
-#define STORE_FORMAT 1
+#define STORE_FORMAT 2
 
 #define FRAME_MAGIC   UINT32_C(0x54465231) /* TFR1 */
 #define FRAME_VERSION 1
@@ -82,10 +80,10 @@ enum entry_kind {
 #define INDEX_HEADER  32
 #define INDEX_SUM_AT  24
 
-/* LMDB's page header: a value in its own page run starts behind it. */
-#define PAGE_HEADER 16
-/* LMDB keeps values below half a page inside a leaf, where a scan does not find them. */
-#define FRAME_LEAST(page_size) ((size_t)(page_size) / 2 + 52)
+/* What devices want of a direct write's place, length and memory; no block is written twice. */
+#define FRAME_ALIGN 4096
+/* In a file of format 1, LMDB's page header stands before a frame. */
+#define PAGE_HEADER_1 16
 
 #define CATALOG_FACTS    0x00
 #define CATALOG_SEGMENTS 0xfd

@@ -35,6 +35,12 @@ static inline size_t entry_room(size_t payload)
     return ENTRY_HEADER + ((payload + ENTRY_ALIGN - 1) & ~(size_t)(ENTRY_ALIGN - 1));
 }
 
+/* Bytes that a frame takes in the file. */
+static inline uint64_t frame_room(uint64_t length)
+{
+    return (length + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
+}
+
 /* RC_MALFORMED: no frame begins here. RC_VERSION: a frame of a newer format. The checksum is not
  * looked at: a header alone proves nothing. */
 MUST_CHECK enum rc frame_read_header(struct slice bytes, struct frame_header *ret);

@@ -11,11 +11,11 @@
 #include "storage/lmdb/lmdb_store.h"
 #include "storage/lmdb/store_int.h"
 
-/* LMDB takes a run of pages from malloc for each frame: with glibc's defaults that is an mmap, its
- * page faults and a munmap for each, a third of the throughput. */
+/* Blocks of records and the memory that frames are laid out in come and go by the megabyte: with
+ * glibc's defaults that is an mmap, its page faults and a munmap for each. */
 #define MALLOC_MMAP_BYTES (32 << 20)
 #define MALLOC_TRIM_BYTES (64 << 20)
-/* A segment must hold more than one commit's tree pages and the smallest frames. */
+/* Smaller ones would be rolled at nearly each commit. */
 #define SEGMENT_LEAST_BYTES ((uint64_t)256 << 10)
 
 static enum rc folder_open(int parent, const char *name, int *ret)
@@ -132,8 +132,8 @@ static enum rc catalog_check(struct lmdb_store *s)
     if (rc != RC_OK)
         return rc;
     s->store_id = facts.store_id;
-    s->page_size = (size_t)facts.page_size;
-    return facts.is_new ? sync_directory(&s->place, s->place.directory_fd) : RC_OK;
+    return facts.is_new ? sync_directory(&s->place, s->place.directory_fd)
+                        : store_upgrade(s, facts.format);
 }
 
 enum rc lmdb_store_open(const struct store_config *config, struct store **ret)

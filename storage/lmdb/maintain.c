@@ -114,8 +114,8 @@ static void seal(struct maintenance *m, struct checkpoint *checkpoint)
         count_add(COUNT_STORE_ERRORS, 1);
         log_event(LOG_WARNING, "storage.seal-failed", "segment=%u rc=%s", (unsigned)segment->number,
                   rc_word(rc));
-    } else if (checkpoint->is_last && segment->used < segment->capacity) {
-        (void)!ftruncate(segment->fd, (off_t)segment->used); /* only to save space */
+    } else if (checkpoint->is_last) {
+        seal_trim(segment->fd, &checkpoint->sealed);
     }
     segment_close(&checkpoint->seal);
 }

@@ -5,6 +5,9 @@
 #include "storage/lmdb/store_int.h"
 
 #define PLAN_KEEP 4096 /* rows of the arrays that are kept from commit to commit */
+/* Memory for frames that is kept from commit to commit, and the least that is taken. */
+#define STAGE_KEEP_BYTES  ((size_t)4 << 20)
+#define STAGE_LEAST_BYTES ((size_t)64 << 10)
 
 /* One entry on disk: neighbouring runs of one log, or one other thing. */
 struct plan_entry {
@@ -18,8 +21,7 @@ struct plan_entry {
 struct plan_frame {
     uint32_t first_entry;
     uint32_t entry_count;
-    size_t size;
-    uint64_t position; /* in the file, when written */
+    size_t size; /* before it is padded */
 };
 
 struct plan {
@@ -32,6 +34,8 @@ struct plan {
     struct plan_frame *frames; /* owned */
     size_t frame_count;
     size_t frame_room;
+    uint8_t *stage; /* owned: the frames as they are written, from the first aligned byte on */
+    size_t stage_room;
 };
 
 struct plan *plan_new(void)
@@ -49,6 +53,7 @@ void plan_free(struct plan **ref)
     mem_free(plan->heads);
     mem_free(plan->entries);
     mem_free(plan->frames);
+    mem_free(plan->stage);
     mem_free(plan);
 }
 
@@ -149,19 +154,12 @@ void plan_make(struct plan *plan, const struct list *batches, unsigned count)
     }
 }
 
-static size_t size_of(const struct plan_frame *frame, size_t page_size)
-{
-    size_t least = FRAME_LEAST(page_size);
-
-    return frame->size < least ? least : frame->size;
-}
-
-uint64_t plan_room(const struct plan *plan, size_t page_size)
+uint64_t plan_room(const struct plan *plan)
 {
     uint64_t room = 0;
 
     for (size_t i = 0; i < plan->frame_count; i++)
-        room += segment_room_for(page_size, size_of(&plan->frames[i], page_size));
+        room += frame_room(plan->frames[i].size);
     return room;
 }
 
@@ -180,8 +178,24 @@ static void write_data(const struct plan *plan, const struct plan_entry *entry,
     }
 }
 
+static void note_row(struct segment *segment, const struct entry_header *header, uint64_t position)
+{
+    const struct segment_row row = {
+        .log = header->log,
+        .row = { .base_offset = header->base_offset,
+                 .max_timestamp_ms = header->max_timestamp_ms,
+                 .segment = segment->number,
+                 .position = (uint32_t)(position / ENTRY_ALIGN),
+                 .length = header->length,
+                 .record_count = header->record_count },
+    };
+
+    segment_note_row(segment, &row);
+}
+
+/* `position`: of the entry in the file. */
 static void write_entry(const struct plan *plan, const struct plan_entry *entry,
-                        struct frame_builder *frame, uint64_t position)
+                        struct frame_builder *frame, struct segment *segment, uint64_t position)
 {
     const struct item *first = plan->heads[entry->first_head];
     struct entry_header header = {
@@ -202,17 +216,36 @@ static void write_entry(const struct plan *plan, const struct plan_entry *entry,
         if (entry->kind == ENTRY_DATA && head->run_time_ms > header.max_timestamp_ms)
             header.max_timestamp_ms = head->run_time_ms;
         head->segment = frame->segment;
-        head->position = (uint32_t)((position + frame->len) / ENTRY_ALIGN);
+        head->position = (uint32_t)(position / ENTRY_ALIGN);
     }
     frame_entry(frame, &header);
-    if (entry->kind == ENTRY_DATA)
+    if (entry->kind == ENTRY_DATA) {
         write_data(plan, entry, frame);
-    else
+        note_row(segment, &header, position);
+    } else {
         frame_payload(frame, slice_of(first->payload, first->payload_bytes));
+    }
     frame_entry_end(frame);
 }
 
-enum rc plan_write(struct plan *plan, struct writer *w, struct segment *segment, MDB_txn *txn)
+/* Aligned memory for all frames; NULL when there is none. */
+static uint8_t *stage_for(struct plan *plan, uint64_t room)
+{
+    size_t wanted = (size_t)room + FRAME_ALIGN;
+
+    if (plan->stage_room < wanted || (plan->stage_room > STAGE_KEEP_BYTES + FRAME_ALIGN &&
+                                      wanted <= STAGE_KEEP_BYTES + FRAME_ALIGN)) {
+        MEM_FREE(plan->stage);
+        plan->stage_room = wanted < STAGE_LEAST_BYTES ? STAGE_LEAST_BYTES : wanted;
+        plan->stage = mem_try(plan->stage_room);
+        if (plan->stage == NULL)
+            plan->stage_room = 0;
+    }
+    return plan->stage == NULL ? NULL
+                               : plan->stage + (FRAME_ALIGN - (uintptr_t)plan->stage % FRAME_ALIGN);
+}
+
+enum rc plan_write(struct plan *plan, struct writer *w, struct segment *segment, struct slice *ret)
 {
     struct frame_header header = {
         .segment = segment->number,
@@ -223,32 +256,26 @@ enum rc plan_write(struct plan *plan, struct writer *w, struct segment *segment,
         .time_ms = clock_wall_ms(),
         .store_id = w->store->store_id,
     };
-    enum rc rc = RC_OK;
+    uint8_t *stage = stage_for(plan, plan_room(plan));
+    size_t at = 0;
 
-    for (size_t i = 0; i < plan->frame_count && rc == RC_OK; i++) {
-        struct plan_frame *frame = &plan->frames[i];
-        size_t size = size_of(frame, segment->page_size);
+    if (stage == NULL)
+        return RC_MEMORY;
+    for (size_t i = 0; i < plan->frame_count; i++) {
+        const struct plan_frame *frame = &plan->frames[i];
+        size_t room = (size_t)frame_room(frame->size);
         struct frame_builder builder;
-        uint8_t key[9] = { 'F' };
-        void *at;
 
         header.sequence++;
         header.flags =
             (uint16_t)((i == 0 ? FRAME_FIRST : 0) | (i + 1 == plan->frame_count ? FRAME_LAST : 0));
-        put_u64(key + 1, header.sequence);
-        rc = segment_reserve(segment, txn, slice_of(key, sizeof(key)), size, &at, &frame->position);
-        if (rc != RC_OK)
-            break;
-        frame_begin(&builder, at, size, segment->number);
+        frame_begin(&builder, stage + at, room, segment->number);
         for (uint32_t j = 0; j < frame->entry_count; j++)
-            write_entry(plan, &plan->entries[frame->first_entry + j], &builder, frame->position);
+            write_entry(plan, &plan->entries[frame->first_entry + j], &builder, segment,
+                        segment->used + at + builder.len);
         frame_end(&builder, &header);
+        at += room;
     }
-    return rc;
-}
-
-void plan_note_frames(const struct plan *plan, struct segment *segment)
-{
-    for (size_t i = 0; i < plan->frame_count; i++)
-        segment_note_frame(segment, plan->frames[i].position);
+    *ret = slice_of(stage, at);
+    return RC_OK;
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening: catalogue, sealed segments by their index, the rest by scanning for frames.
  *
- * What was not closed in order is never written to through LMDB again, and its tree is not read:
- * after a power cut it may be torn, while the frames prove themselves. Such a segment is synced (a
- * kill leaves frames in the page cache alone), gets its index appended, and counts as sealed. All
- * that the frames say and the catalogue does not know yet goes to the catalogue in one change, so
- * that a second crash starts again from the same files. */
+ * What was not closed in order gets no frame any more: its end may be torn, while the frames prove
+ * themselves. Such a segment gets its index behind the last frame that counts, is synced (a kill
+ * leaves frames in the page cache alone), and counts as sealed. All that the frames say and the
+ * catalogue does not know yet goes to the catalogue in one change, so that a second crash starts
+ * again from the same files. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -265,11 +265,14 @@ static enum rc apply_scanned(struct recovery *r, struct found *found)
     r->is_changed = true;
     for (size_t i = 0; i < found->scan.count && rc == RC_OK; i++)
         rc = apply_frame(r, &found->scan.frames[i]);
+    found->sealed.index_position = scan_end(&found->scan);
     if (rc == RC_OK)
         rc = seal_file(found->fd, r->s->config.has_sync, found->rows, found->row_count,
                        &found->sealed);
     if (rc == RC_OK)
         rc = catalog_put_sealed(&r->s->catalog, &found->sealed);
+    if (rc == RC_OK)
+        seal_trim(found->fd, &found->sealed);
     log_event(LOG_NOTICE, "storage.recovered", "segment=%u frames=%zu entries=%zu rc=%s",
               (unsigned)found->sealed.number, found->scan.count, found->row_count, rc_word(rc));
     return rc;
@@ -319,8 +322,7 @@ static enum rc open_found(struct recovery *r, struct found *found)
 
 static enum rc scan_found(struct recovery *r, struct found *found)
 {
-    enum rc rc =
-        scan_file(found->fd, r->s->page_size, found->sealed.number, r->s->store_id, &found->scan);
+    enum rc rc = scan_file(found->fd, found->sealed.number, r->s->store_id, &found->scan);
 
     if (rc != RC_OK)
         return rc;
@@ -395,7 +397,7 @@ static enum rc look(struct recovery *r)
         if (rc == RC_OK && !found->is_listed)
             rc = scan_found(r, found);
         if (rc != RC_OK)
-            log_event(LOG_ERROR, "storage.open-failed", "file=seg/%010u.mdb rc=%s",
+            log_event(LOG_ERROR, "storage.open-failed", "file=seg/%010u.seg rc=%s",
                       (unsigned)found->sealed.number, rc_word(rc));
     }
     return rc;

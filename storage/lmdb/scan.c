@@ -9,13 +9,11 @@
 #include "broker/base/mem.h"
 
 #define CHUNK_BYTES  ((size_t)1 << 20)
-#define FIRST_PAGE   2 /* behind LMDB's two meta pages */
 #define FRAMES_FIRST 64
 
 struct reading {
     int fd;
     uint64_t size;
-    size_t page_size;
     uint32_t number;
     uint64_t store_id;
     uint8_t *chunk; /* owned */
@@ -89,16 +87,15 @@ static void keep(struct scan *scan, const struct frame_header *header, uint64_t 
         scan->synced_sequence = header->synced_sequence;
 }
 
-/* Looks at one page; gives how many pages to go on. */
-static enum rc look(struct reading *r, uint64_t page, struct scan *scan, uint64_t *ret_pages)
+/* The frame at `position`, if there is one; gives its length, else 0. */
+static enum rc look_at(struct reading *r, uint64_t position, struct scan *scan, uint32_t *ret_len)
 {
-    const uint64_t position = page * r->page_size + PAGE_HEADER;
     struct frame_header header;
     struct slice bytes;
     enum rc rc;
 
-    *ret_pages = 1;
-    if (r->size - position < FRAME_HEADER)
+    *ret_len = 0;
+    if (r->size < position + FRAME_HEADER)
         return RC_OK;
     rc = fetch(r, position, FRAME_HEADER, &bytes);
     if (rc != RC_OK)
@@ -118,8 +115,22 @@ static enum rc look(struct reading *r, uint64_t page, struct scan *scan, uint64_
         return RC_OK;
     }
     keep(scan, &header, position);
-    *ret_pages = (PAGE_HEADER + (uint64_t)header.length + r->page_size - 1) / r->page_size;
+    *ret_len = header.length;
     return RC_OK;
+}
+
+/* Looks at one place where a frame may begin; gives the next one. */
+static enum rc look(struct reading *r, uint64_t at, struct scan *scan, uint64_t *ret_next)
+{
+    uint32_t len;
+    enum rc rc = look_at(r, at, scan, &len);
+
+    if (rc == RC_OK && len == 0) {
+        rc = look_at(r, at + PAGE_HEADER_1, scan, &len);
+        len += len > 0 ? PAGE_HEADER_1 : 0;
+    }
+    *ret_next = at + (len == 0 ? FRAME_ALIGN : frame_room(len));
+    return rc;
 }
 
 static int by_sequence(const void *left, const void *right)
@@ -129,9 +140,9 @@ static int by_sequence(const void *left, const void *right)
     return (a->sequence > b->sequence) - (a->sequence < b->sequence);
 }
 
-enum rc scan_file(int fd, size_t page_size, uint32_t number, uint64_t store_id, struct scan *ret)
+enum rc scan_file(int fd, uint32_t number, uint64_t store_id, struct scan *ret)
 {
-    struct reading r = { .fd = fd, .page_size = page_size, .number = number, .store_id = store_id };
+    struct reading r = { .fd = fd, .number = number, .store_id = store_id };
     struct scan scan = { 0 };
     struct stat stat;
     enum rc rc = RC_OK;
@@ -140,9 +151,8 @@ enum rc scan_file(int fd, size_t page_size, uint32_t number, uint64_t store_id, 
         return rc_of_errno(errno);
     r.size = (uint64_t)stat.st_size;
     r.chunk = mem_get(CHUNK_BYTES);
-    for (uint64_t page = FIRST_PAGE, pages; page * page_size + PAGE_HEADER < r.size && rc == RC_OK;
-         page += pages)
-        rc = look(&r, page, &scan, &pages);
+    for (uint64_t at = 0; at < r.size && rc == RC_OK;)
+        rc = look(&r, at, &scan, &at);
     mem_free(r.chunk);
     mem_free(r.whole);
     if (rc != RC_OK) {
@@ -206,6 +216,19 @@ unsigned scan_accept(struct scan *scan, uint64_t synced_sequence, uint64_t limit
     }
     scan->count = kept;
     return gaps;
+}
+
+uint64_t scan_end(const struct scan *scan)
+{
+    uint64_t end = 0;
+
+    for (size_t i = 0; i < scan->count; i++) {
+        uint64_t to = frame_room(scan->frames[i].position + scan->frames[i].length);
+
+        if (to > end)
+            end = to;
+    }
+    return end;
 }
 
 enum rc scan_read_frame(int fd, const struct found_frame *frame, uint8_t **ret)

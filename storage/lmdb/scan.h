@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Finds the frames of a segment file without its tree. */
+/* Finds the frames of a segment file by their checksums. */
 #ifndef TERCET_STORAGE_LMDB_SCAN_H
 #define TERCET_STORAGE_LMDB_SCAN_H
 
@@ -24,13 +24,14 @@ struct scan {
 
 /* Every frame of segment `number` of store `store_id` in the file whose checksum is right.
  * RC_VERSION: there is one of a newer format. RC_IO. */
-MUST_CHECK enum rc scan_file(int fd, size_t page_size, uint32_t number, uint64_t store_id,
-                             struct scan *ret);
+MUST_CHECK enum rc scan_file(int fd, uint32_t number, uint64_t store_id, struct scan *ret);
 void scan_done(struct scan *scan);
 /* Keeps the frames of whole commits without gaps from the first on, below `limit`. A gap is passed
  * over while what follows was synced, for then it is damage and not a torn end; gives how many such
  * gaps there are. */
 unsigned scan_accept(struct scan *scan, uint64_t synced_sequence, uint64_t limit);
+/* Where the file is free behind its frames. */
+uint64_t scan_end(const struct scan *scan);
 /* Reads one frame whole; `ret` is owned by the caller. */
 MUST_CHECK enum rc scan_read_frame(int fd, const struct found_frame *frame, uint8_t **ret);
 

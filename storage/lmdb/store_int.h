@@ -209,7 +209,6 @@ struct lmdb_store {
     struct store_config config; /* its directory is borrowed and not used after open */
     int lock_fd;                /* owned */
     uint64_t store_id;
-    size_t page_size;
     /* core thread */
     struct map logs;
     struct map segments;
@@ -293,14 +292,14 @@ struct plan *plan_new(void);
 void plan_free(struct plan **plan);
 /* Lays out the first `count` batches in frames. */
 void plan_make(struct plan *plan, const struct list *batches, unsigned count);
-/* Bytes that the planned frames may take in a segment. */
-uint64_t plan_room(const struct plan *plan, size_t page_size);
+/* Bytes that the planned frames take in a segment. */
+uint64_t plan_room(const struct plan *plan);
 unsigned plan_frame_count(const struct plan *plan);
-/* Writes the frames through `txn`, numbered from sequence + 1, and tells the items where they are.
- */
+/* Builds the frames as they are to be written at the segment's end, numbered from sequence + 1, and
+ * tells the items where they will be. `ret` is borrowed until the next call. RC_MEMORY: nothing was
+ * done. After any other failure to write them the segment's rows are wrong: it is not sealed. */
 MUST_CHECK enum rc plan_write(struct plan *plan, struct writer *w, struct segment *segment,
-                              MDB_txn *txn);
-void plan_note_frames(const struct plan *plan, struct segment *segment);
+                              struct slice *ret);
 
 /* ---- reader.c ---- */
 /* Hands a read to a reader thread, starting it if need be. */
@@ -331,14 +330,17 @@ MUST_CHECK enum rc recover_check_new(struct lmdb_store *s);
  * order. Sets where the writer goes on. */
 MUST_CHECK enum rc store_recover(struct lmdb_store *s);
 
+/* ---- upgrade.c ---- */
+/* From the format that the store was last opened with; nothing is done twice that is done. */
+MUST_CHECK enum rc store_upgrade(struct lmdb_store *s, uint64_t from_format);
+
 /* ---- seal.c ---- */
-/* Collects the data rows of a segment by the headers of its frames. */
-MUST_CHECK enum rc seal_collect(const struct segment *segment, struct segment_row **ret,
-                                size_t *ret_count);
-/* Writes index and seal record into a segment that was filled by this process. */
-MUST_CHECK enum rc seal_segment(struct segment *segment, bool is_synced, struct sealed *ret);
-/* Appends the index behind the last page of a segment that was not closed in order. */
+/* Writes the packed rows at sealed->index_position and sets the index's length. */
 MUST_CHECK enum rc seal_file(int fd, bool is_synced, struct segment_row *rows, size_t count,
                              struct sealed *sealed);
+/* Gives back what the file has behind its index; a file that keeps it takes space alone. */
+void seal_trim(int fd, const struct sealed *sealed);
+/* Writes the index behind the frames of a segment that this process filled. */
+MUST_CHECK enum rc seal_segment(struct segment *segment, bool is_synced, struct sealed *ret);
 
 #endif

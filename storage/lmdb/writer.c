@@ -224,10 +224,37 @@ static uint64_t capacity_after(const struct writer *w)
                                                                 : w->active->capacity * 2;
 }
 
-static enum rc roll_wt(struct writer *w, uint64_t need)
+/* Blocks that are there cost a sync less than those that come with it. */
+static enum filling quick_filling(const struct lmdb_store *s)
+{
+    return s->config.is_prewritten ? FILL_ALLOCATED : FILL_NONE;
+}
+
+static enum rc create_wt(struct writer *w, uint64_t capacity, enum filling filling,
+                         struct segment **ret)
 {
     struct lmdb_store *s = w->store;
-    struct segment *next = maintenance_take_spare(s);
+
+    return segment_create(&s->place, maintenance_number(s), 0, capacity, filling, ret);
+}
+
+/* A segment made on the spot: no spare was ready. */
+static enum rc make_next_wt(struct writer *w, uint64_t need, struct segment **ret)
+{
+    struct lmdb_store *s = w->store;
+    uint64_t capacity = w->next_capacity < need ? need : w->next_capacity;
+    enum rc rc = segment_rc_of_space(&s->place, need, RC_IO);
+
+    if (rc == RC_FULL)
+        return rc; /* known beforehand: no file is made and torn down each second */
+    rc = create_wt(w, capacity, quick_filling(s), ret);
+    /* What is left may be less than a whole segment: it is used to the last block. */
+    return rc == RC_FULL ? create_wt(w, capacity, FILL_NONE, ret) : rc;
+}
+
+static enum rc roll_wt(struct writer *w, uint64_t need)
+{
+    struct segment *next = maintenance_take_spare(w->store);
     enum rc rc = RC_OK;
 
     if (next != NULL && next->capacity - next->used < need) {
@@ -235,16 +262,8 @@ static enum rc roll_wt(struct writer *w, uint64_t need)
         next = NULL;
     }
     w->next_capacity = capacity_after(w);
-    if (next == NULL) {
-        uint64_t capacity = w->next_capacity;
-
-        if (capacity < need + 2 * s->page_size)
-            capacity = need + 2 * s->page_size;
-        rc = segment_rc_of_space(&s->place, need, RC_IO);
-        if (rc == RC_FULL)
-            return rc; /* known beforehand: no file is made and torn down each second */
-        rc = segment_create(&s->place, maintenance_number(s), 0, capacity, FILL_NONE, &next);
-    }
+    if (next == NULL)
+        rc = make_next_wt(w, need, &next);
     if (rc != RC_OK)
         return rc;
     leave_wt(w, false);
@@ -293,7 +312,7 @@ static void ask_spare_wt(struct writer *w)
     prepare = mem_new(struct prepare);
     prepare->job.kind = JOB_PREPARE;
     prepare->capacity = capacity_after(w);
-    prepare->filling = is_prewritten && !is_fast ? FILL_WRITTEN : FILL_NONE;
+    prepare->filling = is_prewritten && !is_fast ? FILL_WRITTEN : quick_filling(w->store);
     w->is_prepare_asked = true;
     (void)mailbox_put(&w->store->maintenance.inbox, &prepare->job.link);
 }
@@ -341,7 +360,7 @@ static void committed_wt(struct writer *w, bool is_synced)
 
     if (active->frame_count == 0)
         active->first_sequence = w->sequence + 1;
-    plan_note_frames(w->plan, active);
+    active->frame_count += frames;
     w->sequence += frames;
     active->last_sequence = w->sequence;
     if (is_synced) {
@@ -355,9 +374,9 @@ static void committed_wt(struct writer *w, bool is_synced)
 
 static enum rc commit_wt(struct writer *w, struct group *group)
 {
+    struct slice frames;
     uint64_t need;
     bool is_synced;
-    MDB_txn *txn;
     enum rc rc = RC_OK;
 
     plan_make(w->plan, &w->pending, group->count);
@@ -365,21 +384,15 @@ static enum rc commit_wt(struct writer *w, struct group *group)
         group->flushed = group->is_flush ? sync_wt(w) : RC_OK;
         return RC_OK;
     }
-    need = plan_room(w->plan, w->store->page_size);
+    need = plan_room(w->plan);
     if (is_to_roll_wt(w, need))
         rc = roll_wt(w, need);
     if (rc == RC_OK)
-        rc = segment_begin(w->active, &txn);
+        rc = plan_write(w->plan, w, w->active, &frames);
     if (rc != RC_OK)
         return rc;
     is_synced = is_sync_wanted_wt(w, group);
-    rc = plan_write(w->plan, w, w->active, txn);
-    if (rc != RC_OK) {
-        mdb_txn_abort(txn);
-        w->active->has_failed = true;
-        return rc;
-    }
-    rc = segment_commit(w->active, txn, is_synced);
+    rc = segment_append(w->active, frames, is_synced);
     if (rc == RC_OK)
         committed_wt(w, is_synced);
     else

@@ -250,7 +250,7 @@ void list_files(const char *folder, struct file_list *ret)
     ck_assert_ptr_nonnull(dir);
     ret->count = 0;
     while ((entry = readdir(dir)) != NULL) {
-        if (strstr(entry->d_name, ".mdb") == NULL || strstr(entry->d_name, "-lock") != NULL)
+        if (strstr(entry->d_name, ".seg") == NULL)
             continue;
         ck_assert_uint_lt(ret->count, FILES_MAX);
         (void)snprintf(ret->name[ret->count++], sizeof(ret->name[0]), "%s", entry->d_name);

@@ -40,7 +40,7 @@ STARTS_KILLED = 0.15   # share of the cycles in which a start is killed too
 START_SECONDS = 0.03   # how long such a start may last
 AT_POINTS = 0.3        # share of the lives that end at a fault point of the store, if it is passed
 POINTS = (("store.write", 120), ("store.sync", 120), ("store.catalog", 20), ("store.open", 8),
-          ("store.rename", 4), ("store.map", 6))  # and the most passings before the end
+          ("store.rename", 4), ("store.map", 1))  # and the most passings before the end
 
 # Small files, so that they fill, roll and are reclaimed in a short run, and are read from the disk.
 CONFIG = """\

@@ -46,7 +46,7 @@ static void build(void)
     struct frame_builder builder;
 
     memset(frame, 0xee, sizeof(frame));
-    frame_begin(&builder, frame, FRAME_LEAST(4096), SEGMENT);
+    frame_begin(&builder, frame, FRAME_ALIGN, SEGMENT);
     add(&builder, 1, "first");
     add(&builder, 2, "the second one");
     frame_end(&builder, &wanted);
@@ -98,7 +98,7 @@ END_TEST
 
 START_TEST(what_follows_a_frame_is_zeroed)
 {
-    for (size_t i = frame_len; i < FRAME_LEAST(4096); i++)
+    for (size_t i = frame_len; i < FRAME_ALIGN; i++)
         ck_assert_uint_eq(frame[i], 0);
 }
 END_TEST

@@ -15,8 +15,6 @@
 #include "storage/lmdb/scan.h"
 #include "tests/contract/store_fixture.h"
 
-#define PAGE ((size_t)4096)
-
 /* ---- files ---- */
 
 static int open_segment(const char *name)
@@ -47,12 +45,12 @@ static void scan(const char *name, struct scan *ret)
     int fd = open_segment(name);
     struct frame_header header = { 0 };
     uint8_t bytes[FRAME_HEADER];
-    off_t at = 2 * (off_t)PAGE + PAGE_HEADER;
+    off_t at = 0;
 
     while (pread(fd, bytes, sizeof(bytes), at) == (ssize_t)sizeof(bytes) &&
            frame_read_header(slice_of(bytes, sizeof(bytes)), &header) != RC_OK)
-        at += (off_t)PAGE;
-    ck_assert_int_eq(scan_file(fd, PAGE, header.segment, header.store_id, ret), RC_OK);
+        at += FRAME_ALIGN;
+    ck_assert_int_eq(scan_file(fd, header.segment, header.store_id, ret), RC_OK);
     (void)close(fd);
 }
 
@@ -140,7 +138,7 @@ START_TEST(a_torn_end_loses_whole_commits_and_nothing_else)
 {
     struct scan frames;
     struct stat stat;
-    char name[] = "0000000001.mdb";
+    char name[] = "0000000001.seg";
     char saved[96];
     uint64_t last_end = 0;
     int fd;
@@ -166,7 +164,7 @@ START_TEST(a_torn_end_loses_whole_commits_and_nothing_else)
         crash_copy();
         fd = open_segment(name);
         ck_assert_int_eq(fstat(fd, &stat), 0);
-        if ((off_t)cut * 512 >= stat.st_size - 2 * (off_t)PAGE) {
+        if ((off_t)cut * 512 >= stat.st_size) {
             (void)close(fd);
             break;
         }
@@ -200,7 +198,7 @@ END_TEST
 
 START_TEST(a_commit_of_several_frames_that_lost_one_never_happened)
 {
-    char name[] = "0000000001.mdb";
+    char name[] = "0000000001.seg";
     struct scan frames;
 
     store_config.segment_first_bytes = store_config.segment_max_bytes = 16 << 20;
@@ -235,7 +233,7 @@ END_TEST
 
 START_TEST(damage_within_what_was_synced_is_a_hole_and_not_the_end)
 {
-    char name[] = "0000000001.mdb";
+    char name[] = "0000000001.seg";
     struct scan frames;
     struct reading r;
 
@@ -267,7 +265,7 @@ END_TEST
 
 START_TEST(a_damaged_entry_is_reported_to_its_reader_and_the_rest_is_served)
 {
-    char name[] = "0000000001.mdb";
+    char name[] = "0000000001.seg";
     struct scan frames;
     struct reading r;
 
@@ -297,7 +295,7 @@ static off_t index_of(int fd)
 {
     uint8_t bytes[4];
 
-    for (off_t at = PAGE_HEADER; pread(fd, bytes, 4, at) == 4; at += (off_t)PAGE) {
+    for (off_t at = 0; pread(fd, bytes, 4, at) == 4; at += FRAME_ALIGN) {
         if (memcmp(bytes, "TIX1", 4) == 0)
             return at;
     }
@@ -306,7 +304,7 @@ static off_t index_of(int fd)
 
 START_TEST(a_segment_whose_index_is_damaged_is_read_whole)
 {
-    char name[] = "0000000001.mdb";
+    char name[] = "0000000001.seg";
     int fd;
 
     store_start(lmdb_store_open);
@@ -326,7 +324,7 @@ END_TEST
 
 START_TEST(a_sealed_segment_that_was_cut_gives_what_is_left)
 {
-    char name[] = "0000000001.mdb";
+    char name[] = "0000000001.seg";
     struct scan frames;
     uint64_t start, end;
     int fd;
@@ -380,9 +378,9 @@ START_TEST(a_store_of_a_newer_format_is_refused_and_left_alone)
     store_start(lmdb_store_open);
     put_many(3, 1000);
     store_close(&store);
-    set_fact("format", 2);
+    set_fact("format", STORE_FORMAT + 1);
     ck_assert_int_eq(lmdb_store_open(&store_config, &store), RC_VERSION);
-    set_fact("format", 1);
+    set_fact("format", STORE_FORMAT);
     store_start(lmdb_store_open);
     ck_log(1, 0, 3, 1, 1000);
     store_close(&store);
@@ -391,7 +389,7 @@ END_TEST
 
 START_TEST(a_frame_of_a_newer_version_is_refused_and_left_alone)
 {
-    char name[] = "0000000001.mdb";
+    char name[] = "0000000001.seg";
     struct scan frames;
     int fd;
 
@@ -443,7 +441,7 @@ START_TEST(a_segment_of_another_store_is_refused_and_not_removed)
     directory_make();
     store_start(lmdb_store_open);
     store_close(&store);
-    copy_file(original, "seg/0000000001.mdb");
+    copy_file(original, "seg/0000000001.seg");
     for (unsigned round = 0; round < 2; round++)
         ck_assert_int_eq(lmdb_store_open(&store_config, &store), RC_CORRUPT);
     list_files("seg", &files);
@@ -459,7 +457,7 @@ START_TEST(a_missing_segment_is_refused)
     store_start(lmdb_store_open);
     put_many(3, 1000);
     store_close(&store);
-    (void)snprintf(path, sizeof(path), "%s/seg/0000000001.mdb", directory);
+    (void)snprintf(path, sizeof(path), "%s/seg/0000000001.seg", directory);
     ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(lmdb_store_open(&store_config, &store), RC_CORRUPT);
 }
