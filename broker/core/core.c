@@ -283,6 +283,11 @@ enum rc core_stall(const struct core *core)
     return core->stall;
 }
 
+void core_commit_latency(const struct core *core, uint64_t *ret_p50_ns, uint64_t *ret_p99_ns)
+{
+    store_commit_latency(core->store, ret_p50_ns, ret_p99_ns);
+}
+
 int64_t core_wall_ms(struct core *core)
 {
     if (core->wall_ms == 0)

@@ -27,6 +27,7 @@ struct core_config {
     enum durability durability;      /* of streams that say nothing else */
     const struct policy_rule *rules; /* the first that matches a stream; borrowed until core_free */
     unsigned rule_count;
+    uint64_t sync_interval_ms;      /* the store's, for those who ask what `interval` means */
     uint64_t consumed_retention_ms; /* how long a queue keeps what was consumed */
     /* Any thread: have core_poll() called soon, on the core's thread. */
     void (*wake)(void *arg);
@@ -37,7 +38,7 @@ struct core_config {
     {                                                                                         \
         .auto_stream = true, .default_partitions = 1, .retention_ms = UINT64_C(7) * 86400000, \
         .retention_bytes = UINT64_C(1) << 30, .durability = DURABILITY_ALWAYS,                \
-        .consumed_retention_ms = 600000                                                       \
+        .sync_interval_ms = 200, .consumed_retention_ms = 600000                              \
     }
 
 /* Reads all that the store knows and makes it live. Borrows `store`, which must outlive the core.
@@ -57,6 +58,9 @@ uint64_t core_next_deadline_ns(const struct core *core);
 
 /* The store cannot take records now (RC_FULL, RC_IO ...), or RC_OK. */
 enum rc core_stall(const struct core *core);
+/* How long commits of late took, from hand-over to completion: median and 99th percentile, in ns. 0
+ * when there were none. */
+void core_commit_latency(const struct core *core, uint64_t *ret_p50_ns, uint64_t *ret_p99_ns);
 /* Wall clock in ms, read once a turn. */
 int64_t core_wall_ms(struct core *core);
 /* A random 128-bit identity of this store, made once: Kafka's cluster id and such are spelled from

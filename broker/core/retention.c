@@ -225,7 +225,9 @@ void retention_grew(struct partition *p, uint64_t bytes, int64_t max_timestamp_m
         return;
     due_ms = clamp(max_timestamp_ms, 0, TIME_MAX_MS) +
              clamp(stream->effective.retention_ms, 0, WAIT_MAX_MS);
-    look_within(p, clamp(due_ms - core_wall_ms(stream->core), LOOK_MIN_MS, WAIT_MAX_MS));
+    /* What was old when it came is not taken from under the hands of who brought it. */
+    look_within(p, clamp(due_ms - core_wall_ms(stream->core),
+                         clamp(look_every_ms(&stream->effective), 0, FIRST_MAX_MS), WAIT_MAX_MS));
 }
 
 void retention_changed(struct stream *stream)

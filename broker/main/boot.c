@@ -8,6 +8,7 @@
 #include "broker/base/log.h"
 #include "broker/base/text.h"
 #include "broker/core/core.h"
+#include "broker/core/policy.h"
 #include "broker/main/boot_int.h"
 #include "broker/main/place.h"
 #include "broker/main/settings.h"
@@ -113,6 +114,32 @@ static enum rc open_store(struct broker *b, struct text *why)
     return rc;
 }
 
+static int64_t or_unlimited(uint64_t n)
+{
+    return n == 0 ? POLICY_UNLIMITED : (int64_t)n;
+}
+
+static unsigned make_rules(struct broker *b)
+{
+    unsigned count = 0;
+
+    LIST_EACH (k, &b->settings->streams) {
+        const struct stream_settings *s = CONTAINER_OF(k, struct stream_settings, link);
+        struct policy_rule *rule;
+
+        b->rules = mem_resize(b->rules, (count + 1) * sizeof(*b->rules));
+        rule = &b->rules[count++];
+        *rule = (struct policy_rule){ slice_str(s->pattern), STREAM_POLICY_OPEN };
+        if (stream_settings_has_retention(s))
+            rule->policy.retention_ms = or_unlimited(s->retention_ms);
+        if (stream_settings_has_retention_bytes(s))
+            rule->policy.retention_bytes = or_unlimited(s->retention_bytes);
+        if (stream_settings_has_durability(s))
+            rule->policy.durability = (int64_t)s->durability;
+    }
+    return count;
+}
+
 static enum rc open_core(struct broker *b, struct text *why)
 {
     const struct settings *s = b->settings;
@@ -127,6 +154,10 @@ static enum rc open_core(struct broker *b, struct text *why)
     if (s->ephemeral && !settings_has_retention_bytes(s))
         config.retention_bytes = EPHEMERAL_RETENTION_BYTES;
     config.consumed_retention_ms = s->consumed_retention_ms;
+    config.durability = (enum durability)s->durability;
+    config.sync_interval_ms = s->sync_interval_ms;
+    config.rule_count = make_rules(b);
+    config.rules = b->rules;
     config.wake = wake_core;
     config.wake_arg = b;
     rc = core_new(b->store, &config, &b->core);
@@ -320,6 +351,7 @@ enum rc broker_stop(struct broker **broker)
     for (unsigned i = 0; i < b->tls_count; i++)
         tls_free(&b->tls[i].tls);
     loop_free(&b->loop);
+    mem_free(b->rules);
     mem_free(b->place);
     MEM_FREE(*broker);
     return rc;

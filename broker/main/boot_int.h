@@ -25,6 +25,7 @@ struct broker {
     struct loop *loop;
     struct store *store;
     struct core *core;
+    struct policy_rule *rules;          /* owned; patterns borrowed from settings */
     void *contexts[SETTINGS_PROTOCOLS]; /* what each protocol's sessions share */
     char *place;                        /* the store's directory; NULL: in memory */
     struct listener *listeners[BROKER_LISTENERS_MAX];

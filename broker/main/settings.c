@@ -15,17 +15,19 @@
 #define BOTH      (OPTION_IN_FILE | OPTION_ON_LINE)
 #define RELOAD    OPTION_RELOAD
 
-#define PATH_MAX_BYTES 4000
-#define NAME_MAX_BYTES 64
-#define KIB            (UINT64_C(1) << 10)
-#define MIB            (UINT64_C(1) << 20)
-#define GIB            (UINT64_C(1) << 30)
-#define SECOND_MS      UINT64_C(1000)
-#define DAY_MS         (24 * 3600 * SECOND_MS)
-#define YEARS_MS       (36500 * DAY_MS)
+#define PATH_MAX_BYTES           4000
+#define NAME_MAX_BYTES           64
+#define STREAM_PATTERN_MAX_BYTES 256
+#define KIB                      (UINT64_C(1) << 10)
+#define MIB                      (UINT64_C(1) << 20)
+#define GIB                      (UINT64_C(1) << 30)
+#define SECOND_MS                UINT64_C(1000)
+#define DAY_MS                   (24 * 3600 * SECOND_MS)
+#define YEARS_MS                 (36500 * DAY_MS)
 
 const char *const protocol_names[] = { "mqtt", "amqp", "kafka", NULL };
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
+static const char *const durabilities[] = { "memory", "interval", "always", NULL };
 static const char *const dots[] = { "exact", "rabbitmq", NULL };
 
 #define AT(field) offsetof(struct settings, field)
@@ -76,6 +78,11 @@ static const struct option head_options[] = {
     { "consumed_retention", OPTION_TIME, "10m", 0, YEARS_MS, NULL, FILE_ONLY,
       AT(consumed_retention_ms), "TIME",
       "How long what a queue has consumed stays readable for Kafka consumers." },
+    { "durability", OPTION_CHOICE, "always", 0, 0, durabilities, FILE_ONLY, AT(durability), "WHEN",
+      "When what is published is confirmed: always, when it is synced to the device; interval, "
+      "when "
+      "it is written, and synced within sync_interval; memory, at once. See "
+      "tercet-durability(7)." },
     { "mqtt_dots", OPTION_CHOICE, "exact", 0, 0, dots, FILE_ONLY, AT(mqtt_dots), "WAY",
       "How MQTT topics and AMQP routing keys become each other: exact keeps every name apart, "
       "rabbitmq swaps dots and slashes as RabbitMQ does." },
@@ -165,7 +172,22 @@ static const struct option listener_options[] = {
 
 #undef AT
 
+#define AT(field) offsetof(struct stream_settings, field)
+
+static const struct option stream_options[] = {
+    { "retention", OPTION_TIME, "7d", 0, YEARS_MS, NULL, FILE_ONLY, AT(retention_ms), "TIME",
+      "How long these streams keep their records; 0 keeps them for ever." },
+    { "retention_bytes", OPTION_BYTES, "0", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
+      AT(retention_bytes), "BYTES",
+      "How much each of their partitions keeps, however they came into being; 0 sets no limit." },
+    { "durability", OPTION_CHOICE, "always", 0, 0, durabilities, FILE_ONLY, AT(durability), "WHEN",
+      "When what is published to them is confirmed: always, interval or memory." },
+};
+
+#undef AT
+
 static void *begin_listener(void *arg, struct slice name, struct text *why);
+static void *begin_stream(void *arg, struct slice name, struct text *why);
 
 #define COUNT(rows) ((unsigned)(sizeof(rows) / sizeof((rows)[0])))
 
@@ -179,10 +201,19 @@ static const struct option_section sections[] = {
       "that option is given.",
       listener_options, COUNT(listener_options), offsetof(struct listener_settings, given),
       begin_listener },
+    { "stream",
+      "What the streams of a name do otherwise than what the head of the file says for all. The "
+      "name is spelled as in MQTT; with * behind it stands for all that begin so. The first "
+      "section "
+      "that fits holds, and what it leaves out is as for all. What a client has set for a stream "
+      "(Kafka's topic configurations, AMQP's queue arguments) comes before it.",
+      stream_options, COUNT(stream_options), offsetof(struct stream_settings, given),
+      begin_stream },
 };
 
 #define HEAD     (&sections[0])
 #define LISTENER (&sections[1])
+#define STREAM   (&sections[2])
 
 static bool is_given(const struct option_section *section, const void *settings, const char *name)
 {
@@ -222,6 +253,35 @@ static void *begin_listener(void *arg, struct slice name, struct text *why)
     options_set_defaults(LISTENER, l);
     list_append(&s->listeners, &l->link);
     return l;
+}
+
+static void *begin_stream(void *arg, struct slice name, struct text *why)
+{
+    struct settings *s = arg;
+    struct stream_settings *stream;
+    unsigned count = 0;
+
+    if (name.len > STREAM_PATTERN_MAX_BYTES || memchr(name.at, '/', name.len) != NULL) {
+        text_format(why, "a stream's name has at most %u bytes and no slash",
+                    STREAM_PATTERN_MAX_BYTES);
+        return NULL;
+    }
+    LIST_EACH (k, &s->streams) {
+        count++;
+        if (slice_equal_str(name, CONTAINER_OF(k, struct stream_settings, link)->pattern)) {
+            text_format(why, "a second section for streams of this name");
+            return NULL;
+        }
+    }
+    if (count == STREAM_RULES_MAX) {
+        text_format(why, "more than %u sections for streams", STREAM_RULES_MAX);
+        return NULL;
+    }
+    stream = mem_new(struct stream_settings);
+    stream->pattern = mem_copy_text(name);
+    options_set_defaults(STREAM, stream);
+    list_append(&s->streams, &stream->link);
+    return stream;
 }
 
 /* ---- what the table cannot say ---- */
@@ -268,6 +328,7 @@ static void start(struct settings *s)
 {
     *s = (struct settings){ 0 };
     list_init(&s->listeners);
+    list_init(&s->streams);
     options_set_defaults(HEAD, s);
 }
 
@@ -281,6 +342,14 @@ void settings_done(struct settings *s)
         options_done(LISTENER, l);
         mem_free(l->name);
         mem_free(l);
+    }
+    while (!list_is_empty(&s->streams)) {
+        struct stream_settings *stream = LIST_FIRST(&s->streams, struct stream_settings, link);
+
+        link_remove(&stream->link);
+        options_done(STREAM, stream);
+        mem_free(stream->pattern);
+        mem_free(stream);
     }
 }
 
@@ -349,6 +418,21 @@ enum rc settings_read(struct settings *s, int argc, const char *const argv[], st
 bool settings_has_retention_bytes(const struct settings *s)
 {
     return is_given(HEAD, s, "retention_bytes");
+}
+
+bool stream_settings_has_retention(const struct stream_settings *s)
+{
+    return is_given(STREAM, s, "retention");
+}
+
+bool stream_settings_has_retention_bytes(const struct stream_settings *s)
+{
+    return is_given(STREAM, s, "retention_bytes");
+}
+
+bool stream_settings_has_durability(const struct stream_settings *s)
+{
+    return is_given(STREAM, s, "durability");
 }
 
 bool listener_settings_has_port(const struct listener_settings *l)

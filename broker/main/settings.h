@@ -27,6 +27,17 @@ struct listener_settings {
     uint64_t given;
 };
 
+/* A [stream NAME]: what streams of that name have instead of what holds for all. */
+struct stream_settings {
+    struct link link;
+    char *pattern; /* owned: a name, or how it begins with '*' behind */
+    uint64_t retention_ms;
+    uint64_t retention_bytes;
+    unsigned durability;
+    uint64_t given;
+};
+
+#define STREAM_RULES_MAX   1000 /* each is compared when a stream is made or loaded */
 #define SETTINGS_PROTOCOLS 3
 #define LISTENERS_MAX      64
 
@@ -47,6 +58,7 @@ struct settings {
     uint64_t retention_ms;
     uint64_t retention_bytes;
     uint64_t consumed_retention_ms;
+    unsigned durability;
     unsigned mqtt_dots;
     uint64_t mqtt_max_keep_alive_ms;
     uint64_t mqtt_max_session_expiry_ms;
@@ -76,6 +88,7 @@ struct settings {
     uint64_t given;
     bool port_given[SETTINGS_PROTOCOLS];
     struct list listeners; /* of struct listener_settings */
+    struct list streams;   /* of struct stream_settings */
 };
 
 /* The protocols' names, in the order of `port` and of listener_settings.protocol; NULL at the end.
@@ -89,6 +102,10 @@ MUST_CHECK enum rc settings_read(struct settings *s, int argc, const char *const
 void settings_done(struct settings *s);
 /* False: it is the default. */
 bool settings_has_retention_bytes(const struct settings *s);
+/* False: it is left to what holds for all streams. */
+bool stream_settings_has_retention(const struct stream_settings *s);
+bool stream_settings_has_retention_bytes(const struct stream_settings *s);
+bool stream_settings_has_durability(const struct stream_settings *s);
 /* False: the port is to be the default of its protocol. */
 bool listener_settings_has_port(const struct listener_settings *l);
 /* False: the address is the default. */

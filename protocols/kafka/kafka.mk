@@ -58,7 +58,7 @@ TESTS += test_kafka_errors
 check_PROGRAMS += test_kafka_topic_config
 test_kafka_topic_config_SOURCES = tests/unit/test_kafka_topic_config.c
 test_kafka_topic_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-test_kafka_topic_config_LDADD = libkafka.a $(RECORD_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+test_kafka_topic_config_LDADD = libkafka.a $(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_kafka_topic_config
 endif
 EXTRA_DIST += tests/unit/kafka_vectors.txt tests/unit/kafka_vectors.py

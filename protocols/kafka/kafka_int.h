@@ -106,8 +106,9 @@ kafka_handler_fn kafka_on_create_topics, kafka_on_delete_topics, kafka_on_create
 /* Where the value of a configuration comes from: numbers of DescribeConfigs. */
 enum kafka_config_source { KAFKA_SOURCE_TOPIC = 1, KAFKA_SOURCE_DEFAULT = 5 };
 struct kafka_config_row;
-/* What a configuration is for the topic that keeps `kept`, in the arena. */
-struct slice kafka_config_value(struct kafka_request *request, struct slice kept,
+struct kafka_topic_view;
+/* What a configuration is for a topic, in the arena. */
+struct slice kafka_config_value(struct kafka_request *request, const struct kafka_topic_view *view,
                                 const struct kafka_config_row *row, bool *ret_is_set);
 
 /* The table of what is served, for ApiVersions. */

@@ -29,8 +29,7 @@ struct kafka *kafka_new(struct core *core, struct loop *loop, const struct kafka
     kafka->core = core;
     kafka->loop = loop;
     kafka->config = *config;
-    kafka->config.retention_ms =
-        core_config(core)->retention_ms == 0 ? -1 : (int64_t)core_config(core)->retention_ms;
+    kafka->config.sync_interval_ms = core_config(core)->sync_interval_ms;
     spell_cluster_id(core_identity(core), kafka->cluster_id);
     list_init(&kafka->spare);
     kafka_groups_init(&kafka->groups, loop, &kafka->config);

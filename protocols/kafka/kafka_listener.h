@@ -22,14 +22,14 @@ struct kafka_config {
     unsigned session_timeout_min_ms;
     unsigned session_timeout_max_ms;
     uint32_t max_message_bytes; /* of one batch, as it was sent */
-    int64_t retention_ms;       /* told of topics; -1: for ever. Set by kafka_new() from core's */
+    uint64_t sync_interval_ms;  /* set by kafka_new() from core's */
 };
 
 #define KAFKA_CONFIG_DEFAULT                                                  \
     {                                                                         \
         .node_id = 1, .is_auto_create = true, .is_replication_clamped = true, \
         .session_timeout_min_ms = 6000, .session_timeout_max_ms = 1800000,    \
-        .max_message_bytes = 1048588, .retention_ms = 604800000               \
+        .max_message_bytes = 1048588, .sync_interval_ms = 200                 \
     }
 
 /* Groups and identity, shared by all listeners; the `context` of listener_config. Borrows core and

@@ -57,7 +57,8 @@ static enum kafka_error check_counts(const struct kafka_request *request,
 
 static enum kafka_error check_configs(const struct kafka_config *config,
                                       const struct kafka_create_topics_topic *topic,
-                                      struct text *kept, struct slice *ret_message)
+                                      struct text *kept, struct stream_policy *policy,
+                                      struct slice *ret_message)
 {
     for (uint32_t i = 0; i < topic->configs_count; i++) {
         const struct kafka_create_topics_config *c = &topic->configs[i];
@@ -68,7 +69,9 @@ static enum kafka_error check_configs(const struct kafka_config *config,
             return KAFKA_ERROR_INVALID_CONFIG;
         }
         kafka_topic_config_add(config, kept, c->name, c->value);
+        kafka_topic_policy_set(c->name, c->value, policy);
     }
+    policy->durability = kafka_topic_durability(config, text_slice(kept));
     return KAFKA_ERROR_NONE;
 }
 
@@ -81,17 +84,21 @@ static bool is_twice(const struct kafka_create_topics_request *asked, uint32_t a
     return false;
 }
 
-static void fill_configs(struct kafka_request *request, struct slice kept,
+static void fill_configs(struct kafka_request *request, const struct stream_spec *spec,
                          struct kafka_create_topics_result *result)
 {
+    struct kafka_topic_view view = { .kept = spec->config, .own = *spec->policy };
+    struct stream_policy fallback;
     struct kafka_create_topics_config_result *at =
         KAFKA_ARRAY(&request->arena, kafka_create_topics_config_result, kafka_config_row_count);
 
+    policy_default(request->kafka->core, spec->name, false, 1, &fallback);
+    policy_over(&view.own, &fallback, &view.effective);
     for (unsigned i = 0; i < kafka_config_row_count && at != NULL; i++) {
         bool is_set;
 
         at[i].name = SAY(kafka_config_rows[i].name);
-        at[i].value = kafka_config_value(request, kept, &kafka_config_rows[i], &is_set);
+        at[i].value = kafka_config_value(request, &view, &kafka_config_rows[i], &is_set);
         at[i].config_source = is_set ? KAFKA_SOURCE_TOPIC : KAFKA_SOURCE_DEFAULT;
         result->configs_count = i + 1;
     }
@@ -103,7 +110,8 @@ static enum kafka_error create_topic(struct kafka_request *request,
                                      struct text *kept, struct kafka_create_topics_result *result)
 {
     const struct kafka_create_topics_topic *topic = &asked->topics[at];
-    struct stream_spec spec = { 0 };
+    struct stream_policy policy = STREAM_POLICY_OPEN;
+    struct stream_spec spec = { .policy = &policy };
     struct stream *stream = NULL;
     enum kafka_error error = kafka_stream_name(request, topic->name, &spec.name);
 
@@ -118,7 +126,8 @@ static enum kafka_error create_topic(struct kafka_request *request,
     error = topic->assignments_count > 0 ? check_assignments(request, topic, &result->error_message)
                                          : check_counts(request, topic, &result->error_message);
     if (error == KAFKA_ERROR_NONE)
-        error = check_configs(&request->kafka->config, topic, kept, &result->error_message);
+        error =
+            check_configs(&request->kafka->config, topic, kept, &policy, &result->error_message);
     if (error == KAFKA_ERROR_NONE)
         error =
             kafka_error_of(authorise(request->client, OPERATION_CREATE, RESOURCE_TOPIC, spec.name),
@@ -133,7 +142,7 @@ static enum kafka_error create_topic(struct kafka_request *request,
                                  ? (int32_t)spec.partition_count
                                  : (int32_t)core_config(request->kafka->core)->default_partitions;
     result->replication_factor = 1;
-    fill_configs(request, text_slice(kept), result);
+    fill_configs(request, &spec, result);
     if (asked->validate_only)
         return KAFKA_ERROR_NONE;
     error = kafka_create_topic(request, &spec, &stream);

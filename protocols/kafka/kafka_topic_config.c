@@ -4,11 +4,13 @@
 #include <stdio.h>
 
 #include "broker/base/number.h"
+#include "broker/core/stream.h"
 #include "protocols/kafka/kafka_listener.h"
 
-#define DONE  KAFKA_CONFIG_DONE
-#define MOOT  KAFKA_CONFIG_MOOT
-#define FIXED KAFKA_CONFIG_FIXED
+#define DONE   KAFKA_CONFIG_DONE
+#define MOOT   KAFKA_CONFIG_MOOT
+#define POLICY KAFKA_CONFIG_POLICY
+#define FIXED  KAFKA_CONFIG_FIXED
 
 #define LONGEST INT64_MAX
 
@@ -21,8 +23,8 @@ const struct kafka_config_row kafka_config_rows[] = {
     { "compression.zstd.level", "3", KAFKA_CONFIG_INT, MOOT, -131072, 22 },
     { "delete.retention.ms", "86400000", KAFKA_CONFIG_LONG, MOOT, 0, LONGEST },
     { "file.delete.delay.ms", "60000", KAFKA_CONFIG_LONG, MOOT, 0, LONGEST },
-    { "flush.messages", "9223372036854775807", KAFKA_CONFIG_LONG, MOOT, 1, LONGEST },
-    { "flush.ms", "9223372036854775807", KAFKA_CONFIG_LONG, MOOT, 0, LONGEST },
+    { "flush.messages", "9223372036854775807", KAFKA_CONFIG_LONG, DONE, 1, LONGEST },
+    { "flush.ms", "9223372036854775807", KAFKA_CONFIG_LONG, DONE, 0, LONGEST },
     { "follower.replication.throttled.replicas", "", KAFKA_CONFIG_LIST, MOOT, 0, 0 },
     { "index.interval.bytes", "4096", KAFKA_CONFIG_INT, MOOT, 0, INT32_MAX },
     { "leader.replication.throttled.replicas", "", KAFKA_CONFIG_LIST, MOOT, 0, 0 },
@@ -42,12 +44,13 @@ const struct kafka_config_row kafka_config_rows[] = {
     { "min.insync.replicas", "1", KAFKA_CONFIG_INT, FIXED, 1, INT32_MAX },
     { "preallocate", "false", KAFKA_CONFIG_BOOLEAN, MOOT, 0, 0 },
     { "remote.storage.enable", "false", KAFKA_CONFIG_BOOLEAN, FIXED, 0, 0 },
-    { "retention.bytes", "-1", KAFKA_CONFIG_LONG, FIXED, INT64_MIN, LONGEST },
-    { "retention.ms", "604800000", KAFKA_CONFIG_LONG, FIXED, -1, LONGEST },
+    { "retention.bytes", "-1", KAFKA_CONFIG_LONG, POLICY, INT64_MIN, LONGEST },
+    { "retention.ms", "604800000", KAFKA_CONFIG_LONG, POLICY, -1, LONGEST },
     { "segment.bytes", "1073741824", KAFKA_CONFIG_INT, MOOT, 14, INT32_MAX },
     { "segment.index.bytes", "10485760", KAFKA_CONFIG_INT, MOOT, 4, INT32_MAX },
     { "segment.jitter.ms", "0", KAFKA_CONFIG_LONG, MOOT, 0, LONGEST },
     { "segment.ms", "604800000", KAFKA_CONFIG_LONG, MOOT, 1, LONGEST },
+    { "tercet.durability", "always", KAFKA_CONFIG_STRING, POLICY, 0, 0 },
     { "unclean.leader.election.enable", "false", KAFKA_CONFIG_BOOLEAN, MOOT, 0, 0 },
 };
 const unsigned kafka_config_row_count = sizeof(kafka_config_rows) / sizeof(kafka_config_rows[0]);
@@ -56,7 +59,7 @@ const unsigned kafka_config_row_count = sizeof(kafka_config_rows) / sizeof(kafka
     1024 /* of one setting: it lies in the catalogue for as long as the topic \
           */
 
-static const struct kafka_config_row *row_of(struct slice name)
+const struct kafka_config_row *kafka_config_row_of(struct slice name)
 {
     for (unsigned i = 0; i < kafka_config_row_count; i++) {
         if (slice_equal_str(name, kafka_config_rows[i].name))
@@ -78,6 +81,16 @@ static bool compression_of(struct slice word, enum compression *ret)
     return slice_equal_str(word, "uncompressed");
 }
 
+static bool durability_of(struct slice word, int64_t *ret)
+{
+    for (int64_t i = 0; policy_durability_names[i] != NULL; i++) {
+        *ret = i;
+        if (slice_equal_str(word, policy_durability_names[i]))
+            return true;
+    }
+    return false;
+}
+
 static bool is_word(const struct kafka_config_row *row, struct slice value)
 {
     if (row->type == KAFKA_CONFIG_BOOLEAN)
@@ -85,9 +98,17 @@ static bool is_word(const struct kafka_config_row *row, struct slice value)
     if (strcmp(row->name, "compression.type") == 0)
         return slice_equal_str(value, "producer") ||
                compression_of(value, &(enum compression){ COMPRESSION_NONE });
+    if (strcmp(row->name, "tercet.durability") == 0)
+        return durability_of(value, &(int64_t){ 0 });
     if (strcmp(row->name, "message.timestamp.type") == 0)
         return slice_equal_str(value, "CreateTime") || slice_equal_str(value, "LogAppendTime");
     return value.len <= VALUE_MAX_BYTES && memchr(value.at, '\n', value.len) == NULL;
+}
+
+static struct slice number_text(int64_t number, char room[KAFKA_CONFIG_NUMBER_BYTES])
+{
+    (void)snprintf(room, KAFKA_CONFIG_NUMBER_BYTES, "%lld", (long long)number);
+    return slice_str(room);
 }
 
 struct slice kafka_topic_config_default(const struct kafka_config *config,
@@ -96,20 +117,87 @@ struct slice kafka_topic_config_default(const struct kafka_config *config,
 {
     int64_t number;
 
-    if (strcmp(row->name, "retention.ms") == 0)
-        number = config->retention_ms;
-    else if (strcmp(row->name, "max.message.bytes") == 0)
+    if (strcmp(row->name, "max.message.bytes") == 0)
         number = config->max_message_bytes;
     else
         return slice_str(row->value);
-    (void)snprintf(room, KAFKA_CONFIG_NUMBER_BYTES, "%lld", (long long)number);
-    return slice_str(room);
+    return number_text(number, room);
+}
+
+/* ---- what lies in the policy ---- */
+
+static int64_t *place_of(const char *name, struct stream_policy *policy)
+{
+    return strcmp(name, "retention.ms") == 0      ? &policy->retention_ms
+           : strcmp(name, "retention.bytes") == 0 ? &policy->retention_bytes
+                                                  : NULL;
+}
+
+void kafka_topic_policy_set(struct slice name, struct slice value, struct stream_policy *policy)
+{
+    const struct kafka_config_row *row = kafka_config_row_of(name);
+    int64_t *place = row == NULL ? NULL : place_of(row->name, policy);
+
+    if (place == NULL)
+        return;
+    if (number_i64(value, row->min, row->max, place) != RC_OK)
+        *place = POLICY_OPEN;
+    else if (*place < POLICY_UNLIMITED) /* in Kafka every negative number of bytes is no limit */
+        *place = POLICY_UNLIMITED;
+}
+
+int64_t kafka_topic_durability(const struct kafka_config *config, struct slice kept)
+{
+    struct slice said = kafka_topic_config_get(kept, "tercet.durability");
+    int64_t durability = POLICY_OPEN, interval_ms;
+
+    if (said.at != NULL)
+        return durability_of(said, &durability) ? durability : POLICY_OPEN;
+    if (kafka_topic_config_get(kept, "flush.messages").at != NULL)
+        return DURABILITY_ALWAYS; /* every record is synced, so every n-th is */
+    said = kafka_topic_config_get(kept, "flush.ms");
+    if (said.at == NULL || number_i64(said, 0, LONGEST, &interval_ms) != RC_OK)
+        return POLICY_OPEN;
+    return interval_ms < (int64_t)config->sync_interval_ms ? DURABILITY_ALWAYS
+                                                           : DURABILITY_INTERVAL;
+}
+
+static struct slice policy_value(const struct kafka_config *config,
+                                 const struct kafka_topic_view *view,
+                                 const struct kafka_config_row *row, char *room, bool *ret_is_set)
+{
+    struct stream_policy own = view->own, effective = view->effective;
+    int64_t *place = place_of(row->name, &own);
+
+    if (place != NULL) {
+        *ret_is_set = *place != POLICY_OPEN;
+        return number_text(*place_of(row->name, &effective), room);
+    }
+    /* It may be that flush.ms or flush.messages say so, which are shown as what they are. */
+    *ret_is_set = kafka_topic_config_get(view->kept, row->name).at != NULL ||
+                  (own.durability != POLICY_OPEN &&
+                   kafka_topic_durability(config, view->kept) == POLICY_OPEN);
+    return slice_str(policy_durability_names[effective.durability]);
+}
+
+struct slice kafka_topic_config_value(const struct kafka_config *config,
+                                      const struct kafka_topic_view *view,
+                                      const struct kafka_config_row *row,
+                                      char room[KAFKA_CONFIG_NUMBER_BYTES], bool *ret_is_set)
+{
+    struct slice value;
+
+    if (row->effect == KAFKA_CONFIG_POLICY)
+        return policy_value(config, view, row, room, ret_is_set);
+    value = kafka_topic_config_get(view->kept, row->name);
+    *ret_is_set = value.at != NULL;
+    return value.at != NULL ? value : kafka_topic_config_default(config, row, room);
 }
 
 const char *kafka_topic_config_check(const struct kafka_config *config, struct slice name,
                                      struct slice value)
 {
-    const struct kafka_config_row *row = row_of(name);
+    const struct kafka_config_row *row = kafka_config_row_of(name);
     char room[KAFKA_CONFIG_NUMBER_BYTES];
     int64_t number;
 
@@ -117,7 +205,8 @@ const char *kafka_topic_config_check(const struct kafka_config *config, struct s
         return "Unknown topic config name.";
     if (value.at == NULL)
         return "A topic config value cannot be null.";
-    if (slice_equal(value, kafka_topic_config_default(config, row, room)))
+    if (row->effect != KAFKA_CONFIG_POLICY &&
+        slice_equal(value, kafka_topic_config_default(config, row, room)))
         return NULL;
     if (row->effect == KAFKA_CONFIG_FIXED)
         return "This topic config cannot be changed from its default in this version of the "
@@ -132,10 +221,12 @@ const char *kafka_topic_config_check(const struct kafka_config *config, struct s
 void kafka_topic_config_add(const struct kafka_config *config, struct text *kept, struct slice name,
                             struct slice value)
 {
-    const struct kafka_config_row *row = row_of(name);
+    const struct kafka_config_row *row = kafka_config_row_of(name);
     char room[KAFKA_CONFIG_NUMBER_BYTES];
 
-    if (row == NULL || slice_equal(value, kafka_topic_config_default(config, row, room)))
+    if (row == NULL || place_of(row->name, &(struct stream_policy){ 0 }) != NULL ||
+        (row->effect != KAFKA_CONFIG_POLICY &&
+         slice_equal(value, kafka_topic_config_default(config, row, room))))
         return;
     text_add(kept, name);
     text_add_byte(kept, '=');

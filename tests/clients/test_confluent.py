@@ -143,6 +143,27 @@ class OrdinaryPrograms(ConfluentCase):
         admin.delete_topics([topic])[topic].result(10 * SCALE)
         self.assertNotIn(topic, admin.list_topics(timeout=10).topics)
 
+    def test_a_topics_configuration_is_set_shown_and_changed(self):
+        admin, name = admin_of.AdminClient(self.settings()), self.name("topic")
+        admin.create_topics([admin_of.NewTopic(name, 1, 1, config={
+            "retention.ms": "3600000"})])[name].result(10 * SCALE)
+
+        def configs():
+            resource = admin_of.ConfigResource(admin_of.RESOURCE_TOPIC, name)
+            rows = admin.describe_configs([resource])[resource].result(10 * SCALE)
+            return [(rows[key].value, rows[key].is_default)
+                    for key in ("retention.ms", "retention.bytes")]
+
+        self.assertEqual(configs(), [("3600000", False), ("-1", True)])
+        resource = admin_of.ConfigResource(admin_of.RESOURCE_TOPIC, name,
+                                           {"retention.bytes": "1000000"})
+        admin.alter_configs([resource])[resource].result(10 * SCALE)
+        self.assertEqual(configs(), [("604800000", True), ("1000000", False)])
+        resource = admin_of.ConfigResource(admin_of.RESOURCE_TOPIC, name, {"retention.ms": "soon"})
+        with self.assertRaises(confluent.KafkaException) as told:
+            admin.alter_configs([resource])[resource].result(10 * SCALE)
+        self.assertEqual(told.exception.args[0].code(), confluent.KafkaError.INVALID_CONFIG)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -274,6 +274,28 @@ class Administration(KafkaCase):
         self.assertEqual(self.send(self.producer(), topic, b"new").offset, 0)
         self.assertEqual(self.take(self.consumer(topic), 1)[0].value, b"new")
 
+    def test_a_topics_configuration_is_set_shown_and_changed(self):
+        admin, topic = self.admin(), self.name("topic")
+        resource = admin_of.ConfigResource(admin_of.ConfigResourceType.TOPIC, topic)
+        keys = "retention.ms", "retention.bytes", "flush.messages"
+
+        def configs():
+            found = {}
+            for answer in admin.describe_configs([resource]):
+                for row in answer.resources[0][4]:
+                    found[row[0]] = row[1]
+            return [found[key] for key in keys]
+
+        admin.create_topics([admin_of.NewTopic(topic, 1, 1, topic_configs={
+            "retention.ms": "3600000", "flush.messages": "1"})])
+        self.assertEqual(configs(), ["3600000", "-1", "1"])
+        admin.alter_configs([admin_of.ConfigResource(
+            admin_of.ConfigResourceType.TOPIC, topic, {"retention.bytes": "1000000"})])
+        self.assertEqual(configs(), ["604800000", "1000000", "9223372036854775807"])
+        with self.assertRaises(errors.InvalidConfigurationError):
+            admin.create_topics([admin_of.NewTopic(self.name("topic"), 1, 1, topic_configs={
+                "retention.ms": "soon"})])
+
 
 if __name__ == "__main__":
     unittest.main()

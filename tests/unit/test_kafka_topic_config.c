@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "broker/core/stream.h"
 #include "protocols/kafka/kafka_listener.h"
 #include "protocols/kafka/kafka_topic_config.h"
 
@@ -12,12 +13,16 @@ START_TEST(the_default_of_every_row_may_be_set_and_is_not_kept)
     for (unsigned i = 0; i < kafka_config_row_count; i++) {
         const struct kafka_config_row *row = &kafka_config_rows[i];
         struct text kept = { 0 };
+        struct stream_policy policy = STREAM_POLICY_OPEN;
         const char *why =
             kafka_topic_config_check(&defaults, slice_str(row->name), slice_str(row->value));
 
         ck_assert_msg(why == NULL, "%s: %s", row->name, why);
         kafka_topic_config_add(&defaults, &kept, slice_str(row->name), slice_str(row->value));
-        ck_assert_uint_eq(kept.len, 0);
+        kafka_topic_policy_set(slice_str(row->name), slice_str(row->value), &policy);
+        if (row->effect != KAFKA_CONFIG_POLICY)
+            ck_assert_uint_eq(kept.len, 0);
+        ck_assert(row->effect == KAFKA_CONFIG_POLICY || policy_is_open(&policy));
         text_done(&kept);
     }
 }
@@ -47,11 +52,7 @@ START_TEST(the_brokers_own_settings_are_the_defaults)
     struct kafka_config config = defaults;
     struct text kept = { 0 };
 
-    config.retention_ms = 3600000;
     config.max_message_bytes = 5;
-    ck_assert_ptr_null(kafka_topic_config_check(&config, SLICE("retention.ms"), SLICE("3600000")));
-    ck_assert_ptr_nonnull(
-        kafka_topic_config_check(&config, SLICE("retention.ms"), SLICE("604800000")));
     kafka_topic_config_add(&config, &kept, SLICE("max.message.bytes"), SLICE("5"));
     ck_assert_uint_eq(kept.len, 0);
     kafka_topic_config_add(&config, &kept, SLICE("max.message.bytes"), SLICE("1048588"));
@@ -102,7 +103,14 @@ START_TEST(values_that_make_no_sense_are_refused)
         { "leader.replication.throttled.replicas", "1:2\n3:4" },
         { "cleanup.policy", "compact" },
         { "compression.type", "none" },
-        { "retention.ms", "1000" },
+        { "retention.ms", "-2" },
+        { "retention.ms", "soon" },
+        { "retention.bytes", "" },
+        { "retention.bytes", "9223372036854775808" },
+        { "flush.messages", "0" },
+        { "flush.ms", "-1" },
+        { "tercet.durability", "never" },
+        { "tercet.durability", "" },
         { "min.insync.replicas", "2" },
     };
 
@@ -114,6 +122,73 @@ START_TEST(values_that_make_no_sense_are_refused)
     ck_assert_ptr_null(kafka_topic_config_check(&defaults, SLICE("max.message.bytes"), SLICE("0")));
     ck_assert_ptr_null(
         kafka_topic_config_check(&defaults, SLICE("max.message.bytes"), SLICE("2147483647")));
+}
+END_TEST
+
+START_TEST(retention_lies_in_the_policy_and_nowhere_else)
+{
+    struct stream_policy policy = STREAM_POLICY_OPEN;
+    struct text kept = { 0 };
+
+    kafka_topic_config_add(&defaults, &kept, SLICE("retention.ms"), SLICE("1000"));
+    ck_assert_uint_eq(kept.len, 0);
+    kafka_topic_policy_set(SLICE("retention.ms"), SLICE("1000"), &policy);
+    kafka_topic_policy_set(SLICE("retention.bytes"), SLICE("-7"), &policy);
+    ck_assert_int_eq(policy.retention_ms, 1000);
+    ck_assert_int_eq(policy.retention_bytes, POLICY_UNLIMITED);
+    ck_assert_int_eq(policy.durability, POLICY_OPEN);
+    kafka_topic_policy_set(SLICE("retention.ms"), SLICE_NONE, &policy);
+    ck_assert_int_eq(policy.retention_ms, POLICY_OPEN);
+}
+END_TEST
+
+START_TEST(kafkas_own_words_for_durability_mean_what_they_say)
+{
+    static const struct {
+        const char *kept;
+        int64_t durability;
+    } rows[] = {
+        { "", POLICY_OPEN },
+        { "segment.ms=1\n", POLICY_OPEN },
+        { "flush.messages=1\n", DURABILITY_ALWAYS },
+        { "flush.messages=100\n", DURABILITY_ALWAYS },
+        { "flush.ms=200\n", DURABILITY_INTERVAL },
+        { "flush.ms=199\n", DURABILITY_ALWAYS }, /* the broker syncs every 200 ms only */
+        { "flush.messages=1\nflush.ms=1000\n", DURABILITY_ALWAYS },
+        { "flush.messages=1\ntercet.durability=memory\n", DURABILITY_MEMORY },
+        { "tercet.durability=interval\n", DURABILITY_INTERVAL },
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        ck_assert_int_eq(kafka_topic_durability(&defaults, slice_str(rows[i].kept)),
+                         rows[i].durability);
+}
+END_TEST
+
+START_TEST(a_value_tells_whether_the_topic_sets_it)
+{
+    struct kafka_topic_view view = { .kept = SLICE("flush.messages=1\n"),
+                                     .own = STREAM_POLICY_OPEN,
+                                     .effective = { 5000, POLICY_UNLIMITED, DURABILITY_ALWAYS } };
+    const struct kafka_config_row *time = kafka_config_row_of(SLICE("retention.ms"));
+    const struct kafka_config_row *durability = kafka_config_row_of(SLICE("tercet.durability"));
+    char room[KAFKA_CONFIG_NUMBER_BYTES];
+    struct slice value;
+    bool is_set;
+
+    value = kafka_topic_config_value(&defaults, &view, time, room, &is_set);
+    ck_assert(slice_equal_str(value, "5000"));
+    ck_assert(!is_set);
+    view.own.retention_ms = 5000;
+    (void)kafka_topic_config_value(&defaults, &view, time, room, &is_set);
+    ck_assert(is_set);
+    view.own.durability = DURABILITY_ALWAYS; /* flush.messages says so, and is shown itself */
+    value = kafka_topic_config_value(&defaults, &view, durability, room, &is_set);
+    ck_assert(slice_equal_str(value, "always"));
+    ck_assert(!is_set);
+    view.kept = SLICE_NONE; /* another protocol has said it */
+    (void)kafka_topic_config_value(&defaults, &view, durability, room, &is_set);
+    ck_assert(is_set);
 }
 END_TEST
 
@@ -130,6 +205,9 @@ int main(void)
     tcase_add_test(tests, without_settings_a_topic_has_the_brokers);
     tcase_add_test(tests, every_codec_has_its_word);
     tcase_add_test(tests, values_that_make_no_sense_are_refused);
+    tcase_add_test(tests, retention_lies_in_the_policy_and_nowhere_else);
+    tcase_add_test(tests, kafkas_own_words_for_durability_mean_what_they_say);
+    tcase_add_test(tests, a_value_tells_whether_the_topic_sets_it);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -280,7 +280,10 @@ class Configurations(KafkaCase):
         self.assertEqual(self.change(name, ("segment.ms", 0, "1"), ("segment.ms", 0, "2")), 42)
         self.assertEqual(self.change(name, ("cleanup.policy", 2, "compact")), 40)
         self.assertEqual(self.change(name, ("segment.ms", 0, None)), 42)
-        self.assertEqual(self.change(name, ("segment.ms", 0, "1"), ("retention.ms", 0, "1")), 40)
+        self.assertEqual(self.change(name, ("segment.ms", 0, "1"), ("retention.ms", 0, "x")), 40)
+        self.assertEqual(self.change(name, ("segment.ms", 2, "1")), 40)
+        self.assertEqual(self.change(name, ("segment.ms", 7, "1")), 42)
+        self.assertEqual(self.change("never-made", ("cleanup.policy", 2, "compact")), 3)
         self.assertEqual(self.set_of(name), {})
 
 
