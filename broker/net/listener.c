@@ -373,3 +373,12 @@ const struct protocol *listener_protocol(const struct listener *listener)
 {
     return listener->config.protocol;
 }
+
+struct listener *listener_next(struct loop *loop, struct listener *after)
+{
+    struct link *next = after == NULL ? loop->listeners.head.next : after->all.next;
+
+    while (next != &loop->listeners.head && CONTAINER_OF(next, struct listener, all)->is_closed)
+        next = next->next;
+    return next == &loop->listeners.head ? NULL : CONTAINER_OF(next, struct listener, all);
+}

@@ -37,6 +37,8 @@ const char *listener_address(const struct listener *listener);
 uint16_t listener_port(const struct listener *listener);
 bool listener_is_tls(const struct listener *listener);
 const struct protocol *listener_protocol(const struct listener *listener);
+/* Walks the open listeners of a loop; start with NULL. */
+struct listener *listener_next(struct loop *loop, struct listener *after);
 /* Asks every connection of the loop to say goodbye (on_shutdown), then closes those left after
  * `grace_ms`; calls done(arg) when none is left. Again before that: `grace_ms` counts from now and
  * the later done() is called. */
