@@ -1,13 +1,36 @@
+# The admin door of the daemon.
+noinst_LIBRARIES += libadmin.a
+libadmin_a_SOURCES = \
+	%D%/api.c %D%/api.h %D%/api_int.h \
+	%D%/api_definitions.c \
+	%D%/api_listing.c \
+	%D%/api_routes.c \
+	%D%/definitions.h \
+	%D%/definitions_export.c \
+	%D%/definitions_import.c \
+	%D%/definitions_item.c %D%/definitions_item.h \
+	%D%/jot.c %D%/jot.h
+libadmin_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+ADMIN_LIBS = libadmin.a $(JANSSON_LIBS)
+
 # The tool `tercet`.
 bin_PROGRAMS += tercet
-tercet_SOURCES = %D%/ctl.c %D%/ctl.h %D%/ctl_amqp.c %D%/ctl_format.c %D%/ctl_format.h \
-	%D%/ctl_kafka.c %D%/ctl_mqtt.c %D%/ctl_url.c
-tercet_CFLAGS = $(AM_CFLAGS) $(MOSQUITTO_CFLAGS) $(RABBITMQ_CFLAGS) $(RDKAFKA_CFLAGS)
-tercet_LDADD = $(BASE_LIBS) $(MOSQUITTO_LIBS) $(RABBITMQ_LIBS) $(RDKAFKA_LIBS)
+tercet_SOURCES = %D%/ctl.c %D%/ctl.h \
+	%D%/ctl_admin.c %D%/ctl_admin.h \
+	%D%/ctl_amqp.c \
+	%D%/ctl_ask.c %D%/ctl_ask.h \
+	%D%/ctl_format.c %D%/ctl_format.h \
+	%D%/ctl_kafka.c %D%/ctl_mqtt.c %D%/ctl_url.c \
+	%D%/jot.c %D%/jot.h
+tercet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(MOSQUITTO_CFLAGS) $(RABBITMQ_CFLAGS) $(RDKAFKA_CFLAGS)
+tercet_LDADD = $(BASE_LIBS) $(JANSSON_LIBS) $(MOSQUITTO_LIBS) $(RABBITMQ_LIBS) $(RDKAFKA_LIBS)
 
 if HAVE_CHECK
-check_PROGRAMS += test_ctl_url
-TESTS += test_ctl_url
+check_PROGRAMS += test_ctl_url test_jot
+TESTS += test_ctl_url test_jot
+test_jot_SOURCES = tests/unit/test_jot.c %D%/jot.c
+test_jot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_jot_LDADD = $(BASE_TEST_LIBS)
 test_ctl_url_SOURCES = tests/unit/test_ctl_url.c %D%/ctl_url.c
 test_ctl_url_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_ctl_url_LDADD = $(BASE_TEST_LIBS)

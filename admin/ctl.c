@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "admin/ctl_admin.h"
 #include "admin/ctl_format.h"
 #include "broker/base/clock.h"
 #include "broker/base/mem.h"
@@ -26,6 +27,9 @@ static volatile sig_atomic_t is_interrupted;
 static const char usage[] =
     "usage: tercet pub URL TOPIC [MESSAGE] [OPTION...]   publish MESSAGE, or standard input\n"
     "       tercet sub URL TOPIC [OPTION...]             print what arrives\n"
+    "       tercet status [--json]                       how the broker of this machine is\n"
+    "       tercet export [FILE]                         write its definitions, as JSON\n"
+    "       tercet import FILE|- [--skip NAMES]          make what a file of them says\n"
     "       tercet --version | --help\n"
     "\n"
     "URL is mqtt://HOST, amqp://HOST[/VHOST] or kafka://HOST, with [USER[:PASSWORD]@] before the\n"
@@ -47,7 +51,11 @@ static const char usage[] =
     "      --format FORMAT  sub: %t topic, %k key, %v value, %h headers, %T time in ms,\n"
     "                       %p partition, %o offset, %q QoS, %r retained, %% percent, \\n, \\t\n"
     "                       (\"%v\\n\"), or the word json\n"
-    "      --ca FILE        certificates to trust with TLS (those of the system)\n";
+    "      --ca FILE        certificates to trust with TLS (those of the system)\n"
+    "\n"
+    "The other commands talk to the broker whose store is in a directory, by its admin socket:\n"
+    "      --data DIR       the directory of the store (that of this user)\n"
+    "      --socket FILE    the socket, where the configuration names one\n";
 
 bool ctl_fail(const char *format, ...)
 {
@@ -399,6 +407,8 @@ int main(int argc, char **argv)
         return puts("tercet " PACKAGE_VERSION) < 0;
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
         return fputs(usage, stdout) < 0;
+    if (ctl_admin_has(argv[1]))
+        return ctl_admin_run(argc - 1, argv + 1);
     status = command(&job, argc, argv);
     ctl_url_done(&job.url);
     return status;

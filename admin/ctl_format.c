@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/ctl_format.h"
 
-#include "broker/base/utf8.h"
+#include "admin/jot.h"
 
 static void add_headers(struct text *out, const struct ctl_message *message)
 {
@@ -59,64 +59,33 @@ static bool add_field(struct text *out, char letter, const struct ctl_message *m
     }
 }
 
-static void add_json_text(struct text *out, struct slice s)
-{
-    text_add_byte(out, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.at[i] == '"' || s.at[i] == '\\')
-            text_add_byte(out, '\\');
-        if (s.at[i] < 0x20)
-            text_format(out, "\\u%04x", (unsigned)s.at[i]);
-        else
-            text_add_byte(out, s.at[i]);
-    }
-    text_add_byte(out, '"');
-}
-
-/* Text as text; null as null; bytes that are no text as {"hex":"..."}. */
-static void add_json(struct text *out, const char *name, struct slice s)
-{
-    if (name != NULL)
-        text_format(out, ",\"%s\":", name);
-    if (slice_is_none(s)) {
-        text_add(out, SLICE("null"));
-        return;
-    }
-    if (utf8_is_valid(s)) {
-        add_json_text(out, s);
-        return;
-    }
-    text_add(out, SLICE("{\"hex\":\""));
-    for (size_t i = 0; i < s.len; i++)
-        text_format(out, "%02x", (unsigned)s.at[i]);
-    text_add(out, SLICE("\"}"));
-}
-
 static void add_json_number(struct text *out, const char *name, int64_t number)
 {
     if (number >= 0)
-        text_format(out, ",\"%s\":%lld", name, (long long)number);
+        jot_number(out, name, number);
 }
 
 static void format_json(struct text *out, const struct ctl_message *message)
 {
-    text_format(out, "{\"retained\":%s", message->is_retained ? "true" : "false");
-    add_json(out, "topic", message->topic);
-    add_json(out, "key", message->key);
-    add_json(out, "value", message->value);
+    jot_open(out, NULL, '{');
+    jot_switch(out, "retained", message->is_retained);
+    jot_bytes(out, "topic", message->topic);
+    jot_bytes(out, "key", message->key);
+    jot_bytes(out, "value", message->value);
     add_json_number(out, "time_ms", message->time_ms);
     add_json_number(out, "partition", message->partition);
     add_json_number(out, "offset", message->offset);
     add_json_number(out, "qos", message->qos);
-    text_add(out, SLICE(",\"headers\":["));
+    jot_open(out, "headers", '[');
     for (unsigned i = 0; i < message->header_count; i++) {
-        text_add(out, i > 0 ? SLICE(",[") : SLICE("["));
-        add_json(out, NULL, message->headers[i].name);
-        text_add_byte(out, ',');
-        add_json(out, NULL, message->headers[i].value);
-        text_add_byte(out, ']');
+        jot_open(out, NULL, '[');
+        jot_bytes(out, NULL, message->headers[i].name);
+        jot_bytes(out, NULL, message->headers[i].value);
+        jot_close(out, ']');
     }
-    text_add(out, SLICE("]}\n"));
+    jot_close(out, ']');
+    jot_close(out, '}');
+    text_add_byte(out, '\n');
 }
 
 void ctl_format(struct text *out, const char *format, const struct ctl_message *message)

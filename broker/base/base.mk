@@ -17,6 +17,7 @@ libbase_a_SOURCES = \
 	%D%/rc.c %D%/rc.h \
 	%D%/ring.c %D%/ring.h \
 	%D%/slice.h \
+	%D%/state_home.c %D%/state_home.h \
 	%D%/text.c %D%/text.h \
 	%D%/thread.c %D%/thread.h \
 	%D%/utf8.c %D%/utf8.h \

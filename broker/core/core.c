@@ -283,6 +283,11 @@ enum rc core_stall(const struct core *core)
     return core->stall;
 }
 
+uint64_t core_backlog_bytes(const struct core *core)
+{
+    return store_backlog_bytes(core->store);
+}
+
 void core_commit_latency(const struct core *core, uint64_t *ret_p50_ns, uint64_t *ret_p99_ns)
 {
     store_commit_latency(core->store, ret_p50_ns, ret_p99_ns);

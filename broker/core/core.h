@@ -58,6 +58,8 @@ uint64_t core_next_deadline_ns(const struct core *core);
 
 /* The store cannot take records now (RC_FULL, RC_IO ...), or RC_OK. */
 enum rc core_stall(const struct core *core);
+/* Bytes that were put and are not yet committed. */
+uint64_t core_backlog_bytes(const struct core *core);
 /* How long commits of late took, from hand-over to completion: median and 99th percentile, in ns. 0
  * when there were none. */
 void core_commit_latency(const struct core *core, uint64_t *ret_p50_ns, uint64_t *ret_p99_ns);

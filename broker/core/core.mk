@@ -6,6 +6,7 @@ libcore_a_SOURCES = \
 	%D%/core.c %D%/core.h %D%/core_int.h \
 	%D%/cursor.c %D%/cursor.h \
 	%D%/deadline.c %D%/deadline.h \
+	%D%/definitions.h \
 	%D%/exchange.c %D%/exchange.h %D%/exchange_int.h \
 	%D%/lane.c \
 	%D%/limits.h \

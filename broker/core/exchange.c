@@ -90,6 +90,11 @@ static bool is_same(const struct exchange_spec *a, const struct exchange_spec *b
            slice_equal(a->alternate, b->alternate);
 }
 
+bool exchange_is_same(const struct exchange *exchange, const struct exchange_spec *spec)
+{
+    return is_same(&exchange->spec, spec);
+}
+
 enum rc exchange_declare(struct client *client, const struct exchange_spec *spec,
                          struct exchange **ret)
 {
@@ -348,6 +353,43 @@ enum rc binding_remove(struct client *client, const struct binding_spec *spec)
         return RC_NOT_FOUND;
     binding_delete(CONTAINER_OF(node, struct binding, by_identity));
     return RC_OK;
+}
+
+bool binding_exists(const struct binding_spec *spec)
+{
+    struct text identity = { 0 };
+    bool ret;
+
+    binding_identity(spec, &identity);
+    ret = map_get(&spec->source->core->bindings, text_slice(&identity)) != NULL;
+    text_done(&identity);
+    return ret;
+}
+
+/* Takes the identity apart again: see binding_identity(). */
+static void binding_spec_of(const struct binding *binding, struct binding_spec *ret)
+{
+    struct rd rd = rd_of(slice_of(binding->identity, binding->identity_len));
+
+    *ret = (struct binding_spec){ .source = binding->source,
+                                  .queue = binding->queue,
+                                  .destination = binding->destination };
+    (void)rd_bytes(&rd, rd_u16(&rd));
+    (void)rd_bytes(&rd, rd_u16(&rd));
+    ret->key = rd_bytes(&rd, rd_u16(&rd));
+    (void)rd_u8(&rd);
+    ret->arguments = rd_bytes(&rd, rd_u32(&rd));
+    ASSERT(!rd.bad && rd.left == 0);
+}
+
+void binding_each(const struct exchange *source, binding_visit_fn *visit, void *arg)
+{
+    LIST_EACH (k, &source->bindings) {
+        struct binding_spec spec;
+
+        binding_spec_of(CONTAINER_OF(k, struct binding, of_source), &spec);
+        visit(arg, &spec);
+    }
 }
 
 void bindings_forget_queue(struct queue *queue)

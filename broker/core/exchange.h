@@ -41,6 +41,8 @@ MUST_CHECK enum rc exchange_declare(struct client *client, const struct exchange
 /* RC_IN_USE: if_unused and it is the source of bindings. RC_REFUSED. */
 MUST_CHECK enum rc exchange_delete(struct client *client, struct exchange *exchange,
                                    bool if_unused);
+/* Would exchange_declare() call it RC_EXISTS? */
+bool exchange_is_same(const struct exchange *exchange, const struct exchange_spec *spec);
 const struct exchange_spec *exchange_spec(const struct exchange *exchange);
 bool exchange_is_predeclared(const struct exchange *exchange); /* "" and amq.* */
 /* Is it the shared one, whose routing keys are addresses (amq.topic)? And the default one? */
@@ -60,6 +62,12 @@ struct binding_spec {
 /* The same binding again is RC_OK and changes nothing. RC_REFUSED. RC_LIMIT. RC_INVALID: a key too
  * long, or a bad x-match. */
 MUST_CHECK enum rc binding_add(struct client *client, const struct binding_spec *spec);
+/* Its bindings as source, in the order they were made; `headers` are not given. Borrowed during the
+ * call, which must not change bindings. */
+typedef void binding_visit_fn(void *arg, const struct binding_spec *spec);
+void binding_each(const struct exchange *source, binding_visit_fn *visit, void *arg);
+/* Is there this very binding? */
+bool binding_exists(const struct binding_spec *spec);
 /* RC_NOT_FOUND when there is none (the protocol may call that success). */
 MUST_CHECK enum rc binding_remove(struct client *client, const struct binding_spec *spec);
 

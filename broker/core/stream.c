@@ -408,6 +408,16 @@ bool stream_is_hidden(const struct stream *stream)
     return stream->is_hidden;
 }
 
+bool stream_is_implicit(const struct stream *stream)
+{
+    return stream->is_implicit;
+}
+
+bool stream_is_transient(const struct stream *stream)
+{
+    return stream->is_transient;
+}
+
 struct slice stream_config(const struct stream *stream)
 {
     return stream->config;
@@ -421,11 +431,6 @@ const struct stream_policy *stream_policy(const struct stream *stream)
 const struct stream_policy *stream_effective_policy(const struct stream *stream)
 {
     return &stream->effective;
-}
-
-bool stream_is_implicit(const struct stream *stream)
-{
-    return stream->is_implicit;
 }
 
 int64_t stream_created_ms(const struct stream *stream)

@@ -49,6 +49,7 @@ unsigned stream_partition_count(const struct stream *stream);
 struct partition *stream_partition(struct stream *stream, unsigned index); /* index < count */
 struct queue *stream_queue(const struct stream *stream);                   /* NULL: none */
 bool stream_is_hidden(const struct stream *stream);
+bool stream_is_transient(const struct stream *stream);
 struct slice stream_config(const struct stream *stream); /* borrowed until changed */
 void stream_set_config(struct stream *stream, struct slice config);
 const struct stream_policy *stream_policy(const struct stream *stream); /* what it says itself */

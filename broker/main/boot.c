@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "admin/api.h"
 #include "broker/base/log.h"
 #include "broker/base/text.h"
 #include "broker/core/core.h"
@@ -171,6 +172,7 @@ static enum rc open_core(struct broker *b, struct text *why)
     for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++)
         if (protocols[i].start != NULL)
             b->contexts[i] = protocols[i].start(b->core, b->loop, s);
+    boot_start_admin(b);
     /* what fell due while we were down happens before the first client, and what falls due later
      * needs its timer though no client may ever come */
     core_poll(b->core);
@@ -255,6 +257,9 @@ enum rc broker_start(const struct settings *settings, struct broker **ret, struc
     rc = boot_listen(b, why);
     if (rc != RC_OK)
         goto out;
+    rc = boot_listen_admin(b, why);
+    if (rc != RC_OK)
+        goto out;
     *ret = b;
     b = NULL; /* given */
 out:
@@ -337,6 +342,7 @@ enum rc broker_stop(struct broker **broker)
     for (unsigned i = 0; i < b->listener_count; i++)
         listener_close(&b->listeners[i]);
     close_connections(b);
+    api_free(&b->api);
     for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++)
         if (protocols[i].stop != NULL && b->contexts[i] != NULL)
             protocols[i].stop(b->contexts[i]);

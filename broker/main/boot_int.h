@@ -6,16 +6,20 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "broker/core/definitions.h"
 #include "broker/main/protocols.h"
 #include "broker/main/settings.h"
 #include "broker/net/loop.h"
 
 #define NS_PER_MS 1000000u
-/* Each section may name several addresses; the loopback ones come to these. */
-#define BROKER_LISTENERS_MAX (LISTENERS_MAX * 4 + SETTINGS_PROTOCOLS * 2)
+/* Each section may name several addresses; the loopback ones and those of the admin door
+ * come to these. */
+#define BROKER_LISTENERS_MAX (LISTENERS_MAX * 4 + SETTINGS_PROTOCOLS * 2 + 3)
 
+struct api;
 struct core;
 struct listener;
+struct listener_config;
 struct store;
 struct text;
 struct tls;
@@ -27,7 +31,9 @@ struct broker {
     struct core *core;
     struct policy_rule *rules;          /* owned; patterns borrowed from settings */
     void *contexts[SETTINGS_PROTOCOLS]; /* what each protocol's sessions share */
-    char *place;                        /* the store's directory; NULL: in memory */
+    struct definitions_rules definitions;
+    struct api *api; /* owned */
+    char *place;     /* the store's directory; NULL: in memory */
     struct listener *listeners[BROKER_LISTENERS_MAX];
     unsigned listener_count;
     struct {
@@ -49,6 +55,14 @@ struct broker {
 enum rc boot_check_exposure(const struct settings *settings, struct text *why);
 /* The context of a section with tls = yes. `why` says what is wrong. */
 enum rc boot_make_tls(const struct listener_settings *l, struct tls **ret, struct text *why);
+/* Opens one and keeps it, or says nothing. */
+MUST_CHECK enum rc boot_open_listener(struct broker *b, const struct listener_config *config);
+/* On loopback of both families; port 0: any one that is free on both. */
+MUST_CHECK enum rc boot_listen_on_loopback(struct broker *b, struct listener_config *config,
+                                           uint16_t port, struct text *why);
+/* After the protocols have started. */
+void boot_start_admin(struct broker *b);
+MUST_CHECK enum rc boot_listen_admin(struct broker *b, struct text *why);
 /* Opens all listeners, or says why one could not be. */
 enum rc boot_listen(struct broker *b, struct text *why);
 

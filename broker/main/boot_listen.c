@@ -102,7 +102,7 @@ static void explain(const struct listener_config *config, enum rc rc, struct tex
     }
 }
 
-static enum rc open_one(struct broker *b, const struct listener_config *config)
+enum rc boot_open_listener(struct broker *b, const struct listener_config *config)
 {
     struct listener *l = NULL;
     enum rc rc;
@@ -126,16 +126,31 @@ static enum rc try_loopback(struct broker *b, struct listener_config *config)
     enum rc rc;
 
     config->address = LOOPBACK_IPV4;
-    rc = open_one(b, config);
+    rc = boot_open_listener(b, config);
     if (rc != RC_OK)
         return rc;
     config->port = listener_port(b->listeners[before]);
     config->address = LOOPBACK_IPV6;
-    rc = open_one(b, config);
+    rc = boot_open_listener(b, config);
     if (rc == RC_OK || rc == RC_INVALID)
         return RC_OK;
     listener_close(&b->listeners[before]);
     b->listener_count = before;
+    return rc;
+}
+
+enum rc boot_listen_on_loopback(struct broker *b, struct listener_config *config, uint16_t port,
+                                struct text *why)
+{
+    unsigned tries = port == 0 ? FREE_PORT_TRIES : 1;
+    enum rc rc = RC_IN_USE;
+
+    while (rc == RC_IN_USE && tries-- > 0) {
+        config->port = port;
+        rc = try_loopback(b, config);
+    }
+    if (rc != RC_OK)
+        explain(config, rc, why);
     return rc;
 }
 
@@ -145,16 +160,8 @@ static enum rc listen_on_loopback(struct broker *b, unsigned i, struct text *why
                                       .max_connections = (unsigned)b->settings->max_connections,
                                       .protocol = protocols[i].protocol,
                                       .context = b->contexts[i] };
-    unsigned tries = b->settings->port[i] == 0 ? FREE_PORT_TRIES : 1;
-    enum rc rc = RC_IN_USE;
 
-    while (rc == RC_IN_USE && tries-- > 0) {
-        config.port = (uint16_t)b->settings->port[i];
-        rc = try_loopback(b, &config);
-    }
-    if (rc != RC_OK)
-        explain(&config, rc, why);
-    return rc;
+    return boot_listen_on_loopback(b, &config, (uint16_t)b->settings->port[i], why);
 }
 
 enum rc boot_make_tls(const struct listener_settings *l, struct tls **ret, struct text *why)
@@ -207,7 +214,7 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
         config.port = (uint16_t)l->port;
     while (rc == RC_OK && next_address(&list, &address)) {
         config.address = address;
-        rc = open_one(b, &config);
+        rc = boot_open_listener(b, &config);
         if (rc == RC_INVALID && !listener_settings_has_address(l))
             rc = RC_OK; /* the default names ::1 too, which not every machine has */
         else if (rc != RC_OK)

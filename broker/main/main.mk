@@ -2,13 +2,14 @@
 sbin_PROGRAMS += tercetd
 tercetd_SOURCES = \
 	%D%/boot.c %D%/boot.h %D%/boot_int.h \
+	%D%/boot_admin.c \
 	%D%/boot_listen.c \
 	%D%/main.c \
 	%D%/place.c %D%/place.h \
 	%D%/protocols.c %D%/protocols.h \
 	%D%/ready.c %D%/ready.h \
 	%D%/settings.c %D%/settings.h
-tercetd_LDADD = libamqp.a libamqpcodec.a libkafka.a libkafkacodec.a \
+tercetd_LDADD = $(ADMIN_LIBS) libamqp.a libamqpcodec.a libkafka.a libkafkacodec.a \
 	libmqtt.a libmqttcodec.a \
 	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(NET_LIBS) $(BASE_LIBS)
 

@@ -3,28 +3,13 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "broker/base/mem.h"
+#include "broker/base/state_home.h"
 #include "broker/base/text.h"
 
-#define PLACE_OF_ROOT "/var/lib/tercet"
-#define PLACE_MODE    0700
-
-static void usual(struct text *to)
-{
-    const char *state = getenv("XDG_STATE_HOME");
-    const char *home = getenv("HOME");
-
-    if (geteuid() == 0)
-        text_format(to, "%s", PLACE_OF_ROOT);
-    else if (state != NULL && state[0] == '/')
-        text_format(to, "%s/tercet", state);
-    else if (home != NULL && home[0] == '/')
-        text_format(to, "%s/.local/state/tercet", home);
-}
+#define PLACE_MODE 0700
 
 /* Like mkdir -p. */
 static enum rc make(char *path)
@@ -61,7 +46,7 @@ enum rc place_find(const char *wanted, char **ret, struct text *why)
     if (wanted != NULL)
         text_format(&path, "%s", wanted);
     else
-        usual(&path);
+        state_home(&path);
     if (path.len == 0) {
         text_format(why, "no home is known for the store: --data DIR names one");
         text_done(&path);

@@ -17,6 +17,7 @@
 
 #define PATH_MAX_BYTES           4000
 #define NAME_MAX_BYTES           64
+#define SOCKET_PATH_MAX_BYTES    107 /* Linux */
 #define STREAM_PATTERN_MAX_BYTES 256
 #define KIB                      (UINT64_C(1) << 10)
 #define MIB                      (UINT64_C(1) << 20)
@@ -48,6 +49,13 @@ static const struct option head_options[] = {
       "The port of the loopback listener for AMQP 0-9-1; 0 takes any free one." },
     { "port_kafka", OPTION_NUMBER, "9092", 0, 65535, NULL, BOTH, AT(port[2]), "N",
       "The port of the loopback listener for Kafka; 0 takes any free one." },
+    { "admin_socket", OPTION_TEXT, NULL, 1, SOCKET_PATH_MAX_BYTES, NULL, BOTH, AT(admin_socket),
+      "FILE",
+      "The Unix socket of the admin door, which tercet(1) uses; by default admin.sock in the "
+      "store's directory, and none when everything is kept in memory." },
+    { "admin_port", OPTION_NUMBER, NULL, 0, 65535, NULL, BOTH, AT(admin_port), "N",
+      "Open the admin door on this port of loopback too, where it tells everything and changes "
+      "nothing; 0 takes any free one. Without it there is none." },
     { "ready_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, BOTH, AT(ready_file), "FILE",
       "Written whole, as JSON with process id and listeners, when every listener accepts." },
     { "quiet", OPTION_SWITCH, "no", 0, 0, NULL, BOTH, AT(quiet), NULL,
@@ -433,6 +441,11 @@ bool stream_settings_has_retention_bytes(const struct stream_settings *s)
 bool stream_settings_has_durability(const struct stream_settings *s)
 {
     return is_given(STREAM, s, "durability");
+}
+
+bool settings_has_admin_port(const struct settings *s)
+{
+    return is_given(HEAD, s, "admin_port");
 }
 
 bool listener_settings_has_port(const struct listener_settings *l)

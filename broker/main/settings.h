@@ -46,6 +46,8 @@ struct settings {
     char *data;
     bool ephemeral;
     uint64_t port[SETTINGS_PROTOCOLS];
+    char *admin_socket;
+    uint64_t admin_port;
     char *ready_file;
     bool quiet;
     unsigned log_level;
@@ -106,6 +108,8 @@ bool settings_has_retention_bytes(const struct settings *s);
 bool stream_settings_has_retention(const struct stream_settings *s);
 bool stream_settings_has_retention_bytes(const struct stream_settings *s);
 bool stream_settings_has_durability(const struct stream_settings *s);
+/* False: no admin door on TCP. */
+bool settings_has_admin_port(const struct settings *s);
 /* False: the port is to be the default of its protocol. */
 bool listener_settings_has_port(const struct listener_settings *l);
 /* False: the address is the default. */

@@ -11,6 +11,7 @@ libamqp_a_SOURCES = \
 	%D%/amqp_channel.c \
 	%D%/amqp_confirm.c \
 	%D%/amqp_content.c \
+	%D%/amqp_definitions.c %D%/amqp_definitions.h \
 	%D%/amqp_deliver.c \
 	%D%/amqp_errors.c %D%/amqp_errors.h \
 	%D%/amqp_int.h \

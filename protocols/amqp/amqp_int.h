@@ -312,6 +312,7 @@ void amqp_random_name(const char *prefix, struct text *to);
 
 /* The queue a method names: an empty name means the last one declared on the channel. Refuses with
  * 404, or 405 when another connection owns it. */
+struct exchange_spec;
 struct queue;
 MUST_CHECK enum rc amqp_queue_named(struct amqp_session *s, struct amqp_channel *channel,
                                     struct slice name, struct queue **ret);
@@ -329,5 +330,8 @@ MUST_CHECK enum rc amqp_queue_arguments_check(struct amqp_session *s, struct sli
 MUST_CHECK enum rc amqp_queue_arguments_equal(struct amqp_session *s, struct slice name,
                                               struct slice current, struct slice received);
 bool amqp_queue_is_quorum(struct slice arguments);
+/* Sets spec->alternate from the arguments of exchange.declare, or refuses them. */
+MUST_CHECK enum rc amqp_exchange_arguments(struct amqp_session *s, struct slice arguments,
+                                           struct exchange_spec *spec);
 
 #endif

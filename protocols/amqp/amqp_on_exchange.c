@@ -84,8 +84,8 @@ static enum rc check_equal(struct amqp_session *s, const struct exchange_spec *w
     return RC_OK;
 }
 
-static enum rc read_arguments(struct amqp_session *s, struct slice arguments,
-                              struct exchange_spec *spec)
+enum rc amqp_exchange_arguments(struct amqp_session *s, struct slice arguments,
+                                struct exchange_spec *spec)
 {
     struct amqp_value v;
 
@@ -119,7 +119,7 @@ static enum rc declare(struct amqp_session *s, const struct amqp_exchange_declar
     if (!find_type(d->type, &spec.type))
         return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED, "unknown exchange type '%.*s'",
                            SLICE_FMT(d->type));
-    rc = read_arguments(s, d->arguments, &spec);
+    rc = amqp_exchange_arguments(s, d->arguments, &spec);
     if (rc != RC_OK)
         return rc;
     if (exchange != NULL)

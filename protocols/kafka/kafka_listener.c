@@ -2,8 +2,10 @@
 #include "protocols/kafka/kafka_listener.h"
 
 #include "broker/base/mem.h"
+#include "broker/core/definitions.h"
 #include "protocols/kafka/kafka_int.h"
 #include "protocols/kafka/kafka_session.h"
+#include "protocols/kafka/kafka_topic_config.h"
 
 /* URL-safe base64 without padding, as Kafka writes its ids. */
 static void spell_cluster_id(const uint8_t identity[16], char *to)
@@ -44,6 +46,30 @@ void kafka_free(struct kafka **kafka)
     kafka_session_free_spare(*kafka);
     text_done(&(*kafka)->scratch);
     MEM_FREE(*kafka);
+}
+
+static const char *check_config(void *config_arg, struct slice name, struct slice value)
+{
+    const struct kafka *kafka = config_arg;
+
+    return kafka_topic_config_check(&kafka->config, name, value);
+}
+
+static void add_config(void *config_arg, struct text *kept, struct stream_policy *policy,
+                       struct slice name, struct slice value)
+{
+    const struct kafka *kafka = config_arg;
+
+    kafka_topic_config_add(&kafka->config, kept, name, value);
+    kafka_topic_policy_set(name, value, policy);
+    policy->durability = kafka_topic_durability(&kafka->config, text_slice(kept));
+}
+
+void kafka_definitions_rules(struct kafka *kafka, struct definitions_rules *rules)
+{
+    rules->check_config = check_config;
+    rules->add_config = add_config;
+    rules->config_arg = kafka;
 }
 
 const struct protocol kafka_protocol = {

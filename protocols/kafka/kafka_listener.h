@@ -9,6 +9,7 @@
 #include "broker/net/protocol.h"
 
 struct core;
+struct definitions_rules;
 struct kafka;
 struct loop;
 
@@ -37,6 +38,9 @@ struct kafka_config {
 struct kafka *kafka_new(struct core *core, struct loop *loop, const struct kafka_config *config);
 /* All its connections must be gone. */
 void kafka_free(struct kafka **kafka);
+
+/* Sets the members that are Kafka's: topic configurations. Borrows `kafka`. */
+void kafka_definitions_rules(struct kafka *kafka, struct definitions_rules *rules);
 
 extern const struct protocol kafka_protocol;
 

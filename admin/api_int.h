@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the admin door share. */
+#ifndef TERCET_ADMIN_API_INT_H
+#define TERCET_ADMIN_API_INT_H
+
+#include <stdbool.h>
+
+#include "admin/api.h"
+#include "broker/base/list.h"
+#include "broker/base/text.h"
+#include "broker/net/http.h"
+#include "broker/net/loop.h"
+
+struct client;
+struct conn;
+
+/* Definitions of some hundred thousand queues; a larger set is imported in parts. */
+#define API_BODY_MAX_BYTES ((uint64_t)64 << 20)
+/* Entries of a listing in one answer, and how many there are when nobody says. */
+#define API_PAGE_MAX     10000
+#define API_PAGE_DEFAULT 1000
+/* A connection without a request for so long is closed: its place is one of few. */
+#define API_IDLE_MS 60000
+
+struct api {
+    struct core *core;
+    struct loop *loop;
+    struct api_config config;
+    struct client *client; /* owned: who we are to core */
+    struct list sessions;  /* struct api_session.link */
+    uint64_t last_session;
+    uint64_t started_ns;
+};
+
+struct api_session {
+    unsigned magic;
+    struct link link;
+    struct api *api; /* borrowed */
+    struct conn *conn;
+    uint64_t number;  /* what an answer that comes later is for */
+    struct text body; /* of the answer being built */
+    struct timer idle;
+    bool is_local;   /* came over the Unix socket */
+    bool is_waiting; /* an answer is due */
+    bool is_head;    /* of the request that is being answered */
+    bool is_kept;
+    const char *allow; /* the methods there are, when another was asked for */
+    bool was_told_to_go_on;
+};
+
+/* A handler answers, or answers later: then it keeps session->number, for the session may go. */
+typedef void api_handler_fn(struct api_session *session, const struct http_request *request,
+                            struct slice body);
+
+/* Sends session->body as JSON. */
+void api_answer(struct api_session *session, unsigned status);
+void api_answer_as(struct api_session *session, unsigned status, const char *type);
+/* {"error": word, "reason": sentence} */
+void api_refuse(struct api_session *session, unsigned status, const char *word, const char *format,
+                ...) __attribute__((format(printf, 4, 5)));
+/* The same for a code of core or the store. */
+void api_refuse_rc(struct api_session *session, enum rc rc, const char *what);
+/* NULL: it is gone. */
+struct api_session *api_session_find(struct api *api, uint64_t number);
+
+/* ---- api_routes.c ---- */
+struct api_route {
+    const char *path;
+    enum http_method method;
+    bool is_change; /* over the Unix socket only */
+    api_handler_fn *handle;
+};
+/* The route of a request, or NULL when it was refused. */
+const struct api_route *api_route_of(struct api_session *session,
+                                     const struct http_request *request);
+
+/* ---- handlers ---- */
+api_handler_fn api_get_overview, api_get_health, api_get_metrics, api_get_streams, api_get_queues;
+api_handler_fn api_get_definitions, api_put_definitions;
+
+#endif

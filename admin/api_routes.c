@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can be asked for, and what is told of the whole broker. */
+#include <unistd.h>
+
+#include "admin/api_int.h"
+#include "admin/jot.h"
+#include "broker/base/clock.h"
+#include "broker/base/counters.h"
+#include "broker/core/core.h"
+#include "broker/net/conn.h"
+#include "broker/net/listener.h"
+#include "config.h"
+
+#define NS_PER_MS 1000000u
+#define NS_PER_US 1000u
+
+static const struct api_route routes[] = {
+    { "/healthz", HTTP_GET, false, api_get_health },
+    { "/metrics", HTTP_GET, false, api_get_metrics },
+    { "/api/overview", HTTP_GET, false, api_get_overview },
+    { "/api/streams", HTTP_GET, false, api_get_streams },
+    { "/api/queues", HTTP_GET, false, api_get_queues },
+    { "/api/definitions", HTTP_GET, false, api_get_definitions },
+    { "/api/definitions", HTTP_PUT, true, api_put_definitions },
+};
+
+static const char *const method_names[] = {
+    [HTTP_GET] = "GET, HEAD", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT"
+};
+
+const struct api_route *api_route_of(struct api_session *s, const struct http_request *r)
+{
+    enum http_method method = r->method == HTTP_HEAD ? HTTP_GET : r->method;
+    struct text allow = { 0 };
+
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (!slice_equal_str(r->path, routes[i].path))
+            continue;
+        if (routes[i].method == method)
+            return &routes[i];
+        text_format(&allow, "%s%s", allow.len > 0 ? ", " : "", method_names[routes[i].method]);
+    }
+    if (allow.len > 0) {
+        text_add_byte(&allow, '\0');
+        s->allow = (const char *)allow.at;
+        api_refuse(s, 405, "unsupported", "this method is not for %.*s", SLICE_FMT(r->path));
+    } else {
+        api_refuse(s, 404, "not-found", "there is no %.*s", SLICE_FMT(r->path));
+    }
+    text_done(&allow);
+    return NULL;
+}
+
+/* ---- health ---- */
+
+void api_get_health(struct api_session *s, const struct http_request *r, struct slice body)
+{
+    enum rc stall = core_stall(s->api->core);
+
+    (void)r;
+    (void)body;
+    jot_open(&s->body, NULL, '{');
+    jot_string(&s->body, "status", stall == RC_OK ? "ok" : "stalled");
+    if (stall != RC_OK)
+        jot_string(&s->body, "error", rc_word(stall));
+    jot_close(&s->body, '}');
+    api_answer(s, stall == RC_OK ? 200 : 503);
+}
+
+/* ---- metrics, as Prometheus reads them ---- */
+
+void api_get_metrics(struct api_session *s, const struct http_request *r, struct slice body)
+{
+    (void)r;
+    (void)body;
+    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
+        const char *name = counter_name((enum counter)i);
+        bool is_total = strlen(name) > 6 && strcmp(name + strlen(name) - 6, "_total") == 0;
+
+        text_format(&s->body, "# HELP tercet_%s %s\n# TYPE tercet_%s %s\ntercet_%s %lld\n", name,
+                    counter_what((enum counter)i), name, is_total ? "counter" : "gauge", name,
+                    (long long)count_get((enum counter)i));
+    }
+    api_answer_as(s, 200, "text/plain; version=0.0.4; charset=utf-8");
+}
+
+/* ---- overview ---- */
+
+static void add_listeners(struct text *to, struct loop *loop)
+{
+    jot_open(to, "listeners", '[');
+    for (struct listener *l = listener_next(loop, NULL); l != NULL; l = listener_next(loop, l)) {
+        jot_open(to, NULL, '{');
+        jot_string(to, "name", listener_name(l));
+        jot_string(to, "protocol", listener_protocol(l)->name);
+        jot_string(to, "address", listener_address(l));
+        jot_count(to, "port", listener_port(l));
+        jot_switch(to, "tls", listener_is_tls(l));
+        jot_close(to, '}');
+    }
+    jot_close(to, ']');
+}
+
+static void add_store(struct text *to, const struct api *api)
+{
+    uint64_t p50_ns, p99_ns;
+    enum rc stall = core_stall(api->core);
+
+    core_commit_latency(api->core, &p50_ns, &p99_ns);
+    jot_open(to, "store", '{');
+    jot_bytes(to, "place", api->config.place == NULL ? SLICE_NONE : slice_str(api->config.place));
+    jot_string(to, "durability", api->config.durability);
+    jot_bytes(to, "stalled", stall == RC_OK ? SLICE_NONE : slice_str(rc_word(stall)));
+    jot_count(to, "backlog_bytes", core_backlog_bytes(api->core));
+    jot_open(to, "commit_latency_us", '{');
+    jot_count(to, "p50", p50_ns / NS_PER_US);
+    jot_count(to, "p99", p99_ns / NS_PER_US);
+    jot_close(to, '}');
+    jot_close(to, '}');
+}
+
+void api_get_overview(struct api_session *s, const struct http_request *r, struct slice body)
+{
+    struct text *to = &s->body;
+
+    (void)r;
+    (void)body;
+    jot_open(to, NULL, '{');
+    jot_string(to, "product", "tercet");
+    jot_string(to, "version", PACKAGE_VERSION);
+    jot_number(to, "pid", getpid());
+    jot_count(to, "uptime_ms", (clock_monotonic_ns() - s->api->started_ns) / NS_PER_MS);
+    add_store(to, s->api);
+    add_listeners(to, conn_loop(s->conn));
+    jot_open(to, "counters", '{');
+    for (unsigned i = 0; i < COUNTER_COUNT; i++)
+        jot_number(to, counter_name((enum counter)i), count_get((enum counter)i));
+    jot_close(to, '}');
+    jot_close(to, '}');
+    api_answer(s, 200);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/ctl_admin.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/ctl.h"
+#include "admin/ctl_ask.h"
+
+#define EXIT_USAGE 2
+#define STEP_BYTES 65536
+/* The admin door takes no more. */
+#define FILE_MAX_BYTES ((size_t)64 << 20)
+
+struct order {
+    struct ctl_place place;
+    const char *skip;
+    bool is_json;
+    const char *words[2];
+    int word_count;
+};
+
+/* ---- files ---- */
+
+static bool read_whole(const char *path, struct text *to)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    FILE *file = is_stdin ? stdin : fopen(path, "re");
+    bool is_good = true;
+    size_t n;
+
+    if (file == NULL)
+        return ctl_fail("%s: %s", path, strerror(errno));
+    do {
+        if (to->len > FILE_MAX_BYTES || !text_reserve(to, STEP_BYTES)) {
+            is_good = ctl_fail("%s: more than %zu bytes", path, FILE_MAX_BYTES);
+            break;
+        }
+        n = fread(to->at + to->len, 1, STEP_BYTES, file);
+        to->len += n;
+    } while (n > 0);
+    if (ferror(file))
+        is_good = ctl_fail("%s: %s", path, strerror(errno));
+    if (!is_stdin)
+        (void)fclose(file); /* it was only read */
+    return is_good;
+}
+
+/* Text with lines for people, of what the broker sent without. */
+static bool write_json(FILE *to, const char *name, const struct text *body)
+{
+    json_t *json = json_loadb((const char *)body->at, body->len, JSON_ALLOW_NUL, NULL);
+    bool is_good;
+
+    if (json == NULL)
+        return ctl_fail("the broker's answer is no JSON");
+    is_good = json_dumpf(json, to, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) == 0 &&
+              fputc('\n', to) != EOF && fflush(to) == 0;
+    json_decref(json);
+    return is_good || ctl_fail("%s: %s", name, strerror(errno));
+}
+
+/* ---- commands ---- */
+
+static long long number_of(const json_t *json, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(json, name));
+}
+
+static const char *word_of(const json_t *json, const char *name, const char *fallback)
+{
+    const char *word = json_string_value(json_object_get(json, name));
+
+    return word == NULL ? fallback : word;
+}
+
+static void print_status(const json_t *all)
+{
+    const json_t *store = json_object_get(all, "store");
+    const json_t *latency = json_object_get(store, "commit_latency_us");
+    const json_t *counters = json_object_get(all, "counters"), *listener;
+    size_t i;
+
+    (void)printf("tercet %s, process %lld, up %lld s\n", word_of(all, "version", "?"),
+                 number_of(all, "pid"), number_of(all, "uptime_ms") / 1000);
+    (void)printf("store       %s\n", word_of(store, "place", "in memory"));
+    (void)printf("stalled     %s\n", word_of(store, "stalled", "no"));
+    (void)printf("durability  %s\n", word_of(store, "durability", "?"));
+    (void)printf("commits     %lld, p50 %lld us, p99 %lld us\n",
+                 number_of(counters, "store_commits_total"), number_of(latency, "p50"),
+                 number_of(latency, "p99"));
+    (void)printf("streams     %lld\n", number_of(counters, "core_streams"));
+    (void)printf("queues      %lld\n", number_of(counters, "core_queues"));
+    (void)printf("sessions    %lld\n", number_of(counters, "core_sessions"));
+    (void)printf("connections %lld\n", number_of(counters, "net_open"));
+    json_array_foreach(json_object_get(all, "listeners"), i, listener)
+    {
+        (void)printf("listening   %s%s on %s", word_of(listener, "protocol", "?"),
+                     json_is_true(json_object_get(listener, "tls")) ? " with TLS" : "",
+                     word_of(listener, "address", "?"));
+        if (number_of(listener, "port") != 0)
+            (void)printf(" port %lld", number_of(listener, "port"));
+        (void)putchar('\n');
+    }
+}
+
+static int do_status(const struct order *order)
+{
+    struct text body = { 0 };
+    bool is_good = ctl_ask(&order->place, "GET", "/api/overview", SLICE_NONE, &body);
+    json_t *json;
+
+    if (is_good && order->is_json) {
+        is_good = write_json(stdout, "standard output", &body);
+    } else if (is_good) {
+        json = json_loadb((const char *)body.at, body.len, 0, NULL);
+        print_status(json);
+        json_decref(json);
+        is_good = fflush(stdout) == 0 || ctl_fail("standard output: %s", strerror(errno));
+    }
+    text_done(&body);
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* A file that was there before stays as it was when the new one cannot be written whole. */
+static bool write_file(const char *path, const struct text *body)
+{
+    struct text beside = { 0 };
+    const char *name;
+    FILE *file;
+    bool is_good;
+
+    text_format(&beside, "%s.new", path);
+    text_add_byte(&beside, '\0');
+    name = (const char *)beside.at;
+    file = fopen(name, "we");
+    is_good = file != NULL && write_json(file, name, body);
+    if (file != NULL && fclose(file) != 0)
+        is_good = false;
+    if (is_good && rename(name, path) != 0)
+        is_good = false;
+    if (!is_good) {
+        (void)ctl_fail("%s cannot be written: %s", path, strerror(errno));
+        if (file != NULL)
+            (void)remove(name); /* what there is of it is of no use */
+    }
+    text_done(&beside);
+    return is_good;
+}
+
+static int do_export(const struct order *order)
+{
+    struct text body = { 0 };
+    bool is_good = ctl_ask(&order->place, "GET", "/api/definitions", SLICE_NONE, &body);
+
+    if (is_good)
+        is_good = order->word_count == 0 || strcmp(order->words[0], "-") == 0
+                      ? write_json(stdout, "standard output", &body)
+                      : write_file(order->words[0], &body);
+    text_done(&body);
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void print_tally(const struct text *body)
+{
+    json_t *json = json_loadb((const char *)body->at, body->len, 0, NULL), *tally;
+    const char *name;
+
+    json_object_foreach(json, name, tally)(void)
+        printf("%-9s %lld created, %lld present\n", name, number_of(tally, "created"),
+               number_of(tally, "present"));
+    json_decref(json);
+}
+
+static int do_import(const struct order *order)
+{
+    struct text file = { 0 }, answer = { 0 }, path = { 0 };
+    bool is_good = read_whole(order->words[0], &file);
+
+    text_format(&path, "/api/definitions");
+    if (order->skip != NULL)
+        text_format(&path, "?skip=%s", order->skip);
+    text_add_byte(&path, '\0');
+    is_good =
+        is_good && ctl_ask(&order->place, "PUT", (const char *)path.at, text_slice(&file), &answer);
+    if (is_good)
+        print_tally(&answer);
+    text_done(&file);
+    text_done(&answer);
+    text_done(&path);
+    return is_good && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* ---- the table ---- */
+
+enum { TAKES_JSON = 1, TAKES_SKIP = 2, TAKES_PLACE = 4 };
+
+static const struct command {
+    const char *name;
+    int (*run)(const struct order *order);
+    int words_min;
+    int words_max;
+    unsigned takes;
+    const char *words;
+} commands[] = {
+    { "status", do_status, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
+    { "export", do_export, 0, 1, TAKES_PLACE, "at most a file" },
+    { "import", do_import, 1, 1, TAKES_PLACE | TAKES_SKIP, "a file, or - for standard input" },
+};
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+bool ctl_admin_has(const char *command)
+{
+    return find(command) != NULL;
+}
+
+enum long_option { OPTION_DATA = 256, OPTION_SOCKET, OPTION_SKIP, OPTION_JSON };
+
+static const struct option long_options[] = {
+    { "data", required_argument, NULL, OPTION_DATA },
+    { "socket", required_argument, NULL, OPTION_SOCKET },
+    { "skip", required_argument, NULL, OPTION_SKIP },
+    { "json", no_argument, NULL, OPTION_JSON },
+    { NULL, 0, NULL, 0 },
+};
+
+/* Letters, digits, '_' and commas: what stands in a request's path as it is. */
+static bool is_plain(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_,")] ==
+           '\0';
+}
+
+static bool set_option(struct order *order, const struct command *command, int option,
+                       const char *text)
+{
+    unsigned need = option == OPTION_JSON   ? TAKES_JSON
+                    : option == OPTION_SKIP ? TAKES_SKIP
+                                            : TAKES_PLACE;
+
+    if (option < OPTION_DATA)
+        return false; /* getopt has said why */
+    if ((command->takes & need) == 0)
+        return ctl_fail("--%s means nothing to %s", long_options[option - OPTION_DATA].name,
+                        command->name);
+    if (option == OPTION_DATA)
+        order->place.data = text;
+    else if (option == OPTION_SOCKET)
+        order->place.socket = text;
+    else if (option == OPTION_JSON)
+        order->is_json = true;
+    else if (is_plain(text))
+        order->skip = text;
+    else
+        return ctl_fail("--skip wants names with commas between them, not \"%s\"", text);
+    return true;
+}
+
+int ctl_admin_run(int argc, char **argv)
+{
+    const struct command *command = find(argv[0]);
+    struct order order = { 0 };
+    bool is_good = true;
+    int option;
+
+    while (is_good && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+        is_good = set_option(&order, command, option, optarg);
+    order.word_count = argc - optind;
+    if (is_good && (order.word_count < command->words_min || order.word_count > command->words_max))
+        is_good = ctl_fail("%s wants %s", command->name, command->words);
+    if (!is_good) {
+        (void)fputs("Try `tercet --help`.\n", stderr);
+        return EXIT_USAGE;
+    }
+    for (int i = 0; i < order.word_count; i++)
+        order.words[i] = argv[optind + i];
+    return command->run(&order);
+}

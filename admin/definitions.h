@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams, queues, exchanges and bindings as JSON, in the shape of RabbitMQ's definitions where it
+ * has one: "queues", "exchanges", "bindings" and "vhosts" are RabbitMQ's, "streams" are ours.
+ *
+ * What JSON cannot say of an argument table (widths of integers, order of fields that are equal)
+ * stands beside "arguments" as "arguments_amqp", the table's octets; an import takes them where
+ * both still say the same, and "arguments" where somebody has changed it. */
+#ifndef TERCET_ADMIN_DEFINITIONS_H
+#define TERCET_ADMIN_DEFINITIONS_H
+
+#include "broker/base/rc.h"
+#include "broker/base/text.h"
+
+struct client;
+struct core;
+struct definitions_rules;
+struct stream_policy;
+
+/* Appends all that is shared and outlives its maker: not exclusive or server-named queues, not what
+ * is predeclared. */
+void definitions_export(struct core *core, const struct definitions_rules *rules, struct text *to);
+/* "arguments" and, where needed, "arguments_amqp" of an object. */
+void definitions_add_arguments(const struct definitions_rules *rules, struct text *to,
+                               struct slice table);
+/* The "config" of a stream: its lines as an object. */
+void definitions_add_config(struct text *to, struct slice config);
+
+/* The "policy" of a stream: what it says itself. */
+void definitions_add_policy(struct text *to, const struct stream_policy *policy);
+
+struct definitions_tally {
+    unsigned made;
+    unsigned present; /* with the same properties: nothing was changed */
+};
+enum definitions_kind {
+    DEFINITIONS_STREAMS,
+    DEFINITIONS_QUEUES,
+    DEFINITIONS_EXCHANGES,
+    DEFINITIONS_BINDINGS,
+    DEFINITIONS_KIND_COUNT
+};
+extern const char *const definitions_kind_names[DEFINITIONS_KIND_COUNT];
+
+/* After so many mistakes the rest of a file is not looked at. */
+#define DEFINITIONS_ERRORS_MAX 20
+
+/* Makes what `json` says and is not there yet. All is checked before anything is changed; what
+ * cannot be taken is told in `errors`, a line each. `skip`: names of top-level members to pass
+ * over, with commas. RC_MALFORMED: it is no JSON, or not of this shape. RC_INVALID: it asks for
+ * what cannot be. RC_MISMATCH: something of that name exists with other properties. After these
+ * three nothing was changed. Others: making failed on the way, as `errors` says. */
+MUST_CHECK enum rc definitions_import(struct client *client, const struct definitions_rules *rules,
+                                      struct slice json, struct slice skip,
+                                      struct definitions_tally ret[DEFINITIONS_KIND_COUNT],
+                                      struct text *errors);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/definitions.h"
+
+#include "admin/jot.h"
+#include "broker/base/mem.h"
+#include "broker/base/utf8.h"
+#include "broker/core/core.h"
+#include "broker/core/definitions.h"
+#include "broker/core/exchange.h"
+#include "broker/core/headers_match.h"
+#include "broker/core/queue.h"
+#include "broker/core/stream.h"
+#include "config.h"
+
+#define VHOST "/"
+
+const char *const definitions_kind_names[DEFINITIONS_KIND_COUNT] = {
+    [DEFINITIONS_STREAMS] = "streams",
+    [DEFINITIONS_QUEUES] = "queues",
+    [DEFINITIONS_EXCHANGES] = "exchanges",
+    [DEFINITIONS_BINDINGS] = "bindings",
+};
+
+static const char *const exchange_types[EXCHANGE_TYPE_COUNT] = {
+    [EXCHANGE_DIRECT] = "direct",
+    [EXCHANGE_FANOUT] = "fanout",
+    [EXCHANGE_TOPIC] = "topic",
+    [EXCHANGE_HEADERS] = "headers",
+};
+
+/* ---- argument tables ---- */
+
+/* What JSON has no word for is an object of one member, which an import reads back. */
+static void add_field(struct text *to, const struct header_value *v)
+{
+    switch (v->kind) {
+    case HEADER_VOID:
+        jot_bytes(to, NULL, SLICE_NONE);
+        return;
+    case HEADER_BOOL:
+        jot_switch(to, NULL, v->as.yes);
+        return;
+    case HEADER_INTEGER:
+        jot_number(to, NULL, v->as.integer);
+        return;
+    case HEADER_REAL:
+        jot_real(to, NULL, v->as.real);
+        return;
+    case HEADER_TEXT:
+        jot_bytes(to, NULL, v->as.bytes);
+        return;
+    case HEADER_TIME:
+        jot_open(to, NULL, '{');
+        jot_number(to, "time", v->as.integer);
+        jot_close(to, '}');
+        return;
+    case HEADER_BYTES:
+    case HEADER_OTHER:
+        jot_open(to, NULL, '{');
+        jot_hex(to, v->kind == HEADER_BYTES ? "bytes" : "amqp", v->as.bytes);
+        jot_close(to, '}');
+        return;
+    }
+}
+
+/* Would an import of what JSON says give these very octets? */
+static bool is_plain(const struct definitions_rules *rules, struct slice table,
+                     const struct header_value *fields, unsigned count)
+{
+    struct text again = { 0 };
+    bool ret = rules->write_arguments(fields, count, &again) == RC_OK &&
+               slice_equal(text_slice(&again), table);
+
+    for (unsigned i = 0; i < count && ret; i++)
+        ret = fields[i].kind != HEADER_TEXT || utf8_is_valid(fields[i].as.bytes);
+    text_done(&again);
+    return ret;
+}
+
+void definitions_add_arguments(const struct definitions_rules *rules, struct text *to,
+                               struct slice table)
+{
+    struct header_value *fields;
+    unsigned count = 0;
+    bool is_told = true;
+
+    if (table.len == 0) {
+        jot_open(to, "arguments", '{');
+        jot_close(to, '}');
+        return;
+    }
+    fields = mem_new_array(struct header_value, DEFINITION_FIELDS_MAX);
+    if (rules->read_arguments(table, fields, DEFINITION_FIELDS_MAX, &count) != RC_OK) {
+        count = 0;
+        is_told = false;
+    }
+    jot_open(to, "arguments", '{');
+    for (unsigned i = 0; i < count; i++) {
+        if (!utf8_is_valid(fields[i].name)) {
+            is_told = false;
+            continue;
+        }
+        jot_name(to, fields[i].name);
+        add_field(to, &fields[i]);
+    }
+    jot_close(to, '}');
+    if (!is_told || !is_plain(rules, table, fields, count))
+        jot_hex(to, "arguments_amqp", table);
+    mem_free(fields);
+}
+
+void definitions_add_config(struct text *to, struct slice config)
+{
+    jot_open(to, "config", '{');
+    while (config.len > 0) {
+        const uint8_t *end = memchr(config.at, '\n', config.len);
+        struct slice line =
+            slice_of(config.at, end == NULL ? config.len : (size_t)(end - config.at));
+        const uint8_t *equals = line.len == 0 ? NULL : memchr(line.at, '=', line.len);
+
+        config = slice_after(config, line.len + 1);
+        if (equals == NULL)
+            continue; /* not written by add_config() */
+        jot_name(to, slice_of(line.at, (size_t)(equals - line.at)));
+        jot_bytes(to, NULL, slice_after(line, (size_t)(equals - line.at) + 1));
+    }
+    jot_close(to, '}');
+}
+
+void definitions_add_policy(struct text *to, const struct stream_policy *policy)
+{
+    jot_open(to, "policy", '{');
+    if (policy->retention_ms != POLICY_OPEN)
+        jot_number(to, "retention_ms", policy->retention_ms);
+    if (policy->retention_bytes != POLICY_OPEN)
+        jot_number(to, "retention_bytes", policy->retention_bytes);
+    if (policy->durability != POLICY_OPEN)
+        jot_string(to, "durability", policy_durability_names[policy->durability]);
+    jot_close(to, '}');
+}
+
+/* ---- the four lists ---- */
+
+static void add_streams(struct core *core, struct text *to)
+{
+    jot_open(to, "streams", '[');
+    for (struct stream *s = stream_next(core, NULL); s != NULL; s = stream_next(core, s)) {
+        if (stream_is_hidden(s) || stream_is_transient(s))
+            continue;
+        jot_open(to, NULL, '{');
+        jot_bytes(to, "name", stream_name(s));
+        jot_count(to, "partitions", stream_partition_count(s));
+        jot_switch(to, "implicit", stream_is_implicit(s));
+        definitions_add_config(to, stream_config(s));
+        definitions_add_policy(to, stream_policy(s));
+        jot_close(to, '}');
+    }
+    jot_close(to, ']');
+}
+
+/* A client's own queues are made anew by that client. */
+static bool is_shared(const struct queue_spec *spec)
+{
+    return !spec->is_exclusive && !spec->is_server_named;
+}
+
+static void add_queues(struct core *core, const struct definitions_rules *rules, struct text *to)
+{
+    jot_open(to, "queues", '[');
+    for (struct queue *q = queue_next(core, NULL); q != NULL; q = queue_next(core, q)) {
+        const struct queue_spec *spec = queue_spec(q);
+
+        if (!is_shared(spec))
+            continue;
+        jot_open(to, NULL, '{');
+        jot_bytes(to, "name", spec->name);
+        jot_string(to, "vhost", VHOST);
+        jot_switch(to, "durable", spec->is_durable);
+        jot_switch(to, "auto_delete", spec->is_auto_delete);
+        definitions_add_arguments(rules, to, spec->arguments);
+        jot_close(to, '}');
+    }
+    jot_close(to, ']');
+}
+
+static void add_exchanges(struct core *core, const struct definitions_rules *rules, struct text *to)
+{
+    jot_open(to, "exchanges", '[');
+    for (struct exchange *x = exchange_next(core, NULL); x != NULL; x = exchange_next(core, x)) {
+        const struct exchange_spec *spec = exchange_spec(x);
+
+        if (exchange_is_predeclared(x))
+            continue;
+        jot_open(to, NULL, '{');
+        jot_bytes(to, "name", spec->name);
+        jot_string(to, "vhost", VHOST);
+        jot_string(to, "type", exchange_types[spec->type]);
+        jot_switch(to, "durable", spec->is_durable);
+        jot_switch(to, "auto_delete", spec->is_auto_delete);
+        jot_switch(to, "internal", spec->is_internal);
+        definitions_add_arguments(rules, to, spec->arguments);
+        jot_close(to, '}');
+    }
+    jot_close(to, ']');
+}
+
+struct export
+{
+    const struct definitions_rules *rules;
+    struct text *to;
+};
+
+static void add_binding(void *arg, const struct binding_spec *spec)
+{
+    const struct export *e = arg;
+    bool is_to_queue = spec->queue != NULL;
+
+    if (is_to_queue && !is_shared(queue_spec(spec->queue)))
+        return;
+    jot_open(e->to, NULL, '{');
+    jot_bytes(e->to, "source", exchange_spec(spec->source)->name);
+    jot_string(e->to, "vhost", VHOST);
+    jot_bytes(e->to, "destination",
+              is_to_queue ? queue_spec(spec->queue)->name : exchange_spec(spec->destination)->name);
+    jot_string(e->to, "destination_type", is_to_queue ? "queue" : "exchange");
+    jot_bytes(e->to, "routing_key", slice_is_none(spec->key) ? SLICE("") : spec->key);
+    definitions_add_arguments(e->rules, e->to, spec->arguments);
+    jot_close(e->to, '}');
+}
+
+void definitions_export(struct core *core, const struct definitions_rules *rules, struct text *to)
+{
+    struct export export = { rules, to };
+
+    jot_open(to, NULL, '{');
+    jot_string(to, "product_name", "tercet");
+    jot_string(to, "product_version", PACKAGE_VERSION);
+    jot_open(to, "vhosts", '[');
+    jot_open(to, NULL, '{');
+    jot_string(to, "name", VHOST);
+    jot_close(to, '}');
+    jot_close(to, ']');
+    add_streams(core, to);
+    add_queues(core, rules, to);
+    add_exchanges(core, rules, to);
+    jot_open(to, "bindings", '[');
+    for (struct exchange *x = exchange_next(core, NULL); x != NULL; x = exchange_next(core, x))
+        binding_each(x, add_binding, &export);
+    jot_close(to, ']');
+    jot_close(to, '}');
+}

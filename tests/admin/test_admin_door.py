@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The admin door: what it tells, what it refuses, and definitions out and in again."""
+
+import http.client
+import json
+import os
+import socket
+import stat
+import subprocess
+import unittest
+
+from tercet import SCALE, Broker, BrokerCase, is_closed_by_peer, need_module, program, wait_for
+
+SECONDS = 10 * SCALE
+
+
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=SECONDS)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(SECONDS)
+        self.sock.connect(self.path)
+
+
+def socket_of(broker):
+    return os.path.join(broker.data, "admin.sock")
+
+
+def ask(broker, method, path, body=None):
+    """Status and what the answer's JSON says."""
+    connection = UnixConnection(socket_of(broker))
+    try:
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def tool(*words, stdin="", status=0):
+    """Runs tercet; what it printed, and what it complained of."""
+    done = subprocess.run([program("tercet"), *map(str, words)], input=stdin, check=False,
+                          timeout=60 * SCALE, capture_output=True, encoding="utf-8")
+    assert done.returncode == status, (words, done.returncode, done.stdout, done.stderr)
+    return done.stdout, done.stderr
+
+
+class Telling(BrokerCase):
+    broker_options = {"data": True, "args": ["--admin-port", "0"]}
+
+    def test_the_socket_is_its_owners_alone(self):
+        self.assertEqual(stat.S_IMODE(os.stat(socket_of(self.broker)).st_mode), 0o600)
+
+    def test_the_overview_tells_version_listeners_latency_and_counters(self):
+        with self.broker.connect("kafka"):
+            status, told = ask(self.broker, "GET", "/api/overview")
+        self.assertEqual(status, 200)
+        self.assertEqual(told["product"], "tercet")
+        self.assertEqual(told["pid"], self.broker.pid)
+        self.assertEqual(told["store"]["durability"], "always")
+        self.assertIsNone(told["store"]["stalled"])
+        self.assertEqual(set(told["store"]["commit_latency_us"]), {"p50", "p99"})
+        self.assertEqual({(l["protocol"], l["address"], l["port"]) for l in told["listeners"]},
+                         {(l["protocol"], l["address"], l["port"]) for l in self.broker.listeners})
+        self.assertGreaterEqual(told["counters"]["net_accepted_total"], 1)
+
+    def test_metrics_have_a_line_for_each_counter(self):
+        connection = UnixConnection(socket_of(self.broker))
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        names = set(ask(self.broker, "GET", "/api/overview")[1]["counters"])
+        told = {line.split()[0] for line in text.splitlines() if not line.startswith("#")}
+        self.assertEqual(told, {"tercet_" + name for name in names})
+
+    def test_a_connection_serves_many_requests_also_sent_at_once(self):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(SECONDS)
+            sock.connect(socket_of(self.broker))
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * 49
+                         + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            got = b""
+            while part := sock.recv(65536):
+                got += part
+        self.assertEqual(got.count(b"HTTP/1.1 200 OK"), 50)
+        self.assertEqual(got.count(b'{"status":"ok"}'), 50)
+
+    def test_a_request_may_come_one_byte_at_a_time(self):
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.settimeout(SECONDS)
+            sock.connect(socket_of(self.broker))
+            for byte in b"PUT /api/definitions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}":
+                sock.send(bytes([byte]))
+            self.assertTrue(sock.recv(1000).startswith(b"HTTP/1.1 200 OK"))
+
+    def test_what_cannot_be_answered_is_refused_with_a_reason(self):
+        for method, path, want in (("GET", "/nowhere", 404), ("DELETE", "/api/streams", 405),
+                                   ("GET", "/api/streams?limit=0", 400),
+                                   ("GET", "/api/streams?after=missing", 409),
+                                   ("PUT", "/api/definitions", 400)):
+            with self.subTest(path=path):
+                status, told = ask(self.broker, method, path)
+                self.assertEqual(status, want)
+                self.assertTrue(told["error"] and (told.get("reason") or told["reasons"]))
+
+    def test_bytes_that_are_no_request_end_the_connection(self):
+        for bad in (b"\x16\x03\x01\x00\xa5\r\n", b"GET /" + b"x" * 20000,
+                    b"PUT /api/definitions HTTP/1.1\r\nHost: x\r\n"
+                    b"Content-Length: 99999999999\r\n\r\n"):
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.connect(socket_of(self.broker))
+                sock.sendall(bad)
+                self.assertTrue(is_closed_by_peer(sock))
+
+    def test_over_tcp_everything_is_told_and_nothing_changed(self):
+        one = [l for l in self.broker.listeners if l["protocol"] == "admin" and l["port"]][0]
+        connection = http.client.HTTPConnection(one["address"], one["port"], timeout=SECONDS)
+        for method, path, headers, want in (
+                ("GET", "/api/overview", {}, 200),
+                ("PUT", "/api/definitions", {}, 403),
+                ("GET", "/api/overview", {"Origin": "http://example.com"}, 403),
+                ("GET", "/api/overview", {"Host": "example.com"}, 403)):
+            with self.subTest(path=path, headers=headers):
+                connection.request(method, path, headers=headers)
+                answer = connection.getresponse()
+                answer.read()
+                self.assertEqual(answer.status, want)
+        connection.close()
+
+    def test_a_listing_goes_page_by_page(self):
+        pika = need_module("pika")
+        host, port = self.broker.address("amqp")
+        with pika.BlockingConnection(pika.ConnectionParameters(host, port)) as connection:
+            channel = connection.channel()
+            names = ["page-%d" % i for i in range(7)]
+            for name in names:
+                channel.queue_declare(name, durable=True)
+        for kind in ("streams", "queues"):
+            got, after = [], ""
+            while after is not None:
+                _, told = ask(self.broker, "GET", "/api/%s?limit=3%s" % (kind, after))
+                self.assertLessEqual(len(told[kind]), 3)
+                got += [one["name"] for one in told[kind]]
+                after = told["next"] and "&after=" + told["next"]
+            self.assertEqual([name for name in got if name in names], names)
+            self.assertEqual(len(got), len(set(got)))
+
+    def test_the_tool_shows_how_the_broker_is(self):
+        said, _ = tool("status", "--data", self.broker.data)
+        self.assertIn("durability  always", said)
+        self.assertIn("process %d" % self.broker.pid, said)
+        told = json.loads(tool("status", "--json", "--data", self.broker.data)[0])
+        self.assertEqual(told["pid"], self.broker.pid)
+
+
+class Edges(unittest.TestCase):
+
+    def test_a_broker_in_memory_has_a_door_where_it_is_told_to(self):
+        with Broker() as b:
+            self.assertNotIn("admin", [one["protocol"] for one in b.listeners])
+        with Broker(start=False) as b:
+            path = os.path.join(b._dir, "door")
+            b.args += ["--admin-socket", path]
+            b.start()
+            said, _ = tool("status", "--socket", path)
+            self.assertIn("in memory", said)
+        self.assertFalse(os.path.exists(path))
+
+    def test_the_socket_of_a_killed_broker_is_taken_over(self):
+        with Broker(data=True) as b:
+            b.kill()
+            self.assertTrue(os.path.exists(socket_of(b)))
+            _, complaint = tool("status", "--data", b.data, status=1)
+            self.assertIn("no broker listens", complaint)
+            b.start()
+            self.assertEqual(ask(b, "GET", "/healthz"), (200, {"status": "ok"}))
+
+    def test_a_request_under_way_does_not_hold_up_a_stop(self):
+        with Broker(data=True) as b, socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(socket_of(b))
+            sock.sendall(b"GET /heal")
+            b.stop()
+
+
+class Definitions(unittest.TestCase):
+
+    def fill(self, b):
+        """Something of each kind, with names and arguments that are hard to tell."""
+        pika = need_module("pika")
+        admin = need_module("kafka.admin")
+        host, port = b.address("amqp")
+        with pika.BlockingConnection(pika.ConnectionParameters(host, port)) as connection:
+            channel = connection.channel()
+            channel.queue_declare("jobs", durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_declare("loose", durable=False,
+                                  arguments={"note": "g\u00fcn\u0001 \"q\""})
+            channel.queue_declare("odd", durable=True, arguments={
+                "x-queue-version": 2, "list": [1, {"a": None}], "none": None,
+                "yes": True, "bytes": b"\xff\x00", "big": 1 << 40})
+            channel.queue_declare("", exclusive=True)
+            channel.exchange_declare("audit", "fanout", durable=True)
+            channel.exchange_declare("pick", "headers", durable=True,
+                                     arguments={"alternate-exchange": "audit"})
+            channel.exchange_bind("audit", "amq.topic", "orders.#")
+            channel.queue_bind("jobs", "amq.topic", "orders.*.new")
+            channel.queue_bind("odd", "pick", "", arguments={"x-match": "any", "n": 1, "t": "x"})
+            channel.queue_bind("jobs", "audit")
+        client = admin.KafkaAdminClient(bootstrap_servers=b.server("kafka"))
+        client.create_topics([admin.NewTopic("wide", 5, 1, topic_configs={
+            "max.message.bytes": "2000000", "message.timestamp.type": "LogAppendTime",
+            "retention.ms": "-1", "retention.bytes": "5000000"})])
+        client.close()
+
+    def test_they_come_back_exactly_and_a_second_time_change_nothing(self):
+        with Broker(data=True) as a, Broker(data=True) as b:
+            self.fill(a)
+            out = os.path.join(a._dir, "definitions.json")
+            tool("export", out, "--data", a.data)
+            with open(out, encoding="utf-8") as file:
+                told = json.load(file)
+            self.assertEqual([q["name"] for q in told["queues"]], ["jobs", "loose", "odd"])
+            self.assertEqual(told["queues"][0]["arguments"], {"x-queue-type": "quorum"})
+            self.assertEqual(len(told["bindings"]), 4)
+            wide = next(one for one in told["streams"] if one["name"] == "wide")
+            self.assertEqual(wide["policy"], {"retention_ms": -1, "retention_bytes": 5000000})
+            said, _ = tool("import", out, "--data", b.data)
+            self.assertIn("queues    3 created, 0 present", said)
+            self.assertEqual(json.loads(tool("export", "--data", b.data)[0]), told)
+            for broker in (a, b):
+                said, _ = tool("import", out, "--data", broker.data)
+                self.assertNotRegex(said, " [1-9][0-9]* created")
+                self.assertEqual(json.loads(tool("export", "--data", broker.data)[0]), told)
+            b.kill()
+            b.start()
+            after = json.loads(tool("export", "--data", b.data)[0])
+            names = [q["name"] for q in after["queues"]]
+            self.assertEqual(sorted(names), ["jobs", "odd"])  # what is not durable went
+            self.assertCountEqual(after["bindings"], told["bindings"])
+
+    def test_an_imported_queue_is_the_one_a_client_declares(self):
+        pika = need_module("pika")
+        with Broker(data=True) as b:
+            tool("import", "-", "--data", b.data, stdin=json.dumps({
+                "queues": [{"name": "q", "vhost": "/", "durable": True, "auto_delete": False,
+                            "arguments": {"x-queue-type": "classic"}}],
+                "bindings": [{"source": "amq.topic", "vhost": "/", "destination": "q",
+                              "destination_type": "queue", "routing_key": "a.#",
+                              "arguments": {}}]}))
+            host, port = b.address("amqp")
+            with pika.BlockingConnection(pika.ConnectionParameters(host, port)) as connection:
+                channel = connection.channel()
+                channel.queue_declare("q", durable=True)
+                channel.basic_publish("amq.topic", "a.b", b"here")
+                got = wait_for(lambda: channel.basic_get("q", auto_ack=True)[2])
+                self.assertEqual(got, b"here")
+
+    def test_a_file_of_rabbitmq_is_taken_but_for_what_has_no_place(self):
+        file = json.dumps({
+            "rabbit_version": "3.10.8", "users": [{"name": "guest"}], "permissions": [{}],
+            "topic_permissions": [], "parameters": [], "policies": [], "vhosts": [{"name": "/"}],
+            "global_parameters": [{"name": "cluster_name", "value": "rabbit@host"}],
+            "queues": [{"name": "in", "vhost": "/", "durable": True, "auto_delete": False,
+                        "type": "quorum", "arguments": {"x-queue-type": "quorum"}}],
+            "exchanges": [{"name": "x", "vhost": "/", "type": "topic", "durable": True,
+                           "auto_delete": False, "internal": False, "arguments": []}],
+            "bindings": []})
+        with Broker(data=True) as b:
+            _, said = tool("import", "-", "--data", b.data, stdin=file, status=1)
+            self.assertIn("users cannot be imported", said)
+            self.assertEqual(ask(b, "GET", "/api/queues")[1]["queues"], [])
+            said, _ = tool("import", "-", "--data", b.data, "--skip", "users,permissions",
+                           stdin=file)
+            self.assertIn("exchanges 1 created", said)
+
+    def test_what_cannot_be_made_is_told_and_nothing_is_made(self):
+        queue = {"name": "q", "durable": True}
+        good = {"name": "good", "durable": True}
+        cases = (
+            ([1], 400, "no object"),
+            ("{", 400, "line 1"),
+            ({"queues": [good, dict(queue, arguments={"x-message-ttl": "soon"})]}, 400, "ttl"),
+            ({"queues": [good, dict(queue, name="amq.q")]}, 400, "reserved"),
+            ({"queues": [good, dict(queue, vhost="other")]}, 400, "vhost"),
+            ({"queues": [good, dict(queue, durabel=True)]}, 400, "durabel"),
+            ({"queues": [good, dict(queue, durable="yes")]}, 400, "durable"),
+            ({"queues": [good, queue, dict(queue, durable=False)]}, 409, "twice"),
+            ({"queues": [good, dict(good, durable=False), {"name": "old", "durable": False}]},
+             409, "durable"),
+            ({"queues": [good], "streams": [{"name": "a/b"}]}, 400, "one level"),
+            ({"queues": [good], "streams": [{"name": "s", "partitions": 0}]}, 400, "partitions"),
+            ({"queues": [good], "streams": [{"name": "s", "config": {"no.such": "1"}}]}, 400,
+             "no.such"),
+            ({"queues": [good], "streams": [{"name": "s", "policy": {"retention": 1}}]}, 400,
+             "policy"),
+            ({"queues": [good], "streams": [{"name": "old", "policy": {"durability": "memory"}}]},
+             409, "policy"),
+            ({"queues": [good], "streams": [{"name": "old", "partitions": 2}]}, 409, "1 partition"),
+            ({"queues": [good], "exchanges": [{"name": "x", "type": "odd"}]}, 400, "odd"),
+            ({"queues": [good], "bindings": [{"source": "none", "destination": "good",
+              "destination_type": "queue", "routing_key": ""}]}, 400, "no exchange none"),
+            ({"queues": [good], "bindings": [{"source": "amq.direct", "destination": "bad",
+              "destination_type": "queue", "routing_key": ""}]}, 400, "no queue bad"),
+            ({"queues": [good], "policies": [{"name": "p"}]}, 400, "policies"),
+        )
+        with Broker(data=True) as b:
+            self.assertEqual(ask(b, "PUT", "/api/definitions", json.dumps(
+                {"queues": [{"name": "old", "durable": True}]}))[0], 200)
+            for body, want, word in cases:
+                with self.subTest(body=body):
+                    text = body if isinstance(body, str) else json.dumps(body)
+                    status, told = ask(b, "PUT", "/api/definitions", text)
+                    self.assertEqual(status, want, told)
+                    self.assertIn(word, "\n".join(told["reasons"]))
+                    names = [q["name"] for q in ask(b, "GET", "/api/queues")[1]["queues"]]
+                    self.assertEqual(names, ["old"])
+
+
+if __name__ == "__main__":
+    unittest.main()
