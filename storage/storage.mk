@@ -63,10 +63,15 @@ check_PROGRAMS += store_power
 POWER_RECORDER = tests/crash/power/trace.c tests/crash/power/trace.h tests/crash/power/trace_int.h \
 	tests/crash/power/hooks.c tests/crash/power/hooks_names.c tests/crash/power/fail.c
 POWER_DISK = tests/crash/power/disk.c tests/crash/power/disk.h tests/crash/power/view.c
-store_power_SOURCES = tests/crash/store_power.c tests/crash/store_load.c tests/crash/store_load.h \
-	$(POWER_RECORDER) $(POWER_DISK)
+STORE_REPLAY = tests/crash/store_load.c tests/crash/store_load.h tests/crash/store_replay.c \
+	tests/crash/store_replay.h $(POWER_RECORDER) $(POWER_DISK)
+store_power_SOURCES = tests/crash/store_power.c $(STORE_REPLAY)
 store_power_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) -ldl
 TESTS += store_power
+check_PROGRAMS += store_faults
+store_faults_SOURCES = tests/crash/store_faults.c $(STORE_REPLAY)
+store_faults_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) -ldl
+TESTS += store_faults
 endif
 check_PROGRAMS += bench_store
 bench_store_SOURCES = tests/bench/bench_store.c

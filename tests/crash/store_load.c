@@ -22,6 +22,7 @@ uint32_t load_logs = LOGS;
 struct log_state promised[LOGS + 1];
 uint64_t records_seen, records_damaged;
 bool load_allows_damage;
+void (*load_on_hurt)(enum rc rc);
 static struct log_state now[LOGS + 1];
 static bool has_blob[LOGS + 1];
 static uint64_t random_state;
@@ -31,6 +32,14 @@ _Noreturn void fail(const char *what, uint32_t log, uint64_t have, uint64_t want
     (void)fprintf(stderr, "store: %s log=%u have=%llu want=%llu\n", what, (unsigned)log,
                   (unsigned long long)have, (unsigned long long)want);
     exit(EXIT_FAILURE);
+}
+
+/* Something failed that may: by a fault that was put there. */
+static void hurt(enum rc rc)
+{
+    if (load_on_hurt == NULL)
+        fail(rc_word(rc), 0, 0, 0);
+    load_on_hurt(rc);
 }
 
 void random_seed(uint64_t seed)
@@ -160,6 +169,10 @@ static struct block *record(uint32_t log, uint64_t offset)
         HEADER + (size_t)(random_below(50) == 0 ? random_below(100000) : random_below(3000));
     struct block *block = block_try(len);
 
+    while (block == NULL) {
+        hurt(RC_MEMORY);
+        block = block_try(len);
+    }
     put_u32(block->at, log);
     put_u32(block->at + 4, (uint32_t)len);
     put_u64(block->at + 8, offset);
@@ -290,6 +303,10 @@ static bool check_read(uint32_t number, uint64_t *offset)
         store_poll(store);
     if (r.rc == RC_CORRUPT && load_allows_damage)
         return false;
+    if (r.rc == RC_IO || r.rc == RC_MEMORY) {
+        hurt(r.rc);
+        return true; /* once more */
+    }
     if (r.rc != RC_OK)
         fail(rc_word(r.rc), number, *offset, 0);
     for (unsigned i = 0; i < r.read.pieces.count; i++)
@@ -377,6 +394,8 @@ void load_read(void)
         for (unsigned i = 0; i < r->read.pieces.count; i++)
             offset = check_piece(r->read.log, offset, &r->read.pieces.at[i]);
         log_pieces_done(&r->read.pieces);
+    } else if (r->is_done && (r->rc == RC_IO || r->rc == RC_MEMORY)) {
+        hurt(r->rc);
     } else if (r->is_done && r->rc != RC_RANGE && r->rc != RC_NOT_FOUND) {
         fail(rc_word(r->rc), r->read.log, r->read.offset, 0);
     }

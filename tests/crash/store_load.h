@@ -58,6 +58,9 @@ void load_look(void);
 /* Opens the store there, compares it with promised[], closes it. */
 void load_check(const char *directory);
 
+/* Called when a read or an allocation failed, which is then made again. NULL: none may. */
+extern void (*load_on_hurt)(enum rc rc);
+
 /* What damage may take, for load_look(): records that cannot be read are counted and no failure,
  * as long as the store says so. */
 extern bool load_allows_damage;

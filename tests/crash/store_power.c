@@ -10,7 +10,6 @@
  * had been written by then was synced; and what an earlier start showed. Some states are cut again
  * while the store recovers on them, and once more after that. */
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +22,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/number.h"
-#include "tests/crash/power/disk.h"
-#include "tests/crash/store_load.h"
+#include "tests/crash/store_replay.h"
 
 #define STATES         300
 #define STATES_PLANTED 12
@@ -38,34 +36,10 @@
 #define WORKERS        2
 #define STATE_SECONDS  120
 
-static struct promise pending[PENDING_MAX];
-static size_t pending_count;
-
-/* ---- a life, recorded ---- */
-
-static void on_promise(const struct promise *promise)
-{
-    ASSERT(pending_count < PENDING_MAX);
-    pending[pending_count++] = *promise;
-}
-
-/* What asked for the device is promised for it, and with it all that was committed before. */
 static void on_durable(void *arg, uint64_t ticket)
 {
-    size_t synced = 0, done = 0;
-
     (void)arg;
-    for (size_t i = 0; i < pending_count && pending[i].ticket <= ticket; i++) {
-        done = i + 1;
-        if (pending[i].is_synced)
-            synced = i + 1;
-    }
-    for (size_t i = 0; i < done; i++) {
-        pending[i].is_synced = i < synced;
-        trace_mark(&pending[i], sizeof(pending[i]));
-    }
-    memmove(pending, pending + done, (pending_count - done) * sizeof(pending[0]));
-    pending_count -= done;
+    promise_durable(ticket);
 }
 
 static void on_stall(void *arg, enum rc rc)
@@ -78,16 +52,6 @@ static void on_stall(void *arg, enum rc rc)
 static void on_wake(void *arg)
 {
     (void)arg;
-}
-
-/* What a start has shown is promised. */
-static void mark_all(void)
-{
-    for (uint32_t log = 1; log <= LOGS; log++) {
-        struct promise promise = { .state = promised[log], .log = log, .is_synced = true };
-
-        trace_mark(&promise, sizeof(promise));
-    }
 }
 
 static void live(const char *folder, const char *trace, unsigned submits)
@@ -103,10 +67,10 @@ static void live(const char *folder, const char *trace, unsigned submits)
     if (load_open(folder) != RC_OK)
         fail("open", 0, 0, 0);
     load_look();
-    mark_all();
+    promise_mark_all();
     store_set_events(store, &events);
     for (unsigned i = 0; i < submits; i++) {
-        load_put(on_promise);
+        load_put(promise_note);
         load_read();
         store_poll(store);
         while (store_backlog_bytes(store) > ((uint64_t)1 << 18))
@@ -135,93 +99,6 @@ static bool live_apart(const char *folder, const char *trace, unsigned submits)
         fail("fork", 0, 0, 0);
     return (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS) ||
            (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-}
-
-/* ---- folders ---- */
-
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *at)
-{
-    (void)stat;
-    (void)type;
-    (void)at;
-    return remove(path);
-}
-
-static void folder_remove(const char *path)
-{
-    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
-        fail("cannot remove the folder", 0, 0, 0);
-}
-
-static void folder_make(char path[PATH_ROOM])
-{
-    const char *top = getenv("TMPDIR");
-
-    if (top == NULL)
-        top = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
-    (void)snprintf(path, PATH_ROOM, "%s/store-power-XXXXXX", top);
-    if (mkdtemp(path) == NULL)
-        fail("mkdtemp", 0, 0, 0);
-}
-
-/* ---- going through a trace ---- */
-
-struct committed {
-    struct promise promise;
-    uint64_t number; /* of the op */
-};
-
-struct replay {
-    struct disk *disk;           /* owned */
-    struct committed *committed; /* owned: promised, and not sure to be synced */
-    size_t count;
-    size_t room;
-};
-
-static void replay_mark(struct replay *replay, const struct trace_item *item)
-{
-    struct committed now = { .number = disk_op_count(replay->disk) };
-
-    if (item->op.len != sizeof(now.promise))
-        fail("a mark of another length", 0, item->op.len, sizeof(now.promise));
-    memcpy(&now.promise, item->bytes, sizeof(now.promise));
-    if (now.promise.is_synced) {
-        promise_take(&now.promise);
-        return;
-    }
-    if (replay->count == replay->room) {
-        replay->room = replay->room == 0 ? 256 : replay->room * 2;
-        replay->committed =
-            mem_resize(replay->committed, replay->room * sizeof(*replay->committed));
-    }
-    replay->committed[replay->count++] = now;
-}
-
-static void replay_apply(struct replay *replay, const struct trace_item *item)
-{
-    if (item->op.kind == TRACE_MARK)
-        replay_mark(replay, item);
-    disk_apply(replay->disk, item);
-}
-
-/* What was committed before the oldest write that is not sure is on the device. */
-static void replay_settle(struct replay *replay)
-{
-    uint64_t oldest = disk_oldest_unsure(replay->disk);
-    size_t done = 0;
-
-    while (done < replay->count && replay->committed[done].number < oldest)
-        promise_take(&replay->committed[done++].promise);
-    if (done > 0)
-        memmove(replay->committed, replay->committed + done,
-                (replay->count - done) * sizeof(*replay->committed));
-    replay->count -= done;
-}
-
-static void replay_done(struct replay *replay)
-{
-    disk_free(&replay->disk);
-    mem_free(replay->committed);
 }
 
 /* ---- a state ---- */
@@ -356,9 +233,7 @@ static uint64_t record(const char *traces)
         }
         disk_compare(replay.disk, folder);
         /* What was promised when it was killed was not cut: the next life sees all of it. */
-        for (size_t c = 0; c < replay.count; c++)
-            promise_take(&replay.committed[c].promise);
-        replay.count = 0;
+        replay_settle_all(&replay);
     }
     count = disk_op_count(replay.disk);
     replay_done(&replay);

@@ -347,19 +347,25 @@ static void node_apply(struct node *node, const struct trace_item *item)
     node->room = content.room;
 }
 
+/* What stays because its sync failed keeps what came after it, now sure, behind it in order. */
 static void node_sync(struct node *node, uint64_t covers, bool is_failed)
 {
     size_t left = 0;
+    bool has_doomed = false;
 
     for (size_t i = 0; i < node->pending_count; i++) {
         struct pending *pending = &node->pending[i];
 
-        if (pending->number < covers && is_failed)
+        if (pending->number < covers && is_failed && !pending->item.op.is_sure)
             pending->is_doomed = true;
-        if (pending->number < covers && !pending->is_doomed)
+        has_doomed |= pending->is_doomed;
+        if (pending->number < covers && !pending->is_doomed && !is_failed) {
             node_apply(node, &pending->item);
-        else
-            node->pending[left++] = *pending;
+            pending->item.op.is_sure = true;
+            if (!has_doomed)
+                continue;
+        }
+        node->pending[left++] = *pending;
     }
     node->pending_count = left;
 }
