@@ -21,6 +21,7 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/reader.c \
 	%D%/lmdb/reads.c \
 	%D%/lmdb/recover.c \
+	%D%/lmdb/rescue.c \
 	%D%/lmdb/scan.c \
 	%D%/lmdb/scan.h \
 	%D%/lmdb/seal.c \

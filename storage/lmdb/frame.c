@@ -173,3 +173,26 @@ void frame_end(struct frame_builder *frame, const struct frame_header *header)
             chain_add(hash_checksum(slice_of(at, FRAME_SUM_AT), frame->segment), frame->chain));
     memset(at + frame->len, 0, frame->room - frame->len);
 }
+
+void frame_move(uint8_t *at, size_t room, const struct frame_header *header)
+{
+    struct frame_builder frame = { .at = at, .room = room, .len = header->length };
+    size_t entry_at = FRAME_HEADER;
+    struct entry_header entry;
+
+    frame.segment = header->segment;
+    frame.entry_count = header->entry_count;
+    for (uint32_t i = 0; i < header->entry_count; i++) {
+        uint8_t *e = at + entry_at;
+        bool is_whole = entry_read_header(slice_of(e, ENTRY_HEADER), &entry);
+        uint64_t hash;
+
+        ASSERT(is_whole && header->length - entry_at >= entry_room(entry.length));
+        hash = hash_checksum(slice_of(e + 8, ENTRY_HEADER - 8 + (size_t)entry.length),
+                             header->segment);
+        put_u64(e, hash);
+        frame.chain = chain_add(frame.chain, hash);
+        entry_at += entry_room(entry.length);
+    }
+    frame_end(&frame, header);
+}

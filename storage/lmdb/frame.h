@@ -77,5 +77,7 @@ void frame_payload(struct frame_builder *frame, struct slice bytes);
 void frame_entry_end(struct frame_builder *frame);
 /* Takes flags, numbers and time from `header`, fills in the rest, pads with zeros to the room. */
 void frame_end(struct frame_builder *frame, const struct frame_header *header);
+/* Makes a checked frame one of header->segment: its hashes and header anew, the rest in place. */
+void frame_move(uint8_t *at, size_t room, const struct frame_header *header);
 
 #endif

@@ -263,6 +263,12 @@ static void on_stalled(struct lmdb_store *s, struct stall *stall)
 }
 
 /* Everything that lies in `taken`, in order. */
+static void on_moved(struct lmdb_store *s, struct moved *moved)
+{
+    rows_move(s, moved);
+    mem_free(moved);
+}
+
 static void process(struct lmdb_store *s, struct list *taken)
 {
     struct job *job;
@@ -273,6 +279,8 @@ static void process(struct lmdb_store *s, struct list *taken)
             on_batch(s, CONTAINER_OF(job, struct batch, job));
         else if (job->kind == JOB_STALL)
             on_stalled(s, CONTAINER_OF(job, struct stall, job));
+        else if (job->kind == JOB_MOVED)
+            on_moved(s, CONTAINER_OF(job, struct moved, job));
         else
             read_finish(s, CONTAINER_OF(job, struct read_job, job));
     }

@@ -166,6 +166,33 @@ static void active_set(struct lmdb_store *s, uint32_t number)
     segment_info_check(s, before);
 }
 
+/* What is moved is the newest of each log. */
+void rows_move(struct lmdb_store *s, const struct moved *moved)
+{
+    struct segment_info *from = segment_info_get(s, moved->from), *to;
+
+    active_set(s, moved->to);
+    to = s->active;
+    MAP_EACH (node, &s->logs) {
+        const struct store_log *log = CONTAINER_OF(node, struct store_log, node);
+
+        for (uint32_t i = log->rows.count; i-- > 0;) {
+            struct row *row = rows_at(&log->rows, i);
+
+            if (row->segment != moved->from || row->position < moved->from_position)
+                break;
+            ASSERT(from != NULL && from->live_bytes >= row->length);
+            from->live_bytes -= row->length;
+            to->live_bytes += row->length;
+            row->segment = moved->to;
+            row->position = row->position - moved->from_position + moved->to_position;
+        }
+    }
+    from = segment_info_get(s, moved->from); /* gone if it held nothing else */
+    if (from != NULL)
+        segment_info_check(s, from);
+}
+
 static void run_complete(struct lmdb_store *s, struct item *head)
 {
     struct store_log *log = head->log;

@@ -257,7 +257,6 @@ enum rc segment_append(struct segment *segment, struct slice bytes, bool is_sync
     ASSERT(!segment->has_failed && bytes.len % FRAME_ALIGN == 0 &&
            (uintptr_t)bytes.at % FRAME_ALIGN == 0);
     rc = write_frames(segment, bytes, is_synced);
-    segment->is_dirty = true;
     if (rc == RC_OK && is_synced)
         rc = segment_sync(segment);
     if (rc != RC_OK) {
@@ -265,6 +264,8 @@ enum rc segment_append(struct segment *segment, struct slice bytes, bool is_sync
         return rc;
     }
     segment->used += bytes.len;
+    if (is_synced)
+        segment->synced_used = segment->used;
     count_add(COUNT_STORE_COMMITS, 1);
     return RC_OK;
 }
@@ -274,11 +275,11 @@ enum rc segment_sync(struct segment *segment)
     int failed = FAULT("store.sync") ? -1 : fdatasync(segment->fd);
 
     if (failed != 0) {
-        segment->has_failed = true;
+        segment->has_failed = segment->is_unsyncable = true;
         return RC_IO;
     }
     count_add(COUNT_STORE_SYNCS, 1);
-    segment->is_dirty = false;
+    segment->synced_used = segment->used;
     return RC_OK;
 }
 

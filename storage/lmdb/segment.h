@@ -36,9 +36,10 @@ struct segment {
     uint64_t first_sequence;
     uint64_t last_sequence;
     uint32_t frame_count;
-    bool is_written;          /* its blocks were written before: syncs are quick */
-    bool is_dirty;            /* commits since the last sync */
-    bool has_failed;          /* a write or sync failed: never used again */
+    bool is_written;      /* its blocks were written before: syncs are quick */
+    uint64_t synced_used; /* bytes of it that a sync covered */
+    bool has_failed;      /* a write or sync failed: never written to again */
+    bool is_unsyncable;   /* a sync failed: never synced again, nor trusted behind synced_used */
     struct segment_row *rows; /* owned: what its index will hold */
     size_t row_count;
     size_t row_room;

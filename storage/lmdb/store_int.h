@@ -28,6 +28,7 @@ enum job_kind {
     JOB_PREPARE,    /* writer -> maintenance */
     JOB_CHECKPOINT, /* writer -> maintenance */
     JOB_ABANDON,    /* writer -> maintenance: a segment that holds nothing */
+    JOB_MOVED,      /* writer -> core */
 };
 
 /* The first member of all that goes through a mailbox. */
@@ -137,6 +138,15 @@ struct prepare {
 struct abandon {
     struct job job;
     struct segment *segment; /* owned */
+};
+
+/* What lay in one segment from some place on is in another now. Writer, then core. */
+struct moved {
+    struct job job;
+    uint32_t from;
+    uint32_t to;
+    uint32_t from_position; /* in units of ENTRY_ALIGN */
+    uint32_t to_position;
 };
 
 /* A change of the catalogue that waits for the next checkpoint. Writer, then maintenance. */
@@ -262,6 +272,8 @@ void item_leave_tail(struct lmdb_store *s, struct item *item);
 void item_free(struct item **item);
 /* What batches that came back with one commit mean for logs, cache and segments. */
 void batch_complete(struct lmdb_store *s, struct batch *group);
+/* Rows that point to what was moved point to where it is. */
+void rows_move(struct lmdb_store *s, const struct moved *moved);
 /* Ends the flight of its items; the batch is empty then. */
 void batch_release(struct lmdb_store *s, struct batch *batch);
 void batch_free(struct batch **batch);
@@ -300,6 +312,11 @@ unsigned plan_frame_count(const struct plan *plan);
  * done. After any other failure to write them the segment's rows are wrong: it is not sealed. */
 MUST_CHECK enum rc plan_write(struct plan *plan, struct writer *w, struct segment *segment,
                               struct slice *ret);
+
+/* ---- rescue.c, writer thread ---- */
+/* Copies what no sync covers from the active segment, whose sync failed, to `next`, synced, and
+ * gives what the core has to know. After a failure `next` holds nothing that counts. */
+MUST_CHECK enum rc rescue_copy(struct writer *w, struct segment *next, struct moved **ret);
 
 /* ---- reader.c ---- */
 /* Hands a read to a reader thread, starting it if need be. */

@@ -128,22 +128,28 @@ static void retire_add_wt(struct writer *w, uint32_t number)
         w->checkpoint_due_ns = due;
 }
 
+static enum rc rescue_wt(struct writer *w);
+
+/* A sync that failed is never tried again on its file. */
 static enum rc sync_wt(struct writer *w)
 {
+    const struct segment *active = w->active;
+    enum rc rc = RC_OK;
+
     w->sync_due_ns = 0;
-    if (w->active == NULL || !w->active->is_dirty || !w->store->config.has_sync)
+    if (active == NULL || !w->store->config.has_sync || active->used == active->synced_used)
         return RC_OK;
-    if (w->active->has_failed)
-        return RC_IO; /* told when it failed; never tried again on that file */
-    if (segment_sync(w->active) == RC_OK) {
-        w->synced_sequence = w->sequence;
-        return RC_OK;
+    if (active->is_unsyncable || segment_sync(w->active) != RC_OK) {
+        count_add(COUNT_STORE_ERRORS, 1);
+        if (w->stalled == RC_OK)
+            log_event(LOG_ERROR, "storage.sync-failed", "segment=%u", (unsigned)active->number);
+        rc = rescue_wt(w);
     }
-    count_add(COUNT_STORE_ERRORS, 1);
-    log_event(LOG_ERROR, "storage.sync-failed",
-              "segment=%u what=\"the records of the last interval would not survive a power cut\"",
-              (unsigned)w->active->number);
-    return RC_IO;
+    if (rc == RC_OK)
+        w->synced_sequence = w->sequence;
+    else
+        w->sync_due_ns = clock_monotonic_ns() + STALL_RETRY_MS * NS_PER_MS;
+    return rc;
 }
 
 /* Hands what the catalogue lacks to the maintenance thread. The frames it covers are synced first:
@@ -151,15 +157,18 @@ static enum rc sync_wt(struct writer *w)
 static void checkpoint_wt(struct writer *w, struct segment *seal, bool is_last)
 {
     struct checkpoint *checkpoint;
+    bool is_sure =
+        sync_wt(w) == RC_OK && (w->synced_sequence == w->sequence || !w->store->config.has_sync);
 
-    w->checkpoint_due_ns = 0;
-    if (seal == NULL && w->changes.count == 0 && w->retire_count == 0 && !is_last)
+    w->checkpoint_due_ns = is_sure ? 0 : clock_monotonic_ns() + STALL_RETRY_MS * NS_PER_MS;
+    if (seal == NULL && !is_last && (!is_sure || (w->changes.count == 0 && w->retire_count == 0)))
         return;
-    (void)sync_wt(w); /* told; what it covers is as good as the device lets it be */
+    if (!is_sure)
+        changes_free(&w->changes); /* the frames have them, if they are there at the next open */
     checkpoint = mem_new(struct checkpoint);
     checkpoint->job.kind = JOB_CHECKPOINT;
     checkpoint->changes = w->changes;
-    checkpoint->covered = w->sequence;
+    checkpoint->covered = is_sure ? w->sequence : w->synced_sequence;
     checkpoint->seal = seal;
     checkpoint->is_last = is_last;
     checkpoint->retire = w->retire;
@@ -193,11 +202,12 @@ static void abandon_wt(struct writer *w, struct segment *segment)
 
 static void leave_wt(struct writer *w, bool is_last)
 {
-    struct segment *segment = w->active;
+    struct segment *segment;
 
+    (void)sync_wt(w); /* told; the segment is left in any case */
+    segment = w->active;
     if (segment == NULL)
         return;
-    (void)sync_wt(w); /* told; the segment is left in any case */
     w->active = NULL;
     if (segment->frame_count == 0)
         abandon_wt(w, segment);
@@ -252,28 +262,6 @@ static enum rc make_next_wt(struct writer *w, uint64_t need, struct segment **re
     return rc == RC_FULL ? create_wt(w, capacity, FILL_NONE, ret) : rc;
 }
 
-static enum rc roll_wt(struct writer *w, uint64_t need)
-{
-    struct segment *next = maintenance_take_spare(w->store);
-    enum rc rc = RC_OK;
-
-    if (next != NULL && next->capacity - next->used < need) {
-        abandon_wt(w, next);
-        next = NULL;
-    }
-    w->next_capacity = capacity_after(w);
-    if (next == NULL)
-        rc = make_next_wt(w, need, &next);
-    if (rc != RC_OK)
-        return rc;
-    leave_wt(w, false);
-    next->ordinal = ++w->ordinal;
-    w->active = next;
-    w->active_since_ns = clock_monotonic_ns();
-    w->is_prepare_asked = false;
-    return RC_OK;
-}
-
 static bool has_better_spare(struct lmdb_store *s)
 {
     bool ret;
@@ -293,6 +281,65 @@ static bool is_to_roll_wt(const struct writer *w, uint64_t need)
         return true;
     return !active->is_written && w->is_prepare_asked && w->store->config.is_prewritten &&
            has_better_spare(w->store);
+}
+
+static enum rc next_wt(struct writer *w, uint64_t need, struct segment **ret)
+{
+    struct segment *next = maintenance_take_spare(w->store);
+
+    if (next != NULL && next->capacity - next->used < need) {
+        abandon_wt(w, next);
+        next = NULL;
+    }
+    w->next_capacity = capacity_after(w);
+    if (next == NULL)
+        return make_next_wt(w, need, ret);
+    *ret = next;
+    return RC_OK;
+}
+
+static void activate_wt(struct writer *w, struct segment *next)
+{
+    next->ordinal = ++w->ordinal;
+    w->active = next;
+    w->active_since_ns = clock_monotonic_ns();
+    w->is_prepare_asked = false;
+}
+
+/* Moves what the active segment could not sync to another one. */
+static enum rc rescue_wt(struct writer *w)
+{
+    struct segment *failed = w->active, *next;
+    struct moved *moved;
+    enum rc rc = next_wt(w, failed->used - failed->synced_used, &next);
+
+    if (rc != RC_OK)
+        return rc;
+    rc = rescue_copy(w, next, &moved);
+    if (rc != RC_OK) {
+        abandon_wt(w, next);
+        return rc;
+    }
+    store_done(w->store, &moved->job);
+    w->synced_sequence = w->sequence;
+    activate_wt(w, next);
+    checkpoint_wt(w, failed, false); /* its file stays: reads of it may be under way */
+    return RC_OK;
+}
+
+static enum rc roll_wt(struct writer *w, uint64_t need)
+{
+    struct segment *next;
+    enum rc rc = sync_wt(w);
+
+    if (rc != RC_OK || !is_to_roll_wt(w, need))
+        return rc;
+    rc = next_wt(w, need, &next);
+    if (rc != RC_OK)
+        return rc;
+    leave_wt(w, false);
+    activate_wt(w, next);
+    return RC_OK;
 }
 
 static void ask_spare_wt(struct writer *w)
@@ -516,6 +563,14 @@ static void nap_wt(struct writer *w)
     atomic_store(&w->is_napping, false);
 }
 
+static void sync_due_wt(struct writer *w)
+{
+    enum rc rc = sync_wt(w);
+
+    if (rc != RC_OK || list_is_empty(&w->pending))
+        stall_wt(w, rc);
+}
+
 static void writer_main_wt(void *arg)
 {
     struct writer *w = arg;
@@ -531,7 +586,7 @@ static void writer_main_wt(void *arg)
             nap_wt(w);
         run_wt(w);
         if (is_due(w->sync_due_ns))
-            (void)sync_wt(w); /* told; the next commit goes to another segment */
+            sync_due_wt(w);
         if (is_checkpoint_due_wt(w))
             checkpoint_wt(w, NULL, false);
     }

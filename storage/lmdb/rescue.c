@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* After a sync that failed, what it was to cover is in the page cache at best, and a later sync of
+ * that file would succeed without it. It is read back, checked, and written to another segment with
+ * the same sequence numbers: the next open takes the newer copy. The copy counts as one commit, so
+ * that half of it is none and the old one still stands. Writer thread. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "broker/base/log.h"
+#include "storage/lmdb/frame.h"
+#include "storage/lmdb/store_int.h"
+
+static enum rc read_back(const struct segment *segment, uint8_t *at, size_t len)
+{
+    for (size_t done = 0; done < len;) {
+        ssize_t now =
+            pread(segment->fd, at + done, len - done, (off_t)(segment->synced_used + done));
+
+        if (now <= 0)
+            return RC_IO;
+        done += (size_t)now;
+    }
+    return RC_OK;
+}
+
+/* Gives every frame the numbers of the new segment. RC_CORRUPT: one is not what was written. */
+static enum rc restamp(const struct writer *w, struct segment *next, uint8_t *at, size_t len)
+{
+    struct frame_header header;
+    uint64_t sequence = w->synced_sequence;
+
+    for (size_t done = 0, room; done < len; done += room) {
+        if (frame_check(slice_of(at + done, len - done), &header) != RC_OK ||
+            header.sequence != sequence + 1)
+            return RC_CORRUPT;
+        sequence++;
+        room = (size_t)frame_room(header.length);
+        header.segment = next->number;
+        header.ordinal = w->ordinal + 1;
+        header.first_sequence = w->synced_sequence + 1;
+        header.synced_sequence = w->synced_sequence;
+        header.flags =
+            (uint16_t)((done == 0 ? FRAME_FIRST : 0) | (done + room == len ? FRAME_LAST : 0));
+        frame_move(at + done, room, &header);
+        next->frame_count++;
+    }
+    return sequence == w->sequence ? RC_OK : RC_CORRUPT;
+}
+
+static void rows_take(struct segment *from, struct segment *to, const struct moved *moved)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < from->row_count; i++) {
+        struct segment_row row = from->rows[i];
+
+        if (row.row.position < moved->from_position) {
+            from->rows[left++] = row;
+            continue;
+        }
+        row.row.segment = to->number;
+        row.row.position = row.row.position - moved->from_position + moved->to_position;
+        segment_note_row(to, &row);
+    }
+    from->row_count = left;
+}
+
+enum rc rescue_copy(struct writer *w, struct segment *next, struct moved **ret)
+{
+    struct segment *from = w->active;
+    size_t len = (size_t)(from->used - from->synced_used);
+    uint8_t *memory = mem_try(len + FRAME_ALIGN), *at;
+    struct moved moved = { .job = { .kind = JOB_MOVED }, .from = from->number };
+    enum rc rc;
+
+    if (memory == NULL)
+        return RC_MEMORY;
+    at = memory + (FRAME_ALIGN - (uintptr_t)memory % FRAME_ALIGN);
+    moved.to = next->number;
+    moved.from_position = (uint32_t)(from->synced_used / ENTRY_ALIGN);
+    moved.to_position = (uint32_t)(next->used / ENTRY_ALIGN);
+    rc = read_back(from, at, len);
+    if (rc == RC_OK)
+        rc = restamp(w, next, at, len);
+    if (rc == RC_OK)
+        rc = segment_append(next, slice_of(at, len), true);
+    mem_free(memory);
+    if (rc != RC_OK)
+        return rc;
+    next->first_sequence = w->synced_sequence + 1;
+    next->last_sequence = w->sequence;
+    from->last_sequence = w->synced_sequence;
+    from->used = from->synced_used;
+    rows_take(from, next, &moved);
+    *ret = mem_new(struct moved);
+    **ret = moved;
+    log_event(LOG_WARNING, "storage.rescued", "from=%u to=%u bytes=%zu", (unsigned)moved.from,
+              (unsigned)moved.to, len);
+    return RC_OK;
+}
