@@ -13,6 +13,7 @@ libbase_a_SOURCES = \
 	%D%/number.c %D%/number.h \
 	%D%/options.c %D%/options.h %D%/options_int.h \
 	%D%/options_file.c %D%/options_write.c \
+	%D%/plant.c %D%/plant.h \
 	%D%/random.c %D%/random.h \
 	%D%/rc.c %D%/rc.h \
 	%D%/ring.c %D%/ring.h \
@@ -35,6 +36,7 @@ BASE_TESTS = test_wire \
 	test_number \
 	test_mem \
 	test_fault \
+	test_plant \
 	test_options \
 	test_block \
 	test_log \
@@ -71,6 +73,9 @@ test_mem_LDADD = $(BASE_TEST_LIBS)
 test_fault_SOURCES = tests/unit/test_fault.c
 test_fault_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_fault_LDADD = $(BASE_TEST_LIBS)
+test_plant_SOURCES = tests/unit/test_plant.c
+test_plant_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_plant_LDADD = $(BASE_TEST_LIBS)
 test_options_SOURCES = tests/unit/test_options.c
 test_options_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_options_LDADD = $(BASE_TEST_LIBS)

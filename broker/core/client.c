@@ -4,6 +4,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/base/plant.h"
 #include "broker/core/acl.h"
 #include "broker/core/core_int.h"
 #include "broker/core/queue_int.h"
@@ -153,7 +154,8 @@ void awaits_end_turn(struct core *core)
     if (core->turn_awaits == 0)
         return;
     group = ring_push(&core->await_groups);
-    *group = (struct await_group){ core->awaited_ticket, core->turn_awaits };
+    *group =
+        (struct await_group){ PLANTED("ack-early") ? 0 : core->awaited_ticket, core->turn_awaits };
     if (core->awaited_ticket > core->durable_ticket)
         store_hurry(core->store);
     core->turn_awaits = 0;

@@ -2,6 +2,7 @@
 /* Consumers of queues: who gets the next message, and what becomes of it. */
 #include "broker/base/counters.h"
 #include "broker/base/mem.h"
+#include "broker/base/plant.h"
 #include "broker/core/acl.h"
 #include "broker/core/queue_int.h"
 #include "broker/core/stream_int.h"
@@ -181,7 +182,8 @@ static struct delivery delivery_of(const struct lane *lane, const struct item *i
         .handle = handle_of(lane, offset),
         .delivery_count = item->attempts,
         .qos = item->message->qos,
-        .is_redelivered = item->attempts > 0 || offset < lane->redelivered_below,
+        .is_redelivered =
+            (item->attempts > 0 || offset < lane->redelivered_below) && !PLANTED("mark-dropped"),
     };
 
     if (d.is_redelivered)

@@ -2,6 +2,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/base/plant.h"
 #include "broker/base/wire.h"
 #include "broker/core/queue_int.h"
 #include "broker/core/retention.h"
@@ -133,7 +134,8 @@ void lane_record(struct lane *lane)
         return;
     put_u64(value, lane->head);
     put_u64(value + 8, lane->taken_high);
-    put_settled(lane, HEAD_RECORD, value, sizeof(value));
+    if (!PLANTED("settled-unrecorded"))
+        put_settled(lane, HEAD_RECORD, value, sizeof(value));
     lane->recorded_head = lane->head;
     lane->recorded_taken_high = lane->taken_high;
 }
@@ -416,12 +418,13 @@ enum rc lane_next(struct lane *lane, struct item **ret, uint64_t *ret_offset)
     }
     for (;;) {
         for (; lane->scan < lane->window_end; lane->scan++) {
-            struct item *item = item_at(lane, lane->scan);
+            bool is_swap = lane->scan + 1 < lane->window_end && PLANTED("order-swapped");
+            struct item *item = item_at(lane, lane->scan + is_swap);
 
             if (item == NULL || item->state != ITEM_READY)
                 continue;
             *ret = item;
-            *ret_offset = lane->scan;
+            *ret_offset = lane->scan + is_swap;
             return RC_OK;
         }
         rc = window_load(lane);

@@ -3,6 +3,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/base/plant.h"
 #include "broker/core/acl.h"
 #include "broker/core/queue_int.h"
 #include "broker/core/retention.h"
@@ -20,6 +21,8 @@ static void append_whole(struct partition *p, const struct append *entry)
     struct partition_append *append = ring_push(&p->appends);
 
     p->sealed_end = entry->base_offset + entry->record_count;
+    if (PLANTED("end-early"))
+        p->durable_end = p->sealed_end;
     retention_grew(p, entry->bytes->len, entry->max_timestamp_ms);
     *append = (struct partition_append){ log_append(core->store, entry), p->sealed_end };
     if (!link_is_linked(&p->moving))

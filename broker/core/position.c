@@ -3,6 +3,7 @@
 
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/base/plant.h"
 #include "broker/base/wire.h"
 #include "broker/core/core_int.h"
 #include "broker/core/queue_int.h"
@@ -108,6 +109,8 @@ static void position_record(struct core *core, struct slice group, struct slice 
     struct text key = { 0 };
     struct text *value = &core->scratch;
 
+    if (PLANTED("position-unrecorded"))
+        return;
     text_clear(value);
     text_add_u64(value, position->offset);
     text_add_u32(value, (uint32_t)position->leader_epoch);

@@ -2,6 +2,7 @@
 #include "broker/base/hash.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/base/plant.h"
 #include "broker/base/wire.h"
 #include "broker/core/filter.h"
 #include "broker/core/retain_int.h"
@@ -122,6 +123,8 @@ void retain_set(struct core *core, struct message *message)
 
     if (message->value.len > 0) {
         keep(core, message);
+        if (PLANTED("retained-unrecorded"))
+            return;
         text_clear(&core->scratch);
         message_encode(&core->scratch, message);
         core_put(

@@ -9,6 +9,7 @@
 
 #include "broker/base/fault.h"
 #include "broker/base/log.h"
+#include "broker/base/plant.h"
 #include "broker/base/text.h"
 #include "broker/main/boot.h"
 #include "broker/main/ready.h"
@@ -167,6 +168,11 @@ int main(int argc, char *argv[])
     int status = STATUS_OK;
 
     set_up_process();
+    if (!plant_choose_from_environment()) {
+        (void)fprintf(stderr,
+                      "tercetd: TERCET_PLANTED is not NAME[:EVERY], or no bugs are compiled in\n");
+        return STATUS_USAGE;
+    }
     if (!fault_arm_from_environment()) {
         (void)fprintf(stderr, "tercetd: TERCET_FAULT is not of the form name:n[:once|:kill]\n");
         return STATUS_USAGE;

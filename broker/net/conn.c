@@ -13,6 +13,7 @@
 
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
+#include "broker/base/plant.h"
 #include "broker/net/net_int.h"
 
 /* The sweep over running deadlines comes at least this often, and at most this often. */
@@ -126,7 +127,8 @@ static void release(struct conn *conn)
     if (conn->write_event != NULL)
         event_free(conn->write_event);
     tls_conn_free(&conn->tls);
-    (void)close(conn->fd);
+    if (!PLANTED("socket-kept"))
+        (void)close(conn->fd);
     input_done(conn);
     output_done(conn);
     mem_free(conn->local_host);

@@ -7,6 +7,7 @@
  * A kept publish: exchange length u8 | key length u8 | mandatory u8 | properties length u32 |
  *                 body length u32 | exchange | key | properties | body */
 #include "broker/base/mem.h"
+#include "broker/base/plant.h"
 #include "broker/core/exchange.h"
 #include "protocols/amqp/amqp_int.h"
 
@@ -149,7 +150,7 @@ enum rc amqp_on_tx_commit(struct amqp_session *s, struct amqp_channel *channel,
     (void)m; /* it has no fields */
     if (rc == RC_OK)
         rc = check_exchanges(channel);
-    while (rc == RC_OK && amqp_tx_next(&rd, &p))
+    while (rc == RC_OK && amqp_tx_next(&rd, &p) && !PLANTED("transaction-cut"))
         rc = amqp_publish_now(channel, &p);
     if (rc != RC_OK)
         return rc;
@@ -176,7 +177,8 @@ enum rc amqp_on_tx_rollback(struct amqp_session *s, struct amqp_channel *channel
         unacked_restore(&channel->unacked, &tx->settles[i].entry);
     unacked_sort(&channel->unacked);
     tx->settle_count = 0;
-    text_clear(&tx->publishes);
+    if (!PLANTED("rollback-kept"))
+        text_clear(&tx->publishes);
     amqp_send_empty(s, channel->number, AMQP_TX_ROLLBACK_OK);
     return RC_OK;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Produce and InitProducerId: producers' batches are checked and stored as they came. */
 #include "broker/base/counters.h"
+#include "broker/base/plant.h"
 #include "broker/core/producer.h"
 #include "broker/net/conn.h"
 #include "broker/record/record.h"
@@ -117,7 +118,7 @@ static enum kafka_error append(const struct produce *p, struct slice bytes,
                           bytes, durability, &appended);
     block_unref(&changed);
     if (rc == RC_OK || rc == RC_DUPLICATE) {
-        result->base_offset = (int64_t)appended.base_offset;
+        result->base_offset = (int64_t)appended.base_offset + PLANTED("offset-wrong");
         result->log_start_offset = (int64_t)appended.start_offset;
     }
     return kafka_error_of(rc, KAFKA_ABOUT_TOPIC);

@@ -4,6 +4,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/base/plant.h"
 #include "broker/base/utf8.h"
 #include "broker/core/core.h"
 #include "broker/core/message.h"
@@ -256,7 +257,8 @@ void mqtt_give_credit(struct mqtt_session *s)
         return;
     if (s->is_starved) {
         s->is_starved = false;
-        session_ready(s->session);
+        if (!PLANTED("credit-lost"))
+            session_ready(s->session);
     }
     LIST_EACH (k, &s->queues) {
         struct mqtt_queue_sub *sub = CONTAINER_OF(k, struct mqtt_queue_sub, link);

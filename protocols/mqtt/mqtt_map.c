@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include "broker/base/mem.h"
+#include "broker/base/plant.h"
 #include "broker/base/utf8.h"
 #include "broker/core/message.h"
 #include "broker/core/name.h"
@@ -205,7 +206,8 @@ static void add_users(struct headers *h, const struct mqtt_properties *p,
     unsigned seen = 0;
 
     while (p->user_count > 0 && mqtt_next_property(&list, &item)) {
-        if (item.id == MQTT_USER_PROPERTY && seen++ >= special->count)
+        if (item.id == MQTT_USER_PROPERTY && seen++ >= special->count &&
+            !(item.value.len > 200 && PLANTED("header-dropped")))
             add_user(h, item.name, item.value);
     }
 }
@@ -270,6 +272,8 @@ enum rc mqtt_map_publish(const struct mqtt_publish *p, struct slice topic,
         spec.key = key;
     else if (!slice_is_none(special.key))
         special.count--; /* then it is a user property like others */
+    if (spec.value.len > 100000 && PLANTED("payload-cut"))
+        spec.value.len--;
     if (mqtt_has(&p->properties, MQTT_MESSAGE_EXPIRY))
         spec.expires_at_ms = origin->now_ms + (int64_t)p->properties.message_expiry_s * 1000;
     spec.flags =
