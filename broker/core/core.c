@@ -15,6 +15,7 @@
 
 static const char key_identity[] = "identity";
 static const char key_numbers[] = "numbers";
+static const char key_stopped[] = "stopped"; /* there while nobody runs, after an orderly end */
 
 /* ---- puts ---- */
 
@@ -168,6 +169,8 @@ static enum rc visit_broker(void *arg, struct slice key, struct slice value)
         memcpy(core->identity, value.at, CORE_IDENTITY_BYTES);
     } else if (slice_equal_str(key, key_numbers)) {
         core->next_number = core->reserved_number = rd_u64(&rd);
+    } else if (slice_equal_str(key, key_stopped)) {
+        core->was_stopped = true;
     }
     return rd.bad ? RC_CORRUPT : RC_OK;
 }
@@ -222,6 +225,21 @@ static enum rc load(struct core *core)
     return rc;
 }
 
+/* What is delivered is recorded a little later. So after a kill nobody knows of the last messages
+ * whether they were, and all count as it; both protocols' marks mean no more than "may have been".
+ * That the last life ended in order is forgotten on disk before anything can be delivered. */
+static void begin_life(struct core *core)
+{
+    if (!core->was_stopped) {
+        queues_suspect(core);
+        sessions_suspect(core);
+        return;
+    }
+    core_delete(core, META_BROKER, slice_str(key_stopped));
+    if (store_flush(core->store) != RC_OK)
+        log_event(LOG_WARNING, "core.start_unrecorded", "what=\"the store takes nothing\"");
+}
+
 enum rc core_new(struct store *store, const struct core_config *config, struct core **ret)
 {
     struct core *core = mem_new(struct core);
@@ -247,10 +265,21 @@ enum rc core_new(struct store *store, const struct core_config *config, struct c
         core_put(core, META_BROKER, slice_str(key_identity),
                  slice_of(core->identity, sizeof(core->identity)), DURABILITY_MEMORY);
     }
+    begin_life(core);
     streams_drop_transient(core);
     retention_begin(core);
     *ret = core;
     return RC_OK;
+}
+
+void core_stop(struct core *core)
+{
+    static const uint8_t yes = 1;
+
+    ASSERT(list_is_empty(&core->clients));
+    core_turn_end(core);
+    core_put(core, META_BROKER, slice_str(key_stopped), slice_of(&yes, 1), DURABILITY_ALWAYS);
+    store_submit(core->store);
 }
 
 void core_free(struct core **ref)

@@ -45,6 +45,9 @@ struct core_config {
  * RC_CORRUPT, RC_VERSION: what the catalogue says makes no sense; the log line says what. */
 MUST_CHECK enum rc core_new(struct store *store, const struct core_config *config,
                             struct core **ret);
+/* All clients are closed, nothing more comes, and the next start is to know it: until then all that
+ * was delivered is on record. Followed by store_flush() or store_close(). */
+void core_stop(struct core *core);
 /* All clients must be closed. What was put is flushed by store_close(), not here. */
 void core_free(struct core **core);
 

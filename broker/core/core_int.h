@@ -55,7 +55,8 @@ struct core {
     int64_t wall_ms; /* of this turn; 0: not asked yet */
     enum rc stall;
     enum pressure pressure;
-    bool is_loading; /* core_new() reads the store: nothing is put */
+    bool is_loading;  /* core_new() reads the store: nothing is put */
+    bool was_stopped; /* the last life ended in order: what was delivered is on record */
 
     /* numbers that are never given twice; below `reserved` they are recorded as given */
     uint64_t next_number;
@@ -156,10 +157,14 @@ void awaits_done(struct core *core);
 MUST_CHECK enum rc streams_load(struct core *core);
 MUST_CHECK enum rc exchanges_load(struct core *core);
 MUST_CHECK enum rc queues_load(struct core *core);
+/* After a life that did not end in order: what is there may have been delivered. */
+void queues_suspect(struct core *core);
 MUST_CHECK enum rc bindings_load(struct core *core);
 MUST_CHECK enum rc positions_load(struct core *core);
 MUST_CHECK enum rc retained_load(struct core *core);
 MUST_CHECK enum rc sessions_load(struct core *core);
+/* After a life that did not end in order: what is owed may have been sent. */
+void sessions_suspect(struct core *core);
 /* After loading, when puts are allowed: removes what was transient. */
 void streams_drop_transient(struct core *core);
 

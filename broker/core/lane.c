@@ -565,6 +565,12 @@ static enum rc load_head(struct lane *lane, struct slice value)
     return RC_OK;
 }
 
+void lane_suspect(struct lane *lane)
+{
+    if (lane->taken_high < lane->partition->end)
+        lane->taken_high = lane->redelivered_below = lane->partition->end;
+}
+
 enum rc lane_load(struct lane *lane, uint64_t record, struct slice value)
 {
     uint64_t number = record - CHUNK_RECORD(0);

@@ -346,6 +346,17 @@ enum rc queues_load(struct core *core)
     return rc != RC_OK ? rc : meta_each(core->store, META_SETTLED, visit_settled, core);
 }
 
+void queues_suspect(struct core *core)
+{
+    LIST_EACH (k, &core->queue_list) {
+        struct queue *queue = CONTAINER_OF(k, struct queue, link);
+
+        for (unsigned i = 0; i < queue->lane_count; i++)
+            lane_suspect(queue->lanes[i]);
+        queue_dirty(queue);
+    }
+}
+
 void queues_done(struct core *core)
 {
     while (!list_is_empty(&core->queue_list))

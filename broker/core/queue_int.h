@@ -148,6 +148,8 @@ void lane_record(struct lane *lane);
 /* Removes all it recorded. */
 void lane_forget(struct lane *lane);
 /* Values of META_SETTLED. */
+/* Everything there may have been delivered before. */
+void lane_suspect(struct lane *lane);
 MUST_CHECK enum rc lane_load(struct lane *lane, uint64_t record, struct slice value);
 /* Where the lane stood `retention_ms` ago. */
 uint64_t lane_retention_floor(struct lane *lane, int64_t now_ms, int64_t retention_ms);

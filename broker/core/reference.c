@@ -156,7 +156,7 @@ enum rc references_load(struct session *session, uint64_t chunk, struct slice va
         qos = rd_u8(&rd);
         r.flags = rd_u8(&rd) & REFERENCE_RETAIN;
         r.qos = qos & 3;
-        r.attempts = (qos & REFERENCE_WAS_SENT) != 0;
+        r.attempts = (qos & REFERENCE_WAS_SENT) != 0 || number < session->sent_below;
         if (rd.bad || number < end_number(session))
             return RC_CORRUPT;
         while (end_number(session) < number)
@@ -181,9 +181,19 @@ static void drop_settled(struct session *session)
         session->next = session->first;
 }
 
+bool references_suspect(struct session *session)
+{
+    for (uint64_t n = session->first; n < end_number(session); n++)
+        reference_at(session, n)->attempts = 1;
+    session->sent_below = end_number(session);
+    return session->open_count > 0;
+}
+
 void references_loaded(struct session *session)
 {
     drop_settled(session);
+    if (session->open_count == 0)
+        session->sent_below = 0; /* numbers begin anew */
 }
 
 /* ---- making and settling ---- */

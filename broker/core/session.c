@@ -15,15 +15,17 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-/* ---- the catalogue: sessions: number u64, expiry u64, detached u64 ---- */
+/* ---- the catalogue: sessions: number u64, expiry u64, detached u64, sent_below u64 (since it is
+ * kept) ---- */
 
 static void session_record(struct session *session)
 {
-    uint8_t value[24];
+    uint8_t value[32];
 
     put_u64(value, session->number);
     put_u64(value + 8, session->expiry_ms);
     put_u64(value + 16, (uint64_t)session->detached_ms);
+    put_u64(value + 24, session->sent_below);
     core_put(session->core, META_SESSIONS, session->id_slice, slice_of(value, sizeof(value)),
              DURABILITY_ALWAYS);
 }
@@ -460,6 +462,7 @@ static enum rc visit_session(void *arg, struct slice key, struct slice value)
 
     session->expiry_ms = rd_u64(&rd);
     session->detached_ms = rd_i64(&rd);
+    session->sent_below = rd.left > 0 ? rd_u64(&rd) : 0;
     return rd.bad ? RC_CORRUPT : RC_OK;
 }
 
@@ -579,6 +582,16 @@ enum rc sessions_load(struct core *core)
     MAP_EACH (node, &core->sessions)
         resume(CONTAINER_OF(node, struct session, by_id));
     return RC_OK;
+}
+
+void sessions_suspect(struct core *core)
+{
+    MAP_EACH (node, &core->sessions) {
+        struct session *session = CONTAINER_OF(node, struct session, by_id);
+
+        if (references_suspect(session))
+            session_record(session);
+    }
 }
 
 void sessions_done(struct core *core)

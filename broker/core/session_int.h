@@ -69,6 +69,7 @@ struct session {
     uint64_t first;           /* number of the ring's front */
     uint64_t next;            /* number of the first that may be OWED */
     size_t open_count;        /* references not SETTLED */
+    uint64_t sent_below;      /* what has a lower number when it is loaded may have been sent */
     struct ring dirty_chunks; /* of uint64_t */
     struct cursor cursor;
     bool is_reading;
@@ -105,6 +106,8 @@ void references_detach(struct session *session);
 void references_forget(struct session *session);
 MUST_CHECK enum rc references_load(struct session *session, uint64_t chunk, struct slice value);
 void references_loaded(struct session *session);
+/* All that is owed may have been sent before; false: nothing is owed. */
+bool references_suspect(struct session *session);
 /* Frees them; what they pinned in the logs may go. */
 void references_done(struct session *session);
 /* The first offset of that log that some session is owed with QoS 1 or 2, told by asking all of

@@ -347,7 +347,7 @@ enum rc broker_stop(struct broker **broker)
         if (protocols[i].stop != NULL && b->contexts[i] != NULL)
             protocols[i].stop(b->contexts[i]);
     if (b->core != NULL)
-        core_turn_end(b->core);
+        core_stop(b->core);
     if (b->store != NULL && b->core != NULL)
         rc = store_flush(b->store);
     core_free(&b->core);

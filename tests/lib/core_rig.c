@@ -41,9 +41,11 @@ static void start(struct rig *rig)
     ck_assert_int_eq(core_new(rig->store, &config, &rig->core), RC_OK);
 }
 
-static void stop(struct rig *rig)
+static void stop(struct rig *rig, bool is_in_order)
 {
     rig_settle(rig);
+    if (is_in_order)
+        core_stop(rig->core);
     core_free(&rig->core);
     store_close(&rig->store);
 }
@@ -70,7 +72,13 @@ void rig_open_as(struct rig *rig, bool is_durable, const struct core_config *con
 
 void rig_reopen(struct rig *rig)
 {
-    stop(rig);
+    stop(rig, true);
+    start(rig);
+}
+
+void rig_reopen_after_crash(struct rig *rig)
+{
+    stop(rig, false);
     start(rig);
 }
 
@@ -84,7 +92,7 @@ static int remove_one(const char *path, const struct stat *stat, int type, struc
 
 void rig_close(struct rig *rig)
 {
-    stop(rig);
+    stop(rig, true);
     (void)close(rig->wake_fd);
     if (rig->directory[0] != '\0')
         ck_assert_int_eq(nftw(rig->directory, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);

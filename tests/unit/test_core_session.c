@@ -49,12 +49,17 @@ static void teardown(void)
     MEM_FREE(b);
 }
 
-static void restart(void)
+static void restart_by(void (*reopen)(struct rig *rig))
 {
     rig_client_close(a);
     rig_client_close(b);
-    rig_reopen(&rig);
+    reopen(&rig);
     open_clients();
+}
+
+static void restart(void)
+{
+    restart_by(rig_reopen);
 }
 
 START_TEST(live_messages_reach_matching_sessions_at_the_lower_qos)
@@ -422,6 +427,41 @@ START_TEST(session_subscriptions_and_what_it_is_owed_survive_a_restart)
 }
 END_TEST
 
+static void publish_to_s(unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++)
+        ck_assert_int_eq(rig_publish(&rig, a, "t/x", "m", 1, 0), RC_OK);
+    rig_settle(&rig);
+}
+
+START_TEST(after_a_crash_what_was_owed_counts_as_sent_for_good)
+{
+    struct session *s = rig_session(&rig, b, "s", false, SESSION_NEVER_EXPIRES, &present);
+
+    rig_subscribe(s, "t/#", 1, 0);
+    session_detach(&s);
+    publish_to_s(0, 2);
+    restart_by(rig_reopen_after_crash);
+    publish_to_s(2, 3);
+    restart();
+    s = rig_session(&rig, b, "s", false, SESSION_NEVER_EXPIRES, &present);
+    rig_settle_until(&rig, &b->count, 3);
+    ck_assert(b->seen[0].is_redelivered);
+    ck_assert(b->seen[1].is_redelivered);
+    ck_assert(!b->seen[2].is_redelivered);
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(session_settle(s, b->seen[i].handle, OUTCOME_ACCEPT), RC_OK);
+    rig_settle(&rig);
+    session_detach(&s);
+    restart();
+    publish_to_s(3, 4);
+    s = rig_session(&rig, b, "s", false, SESSION_NEVER_EXPIRES, &present);
+    rig_settle_until(&rig, &b->count, 1);
+    ck_assert(!b->seen[0].is_redelivered);
+    session_detach(&s);
+}
+END_TEST
+
 START_TEST(retained_positions_and_producers_survive_a_restart)
 {
     struct block *first = batch_of(2, 5, 0);
@@ -460,6 +500,7 @@ static void add_tests(TCase *plain, TCase *durable)
     tcase_add_test(plain, producer_sequences_are_checked);
     tcase_add_test(plain, time_search_finds_the_record_not_the_batch);
     tcase_add_test(durable, session_subscriptions_and_what_it_is_owed_survive_a_restart);
+    tcase_add_test(durable, after_a_crash_what_was_owed_counts_as_sent_for_good);
     tcase_add_test(durable, retained_positions_and_producers_survive_a_restart);
 }
 
