@@ -19,6 +19,7 @@ libbase_a_SOURCES = \
 	%D%/ring.c %D%/ring.h \
 	%D%/slice.h \
 	%D%/state_home.c %D%/state_home.h \
+	%D%/table.c %D%/table.h \
 	%D%/text.c %D%/text.h \
 	%D%/thread.c %D%/thread.h \
 	%D%/utf8.c %D%/utf8.h \
@@ -43,7 +44,8 @@ BASE_TESTS = test_wire \
 	test_counters \
 	test_thread \
 	test_heap \
-	test_ring
+	test_ring \
+	test_table
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
 test_wire_SOURCES = tests/unit/test_wire.c
@@ -97,6 +99,9 @@ test_heap_LDADD = $(BASE_TEST_LIBS)
 test_ring_SOURCES = tests/unit/test_ring.c
 test_ring_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_ring_LDADD = $(BASE_TEST_LIBS)
+test_table_SOURCES = tests/unit/test_table.c
+test_table_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_table_LDADD = $(BASE_TEST_LIBS)
 endif
 
 if FUZZ

@@ -184,9 +184,7 @@ static bool identity_is_set(const struct core *core)
 
 static void init_tables(struct core *core)
 {
-    map_init(&core->streams);
-    map_init(&core->streams_by_id);
-    map_init(&core->logs);
+    streams_init(core);
     map_init(&core->queues);
     map_init(&core->queues_by_number);
     map_init(&core->exchanges);
@@ -196,12 +194,9 @@ static void init_tables(struct core *core)
     map_init(&core->routes);
     map_init(&core->bindings);
     ring_init(&core->walk, sizeof(struct exchange *));
-    list_init(&core->stream_list);
     list_init(&core->queue_list);
     list_init(&core->exchange_list);
     list_init(&core->clients);
-    list_init(&core->dirty_partitions);
-    list_init(&core->moving_partitions);
     list_init(&core->busy_queues);
     list_init(&core->dirty_queues);
     list_init(&core->busy_sessions);

@@ -6,6 +6,7 @@
 #include "broker/base/list.h"
 #include "broker/base/map.h"
 #include "broker/base/ring.h"
+#include "broker/base/table.h"
 #include "broker/base/text.h"
 #include "broker/core/client.h"
 #include "broker/core/core.h"
@@ -62,10 +63,10 @@ struct core {
     uint64_t next_number;
     uint64_t reserved_number;
 
-    struct map streams;       /* by name: struct stream.by_name */
-    struct map streams_by_id; /* struct stream.by_id */
-    struct list stream_list;  /* struct stream.link */
-    struct map logs;          /* by log number: struct partition.by_log */
+    struct map streams; /* by name: struct stream.by_name */
+    struct table streams_by_id;
+    struct list stream_list; /* struct stream.link */
+    struct table logs;       /* of struct partition, by log number */
     unsigned implicit_streams;
 
     struct map queues;           /* by name: struct queue.by_name */
@@ -92,8 +93,8 @@ struct core {
     uint64_t next_client;
 
     /* work of this turn */
-    struct list dirty_partitions;  /* have records not yet sealed */
-    struct list moving_partitions; /* have appends on their way to the disk */
+    struct list dirty_partitions;  /* struct partition_work.dirty: records not yet sealed */
+    struct list moving_partitions; /* .moving: appends on their way to the disk */
     struct list busy_queues;       /* may have something to deliver */
     struct list dirty_queues;      /* their settled state is to be recorded */
     struct list busy_sessions;
@@ -171,6 +172,7 @@ void streams_drop_transient(struct core *core);
 void exchanges_done(struct core *core);
 void queues_done(struct core *core);
 void streams_done(struct core *core);
+void streams_init(struct core *core);
 void sessions_done(struct core *core);
 void retained_done(struct core *core);
 void positions_done(struct core *core);

@@ -12,21 +12,112 @@
 #include "broker/record/partition_hash.h"
 #include "broker/record/record.h"
 
+/* ---- at rest and at work ---- */
+
+static struct partition_work *work_of(struct partition *p)
+{
+    struct partition_work *work = p->work;
+
+    if (work != NULL)
+        return work;
+    work = p->work = mem_new(struct partition_work);
+    work->partition = p;
+    batch_builder_init(&work->builder, BATCH_SEAL_BYTES, 0);
+    if (p->batch_bytes > 0)
+        work->builder.first_bytes = p->batch_bytes;
+    ring_init(&work->appends, sizeof(struct partition_append));
+    list_init(&work->waiters);
+    return work;
+}
+
+static void work_free(struct partition *p)
+{
+    struct partition_work *work = p->work;
+
+    p->work = NULL;
+    p->batch_bytes = (uint32_t)work->builder.first_bytes;
+    link_remove_if(&work->dirty);
+    link_remove_if(&work->moving);
+    batch_builder_done(&work->builder);
+    ring_done(&work->appends);
+    mem_free(work);
+}
+
+static void owed_free(struct partition *p)
+{
+    owed_done(p->owed);
+    MEM_FREE(p->owed);
+}
+
+void partition_rest(struct partition *p)
+{
+    if (p->work != NULL && p->work->appends.count == 0 &&
+        batch_builder_is_empty(&p->work->builder) && list_is_empty(&p->work->waiters))
+        work_free(p);
+    if (p->work == NULL && p->owed != NULL && p->owed->open == 0)
+        owed_free(p);
+}
+
+static void wake(struct list *waiters, enum rc rc)
+{
+    while (!list_is_empty(waiters)) {
+        struct partition_waiter *waiter = LIST_FIRST(waiters, struct partition_waiter, link);
+
+        link_remove(&waiter->link);
+        waiter->on_moved(waiter, rc);
+    }
+}
+
+void partition_stop(struct partition *p)
+{
+    if (p->owed != NULL)
+        owed_free(p);
+    if (p->work == NULL)
+        return;
+    wake(&p->work->waiters, RC_NOT_FOUND);
+    work_free(p);
+}
+
+/* ---- what is owed of it ---- */
+
+void partition_owe(struct partition *p, uint64_t offset)
+{
+    if (p->owed == NULL) {
+        p->owed = mem_new(struct owed);
+        owed_init(p->owed);
+    }
+    owed_add(p->owed, offset);
+}
+
+void partition_paid(struct partition *p, uint64_t offset)
+{
+    ASSERT(p->owed != NULL);
+    owed_drop(p->owed, offset);
+    if (p->work == NULL)
+        partition_rest(p);
+}
+
+uint64_t partition_owed_floor(const struct partition *p)
+{
+    return p->owed == NULL ? UINT64_MAX : owed_floor(p->owed);
+}
+
 /* ---- appending messages ---- */
 
 /* Gives one append to the store; everything of the partition is sealed then. */
 static void append_whole(struct partition *p, const struct append *entry)
 {
     struct core *core = p->stream->core;
-    struct partition_append *append = ring_push(&p->appends);
+    struct partition_work *work = work_of(p);
+    struct partition_append *append = ring_push(&work->appends);
 
     p->sealed_end = entry->base_offset + entry->record_count;
     if (PLANTED("end-early"))
         p->durable_end = p->sealed_end;
     retention_grew(p, entry->bytes->len, entry->max_timestamp_ms);
     *append = (struct partition_append){ log_append(core->store, entry), p->sealed_end };
-    if (!link_is_linked(&p->moving))
-        list_append(&core->moving_partitions, &p->moving);
+    if (!link_is_linked(&work->moving))
+        list_append(&core->moving_partitions, &work->moving);
     if (p->stream->effective.durability == DURABILITY_MEMORY)
         core_took_unawaited(core, append->ticket);
     else
@@ -44,23 +135,25 @@ static enum durability durability_within(const struct stream *stream, enum durab
 void partition_seal(struct partition *p)
 {
     struct append append = { .log = p->log, .base_offset = p->sealed_end };
+    struct partition_work *work = p->work;
 
-    if (batch_builder_is_empty(&p->builder))
+    if (work == NULL || batch_builder_is_empty(&work->builder))
         return;
-    append.record_count = p->builder.record_count;
-    append.max_timestamp_ms = p->builder.max_timestamp_ms;
-    append.durability = p->builder_durability;
-    batch_builder_seal(&p->builder, p->sealed_end, &append.bytes);
+    append.record_count = work->builder.record_count;
+    append.max_timestamp_ms = work->builder.max_timestamp_ms;
+    append.durability = work->builder_durability;
+    batch_builder_seal(&work->builder, p->sealed_end, &append.bytes);
     ASSERT(p->sealed_end + append.record_count == p->end);
-    p->builder_durability = DURABILITY_MEMORY;
-    link_remove_if(&p->dirty);
+    work->builder_durability = DURABILITY_MEMORY;
+    link_remove_if(&work->dirty);
     append_whole(p, &append);
 }
 
 void partitions_seal(struct core *core)
 {
     while (!list_is_empty(&core->dirty_partitions))
-        partition_seal(LIST_FIRST(&core->dirty_partitions, struct partition, dirty));
+        partition_seal(
+            LIST_FIRST(&core->dirty_partitions, struct partition_work, dirty)->partition);
 }
 
 struct partition *stream_choose(struct stream *stream, struct slice key)
@@ -74,19 +167,20 @@ enum rc stream_append(struct stream *stream, struct message *message, struct sli
                       enum durability durability, struct placed *ret)
 {
     struct partition *p = stream_choose(stream, message->key);
-    enum rc rc = batch_builder_add_body(&p->builder, message->timestamp_ms, body);
+    struct partition_work *work = work_of(p);
+    enum rc rc = batch_builder_add_body(&work->builder, message->timestamp_ms, body);
 
     if (rc == RC_LIMIT) {
         partition_seal(p);
-        rc = batch_builder_add_body(&p->builder, message->timestamp_ms, body);
+        rc = batch_builder_add_body(&work->builder, message->timestamp_ms, body);
     }
     if (rc != RC_OK)
         return rc;
     durability = durability_within(stream, durability);
-    if (durability > p->builder_durability)
-        p->builder_durability = durability;
-    if (!link_is_linked(&p->dirty))
-        list_append(&stream->core->dirty_partitions, &p->dirty);
+    if (durability > work->builder_durability)
+        work->builder_durability = durability;
+    if (!link_is_linked(&work->dirty))
+        list_append(&stream->core->dirty_partitions, &work->dirty);
     *ret = (struct placed){ p, p->end++ };
     if (stream->queue != NULL)
         queue_take(stream->queue, p, ret->offset, message);
@@ -157,47 +251,39 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
 
 /* ---- the durable end ---- */
 
-static void wake_waiters(struct partition *p)
-{
-    struct list waiters;
-
-    list_init(&waiters);
-    list_splice(&waiters, &p->waiters);
-    while (!list_is_empty(&waiters)) {
-        struct partition_waiter *waiter = LIST_FIRST(&waiters, struct partition_waiter, link);
-
-        link_remove(&waiter->link);
-        waiter->on_moved(waiter, RC_OK);
-    }
-}
-
 static void advance(struct partition *p)
 {
     struct core *core = p->stream->core;
+    struct partition_work *work = p->work;
     struct partition_append *append;
     uint64_t before = p->durable_end;
+    struct list waiters;
 
-    while ((append = ring_front(&p->appends)) != NULL && append->ticket <= core->durable_ticket) {
+    while ((append = ring_front(&work->appends)) != NULL &&
+           append->ticket <= core->durable_ticket) {
         p->durable_end = append->end;
-        ring_pop(&p->appends, 1);
+        ring_pop(&work->appends, 1);
     }
-    if (p->appends.count == 0)
-        link_remove(&p->moving);
+    if (work->appends.count == 0)
+        link_remove(&work->moving);
     if (p->grown_bytes > p->stream->retention_step)
         retention_apply(p);
+    list_init(&waiters);
     if (p->durable_end != before)
-        wake_waiters(p);
+        list_splice(&waiters, &work->waiters);
+    partition_rest(p);
+    wake(&waiters, RC_OK);
 }
 
 void partitions_advance(struct core *core)
 {
     LIST_EACH_SAFE (k, &core->moving_partitions)
-        advance(CONTAINER_OF(k, struct partition, moving));
+        advance(CONTAINER_OF(k, struct partition_work, moving)->partition);
 }
 
 void partition_wait(struct partition *p, struct partition_waiter *waiter)
 {
-    list_append(&p->waiters, &waiter->link);
+    list_append(&work_of(p)->waiters, &waiter->link);
 }
 
 void partition_wait_cancel(struct partition_waiter *waiter)
@@ -282,7 +368,7 @@ enum rc partition_trim(struct partition *p, struct client *client, uint64_t star
         return RC_RANGE;
     if (p->stream->queue != NULL && start > queue_floor(p->stream->queue, p))
         return RC_IN_USE;
-    if (start > owed_floor(&p->owed) && start > references_floor(p->stream->core, p->log))
+    if (start > partition_owed_floor(p) && start > references_floor(p->stream->core, p->log))
         return RC_IN_USE;
     partition_trim_to(p, start);
     return RC_OK;

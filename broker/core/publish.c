@@ -366,7 +366,7 @@ static void publish_record(struct partition *partition, struct client *client,
         rc = walk_exchanges(core, route, message, NULL, partition->stream->queue, &taken);
     if (rc != RC_OK)
         log_peer(LOG_ERROR, "core.copy_failed", "stream=%s offset=%llu rc=%s",
-                 log_quote(partition->stream->name, partition->stream->name_slice.len),
+                 log_quote(partition->stream->name_slice.at, partition->stream->name_slice.len),
                  (unsigned long long)record->offset, rc_word(rc));
     deliver_to_targets(route, client, message, &placed);
     message_unref(&message);

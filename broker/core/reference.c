@@ -137,7 +137,7 @@ static void pin_loaded(struct session *session, struct reference *r)
 
     if (r->qos == 0 || p == NULL || r->offset < p->start || r->offset >= p->end)
         return;
-    owed_add(&p->owed, r->offset);
+    partition_owe(p, r->offset);
     r->flags |= REFERENCE_PINS;
 }
 
@@ -210,7 +210,7 @@ static uint64_t reference_add(struct session *session, const struct placed *plac
                              .state = (uint8_t)state,
                              .flags = is_retained ? REFERENCE_RETAIN : 0 };
     if (qos > 0) { /* QoS 0 is owed nothing */
-        owed_add(&placed->partition->owed, placed->offset);
+        partition_owe(placed->partition, placed->offset);
         r->flags |= REFERENCE_PINS;
     }
     session->open_count++;
@@ -227,7 +227,7 @@ static void unpin(struct session *session, struct reference *r)
     r->flags &= (uint8_t)~REFERENCE_PINS;
     p = partition_of_log(session->core, r->log);
     if (p != NULL)
-        owed_drop(&p->owed, r->offset);
+        partition_paid(p, r->offset);
 }
 
 void references_done(struct session *session)

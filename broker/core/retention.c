@@ -154,7 +154,7 @@ static uint64_t wanted_start(struct partition *p)
  * itself tells when that changes. */
 static uint64_t first_owed(struct partition *p, bool *ret_queue_tells)
 {
-    uint64_t first = owed_floor(&p->owed);
+    uint64_t first = partition_owed_floor(p);
     uint64_t head = p->stream->queue == NULL ? UINT64_MAX : queue_floor(p->stream->queue, p);
 
     if (p->durable_end < first)

@@ -2,6 +2,7 @@
 #include "broker/core/stream.h"
 
 #include "broker/base/counters.h"
+#include "broker/base/hash.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/random.h"
@@ -58,54 +59,43 @@ static void stream_record(struct stream *stream)
 
 static struct partition *partition_new(struct stream *stream, unsigned index, uint32_t log)
 {
-    struct partition *p = mem_new(struct partition);
+    struct partition *p = index == 0 ? &stream->first : mem_new(struct partition);
     enum rc rc;
 
     p->stream = stream;
     p->index = index;
     p->log = log;
-    memcpy(p->log_key, &log, sizeof(log));
-    batch_builder_init(&p->builder, BATCH_SEAL_BYTES, 0);
-    ring_init(&p->appends, sizeof(struct partition_append));
-    list_init(&p->waiters);
-    owed_init(&p->owed);
     rc = log_range(stream->core->store, log, &p->start, &p->end);
     if (rc != RC_OK)
         p->start = p->end = 0; /* never appended to */
     p->sealed_end = p->durable_end = p->end;
-    map_add(&stream->core->logs, slice_of(p->log_key, sizeof(p->log_key)), &p->by_log);
+    table_add(&stream->core->logs, p);
     return p;
 }
 
 static void partition_free(struct partition *p)
 {
-    while (!list_is_empty(&p->waiters)) {
-        struct partition_waiter *waiter = LIST_FIRST(&p->waiters, struct partition_waiter, link);
-
-        link_remove(&waiter->link);
-        waiter->on_moved(waiter, RC_NOT_FOUND);
-    }
-    map_remove(&p->stream->core->logs, &p->by_log);
+    partition_stop(p);
+    table_remove(&p->stream->core->logs, p);
     if (p->stream->core->near == p)
         p->stream->core->near = NULL;
     retention_forget(p);
-    owed_done(&p->owed);
-    link_remove_if(&p->dirty);
-    link_remove_if(&p->moving);
-    batch_builder_done(&p->builder);
-    ring_done(&p->appends);
     producers_free(p);
-    mem_free(p);
+    if (p != &p->stream->first)
+        mem_free(p);
 }
 
 static struct stream *stream_new(struct core *core, struct slice name, unsigned partition_count)
 {
-    struct stream *stream = mem_new(struct stream);
+    struct stream *stream = mem_zeroed(sizeof(*stream) + name.len);
+    uint8_t *at = (uint8_t *)(stream + 1);
 
     stream->core = core;
-    stream->name = mem_copy_text(name);
-    stream->name_slice = slice_of(stream->name, name.len);
-    stream->partitions = mem_new_array(struct partition *, partition_count);
+    if (name.len > 0)
+        memcpy(at, name.at, name.len);
+    stream->name_slice = slice_of(at, name.len);
+    stream->partitions =
+        partition_count == 1 ? &stream->only : mem_new_array(struct partition *, partition_count);
     stream->partition_count = partition_count;
     stream->policy = (struct stream_policy)STREAM_POLICY_OPEN;
     return stream;
@@ -122,12 +112,18 @@ static void resolve_policy(struct stream *stream)
     stream->retention_step = retention_step(&stream->effective);
 }
 
+static void partitions_array_free(struct stream *stream)
+{
+    if (stream->partitions != &stream->only)
+        mem_free(stream->partitions);
+}
+
 static void stream_link(struct stream *stream)
 {
     struct core *core = stream->core;
 
     map_add(&core->streams, stream->name_slice, &stream->by_name);
-    map_add(&core->streams_by_id, slice_of(stream->id, STREAM_ID_BYTES), &stream->by_id);
+    table_add(&core->streams_by_id, stream);
     list_append(&core->stream_list, &stream->link);
     core->implicit_streams += stream->is_implicit;
     core->bindings_epoch++;
@@ -212,13 +208,50 @@ enum rc stream_grow(struct stream *stream, unsigned partition_count)
     memcpy(partitions, stream->partitions, stream->partition_count * sizeof(struct partition *));
     for (unsigned i = stream->partition_count; i < partition_count; i++)
         partitions[i] = partition_new(stream, i, (uint32_t)core_number(stream->core));
-    mem_free(stream->partitions);
+    partitions_array_free(stream);
     stream->partitions = partitions;
     stream->partition_count = partition_count;
     resolve_policy(stream);
     stream->core->bindings_epoch++;
     stream_record(stream);
     return RC_OK;
+}
+
+/* ---- the tables ---- */
+
+static uint64_t hash_of_id(const uint8_t *id)
+{
+    return hash_seeded(slice_of(id, STREAM_ID_BYTES));
+}
+
+static uint64_t stream_hash(const void *item)
+{
+    return hash_of_id(((const struct stream *)item)->id);
+}
+
+static bool stream_has_id(const void *item, const void *key)
+{
+    return memcmp(((const struct stream *)item)->id, key, STREAM_ID_BYTES) == 0;
+}
+
+static uint64_t partition_hash(const void *item)
+{
+    return table_mix(((const struct partition *)item)->log);
+}
+
+static bool partition_has_log(const void *item, const void *key)
+{
+    return ((const struct partition *)item)->log == *(const uint32_t *)key;
+}
+
+void streams_init(struct core *core)
+{
+    map_init(&core->streams);
+    table_init(&core->streams_by_id, stream_hash);
+    table_init(&core->logs, partition_hash);
+    list_init(&core->stream_list);
+    list_init(&core->dirty_partitions);
+    list_init(&core->moving_partitions);
 }
 
 /* ---- ending ---- */
@@ -230,14 +263,13 @@ static void stream_free(struct stream *stream)
     for (unsigned i = 0; i < stream->partition_count; i++)
         partition_free(stream->partitions[i]);
     map_remove(&core->streams, &stream->by_name);
-    map_remove(&core->streams_by_id, &stream->by_id);
+    table_remove(&core->streams_by_id, stream);
     link_remove(&stream->link);
     core->implicit_streams -= stream->is_implicit;
     core->bindings_epoch++;
     count_add(COUNT_CORE_STREAMS, -1);
     mem_free((void *)(uintptr_t)stream->config.at);
-    mem_free(stream->partitions);
-    mem_free(stream->name);
+    partitions_array_free(stream);
     mem_free(stream);
 }
 
@@ -278,8 +310,8 @@ void streams_done(struct core *core)
     while (!list_is_empty(&core->stream_list))
         stream_free(LIST_FIRST(&core->stream_list, struct stream, link));
     map_done(&core->streams);
-    map_done(&core->streams_by_id);
-    map_done(&core->logs);
+    table_done(&core->streams_by_id);
+    table_done(&core->logs);
 }
 
 void streams_drop_transient(struct core *core)
@@ -353,21 +385,19 @@ struct stream *stream_find(struct core *core, struct slice name)
 
 struct stream *stream_find_id(struct core *core, const uint8_t id[16])
 {
-    struct map_node *node = map_get(&core->streams_by_id, slice_of(id, STREAM_ID_BYTES));
-
-    return node == NULL ? NULL : CONTAINER_OF(node, struct stream, by_id);
+    return table_get(&core->streams_by_id, hash_of_id(id), stream_has_id, id);
 }
 
 struct partition *partition_of_log(struct core *core, uint32_t log)
 {
-    struct map_node *node;
+    struct partition *p;
 
     if (core->near != NULL && core->near->log == log)
         return core->near; /* references come in runs of one log */
-    node = map_get(&core->logs, slice_of(&log, sizeof(log)));
-    if (node == NULL)
-        return NULL;
-    return core->near = CONTAINER_OF(node, struct partition, by_log);
+    p = table_get(&core->logs, table_mix(log), partition_has_log, &log);
+    if (p != NULL)
+        core->near = p;
+    return p;
 }
 
 struct stream *stream_next(struct core *core, struct stream *after)

@@ -13,27 +13,32 @@
 
 struct producer_table;
 
+/* What a partition needs while something happens to it: most of a million are at rest. */
+struct partition_work {
+    struct partition *partition; /* borrowed: its owner */
+    struct batch_builder builder;
+    enum durability builder_durability;
+    struct link dirty;   /* in core->dirty_partitions while the builder holds records */
+    struct link moving;  /* in core->moving_partitions while appends are under way */
+    struct ring appends; /* of struct partition_append */
+    struct list waiters; /* struct partition_waiter.link */
+};
+
 struct partition {
     struct stream *stream; /* borrowed: its owner */
     uint32_t index;
-    uint32_t log;       /* number in the store */
-    uint8_t log_key[4]; /* the same, as the map's key */
-    struct map_node by_log;
+    uint32_t log; /* number in the store; in core->logs by it */
     uint64_t start;
     uint64_t end;        /* next offset, including what is not sealed */
     uint64_t sealed_end; /* what the store was given */
     uint64_t durable_end;
-    struct batch_builder builder;
-    enum durability builder_durability;
-    struct link dirty;         /* in core->dirty_partitions while the builder holds records */
-    struct link moving;        /* in core->moving_partitions while appends are under way */
-    struct ring appends;       /* of struct partition_append */
-    struct list waiters;       /* struct partition_waiter.link */
-    uint64_t grown_bytes;      /* appended since retention looked at it */
-    struct deadline retention; /* in core->retention_dues */
-    bool is_settled_due;       /* it looks soon, because the queue has settled something */
-    struct owed owed;          /* what sessions are owed of it */
+    struct partition_work *work;      /* owned; NULL at rest */
+    struct owed *owed;                /* owned: what sessions are owed of it; NULL: nothing */
+    uint64_t grown_bytes;             /* appended since retention looked at it */
+    struct deadline retention;        /* in core->retention_dues */
+    bool is_settled_due;              /* it looks soon, because the queue has settled something */
     struct producer_table *producers; /* owned; NULL until the first idempotent append */
+    uint32_t batch_bytes;             /* what its last batch came to */
 };
 
 /* An append under way: everything below `end` is durable when `ticket` is. */
@@ -43,14 +48,12 @@ struct partition_append {
 };
 
 struct stream {
-    struct core *core; /* borrowed */
-    char *name;        /* owned, canonical */
-    struct slice name_slice;
+    struct core *core;       /* borrowed */
+    struct slice name_slice; /* canonical; behind the struct, in its allocation */
     struct map_node by_name;
-    struct map_node by_id;
-    struct link link; /* in core->stream_list */
-    uint8_t id[STREAM_ID_BYTES];
-    struct partition **partitions; /* owned array of owned */
+    struct link link;              /* in core->stream_list */
+    uint8_t id[STREAM_ID_BYTES];   /* in core->streams_by_id by it */
+    struct partition **partitions; /* of owned; an owned array, or `only` */
     unsigned partition_count;
     unsigned next_partition;        /* for records without a key */
     struct queue *queue;            /* borrowed: whose log it is; NULL */
@@ -63,6 +66,8 @@ struct stream {
     bool is_hidden;
     bool is_transient;
     bool is_deleted; /* being taken apart */
+    struct partition *only;
+    struct partition first; /* partitions[0] */
 };
 
 /* Where a message went. */
@@ -78,6 +83,15 @@ MUST_CHECK enum rc stream_append(struct stream *stream, struct message *message,
 /* The partition a key belongs to, as Kafka's clients choose it. */
 struct partition *stream_choose(struct stream *stream, struct slice key);
 struct partition *partition_of_log(struct core *core, uint32_t log);
+/* Lets go of what only work needs, if there is none. */
+void partition_rest(struct partition *partition);
+/* It goes away: its waiters are told. */
+void partition_stop(struct partition *partition);
+/* A session is owed the record at that offset, and not any longer. */
+void partition_owe(struct partition *partition, uint64_t offset);
+void partition_paid(struct partition *partition, uint64_t offset);
+/* As owed_floor(). */
+uint64_t partition_owed_floor(const struct partition *partition);
 /* Gives the builder's records to the store. */
 void partition_seal(struct partition *partition);
 /* Takes the stream out and frees it; the caller has checked that it may. */

@@ -50,6 +50,15 @@ static double per(uint64_t value, uint64_t count)
 
 /* ---- streams ---- */
 
+static void stream_make(struct scale *s, const char *name)
+{
+    const struct stream_spec spec = { .name = slice_str(name) };
+    struct stream *stream;
+
+    if (stream_create(s->core, s->client, &spec, &stream) != RC_OK)
+        bench_fail("stream_create", 0);
+}
+
 static void streams_create(void)
 {
     struct scale s;
@@ -61,11 +70,7 @@ static void streams_create(void)
                "ms", 0);
     before = usage_now();
     for (uint64_t i = 0; i < streams; i++) {
-        const struct stream_spec spec = { .name = slice_str(name_of(name, "stream-", i)) };
-        struct stream *stream;
-
-        if (stream_create(s.core, s.client, &spec, &stream) != RC_OK)
-            bench_fail("stream_create", 0);
+        stream_make(&s, name_of(name, "stream-", i));
         if ((i + 1) % TURN_CREATES == 0)
             scale_drain_to(&s, BACKLOG_BYTES);
     }
@@ -150,8 +155,9 @@ static struct usage publish_rounds(const char *prefix, uint64_t count, bool is_p
     struct scale s;
 
     scale_open(&s, directory, true);
-    for (uint64_t i = 0; i < count; i++) { /* makes them */
-        scale_publish(&s, name_of(name, prefix, i), value_of(), is_persistent);
+    for (uint64_t i = 0; i < count; i++) {
+        stream_make(&s, name_of(name, prefix, i));
+        scale_publish(&s, name, value_of(), is_persistent);
         if ((i + 1) % TURN_CREATES == 0)
             scale_drain_to(&s, BACKLOG_BYTES);
     }
