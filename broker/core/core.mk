@@ -46,6 +46,11 @@ test_core_session_LDADD = $(CORE_TEST_LIBS)
 test_core_exchange_SOURCES = tests/unit/test_core_exchange.c
 test_core_exchange_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_exchange_LDADD = $(CORE_TEST_LIBS)
+check_PROGRAMS += test_core_scale
+test_core_scale_SOURCES = tests/unit/test_core_scale.c
+test_core_scale_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_scale_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_scale
 TESTS += test_core_queue test_core_session test_core_exchange test_core_retention
 endif
 # Names and matching: pure, so they are a library of their own that tests and fuzzers link alone.
