@@ -17,6 +17,8 @@
 /* What stays free for the file system's own use before a write is tried. */
 #define SPACE_MARGIN ((uint64_t)1 << 20)
 #define ROWS_FIRST   64
+/* From here on fresh pages of the cache cost more than the device does. */
+#define DIRECT_LEAST_BYTES ((size_t)64 << 10)
 
 enum rc segment_rc_of_space(const struct place *place, uint64_t need, enum rc rc)
 {
@@ -234,16 +236,16 @@ static enum rc write_whole(int fd, struct slice bytes, uint64_t at)
     return RC_OK;
 }
 
-/* What is synced at once goes past the page cache: half the processor time, and no fresh pages for
- * a file that grows. What is not synced stays in the cache until it is. No page is written twice,
- * so the two never meet in one. */
+/* What is synced at once, or long, goes past the page cache: half the processor time, and no fresh
+ * pages for a file that grows. Little that is not synced stays in the cache until it is. No block
+ * is written twice, so the two never meet in one. */
 static enum rc write_frames(struct segment *segment, struct slice bytes, bool is_synced)
 {
     enum rc rc = RC_UNSUPPORTED;
 
     if (FAULT("store.write"))
         return RC_IO;
-    if (is_synced && segment->direct_fd >= 0)
+    if (segment->direct_fd >= 0 && (is_synced || bytes.len >= DIRECT_LEAST_BYTES))
         rc = write_whole(segment->direct_fd, bytes, segment->used);
     if (rc == RC_UNSUPPORTED)
         rc = write_whole(segment->fd, bytes, segment->used);

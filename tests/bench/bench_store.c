@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Durable appends per second beside a plain prewritten file synced after each write, in turns, in
- * one run: figures mean something only as the ratio of the two.
+/* Appends per second beside a plain prewritten file that gets the same commits, in turns, in one
+ * run: figures mean something only as the ratio of the two. tests/bench/storage tells what is
+ * asked.
  *
- *   bench_store [directory [milliseconds a turn]]
+ *   bench_store [directory [milliseconds a turn [part of a scenario's name]]]
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,27 +22,37 @@
 #include "storage/lmdb/lmdb_store.h"
 #include "storage/log.h"
 
-#define ROUNDS    5
-#define RAW_BYTES ((size_t)128 << 20)
+#define ROUNDS     5
+#define DEPTH_MOST 256
+#define RAW_BYTES  ((size_t)128 << 20)
+#define MOST_BYTES ((size_t)4 << 20) /* of a commit */
+#define KEPT_BYTES ((uint64_t)256 << 20)
 
 static const struct scenario {
     size_t bytes;   /* of one commit */
     unsigned depth; /* commits under way */
     enum durability durability;
     const char *name;
-    unsigned logs; /* that share the commit, if more than one */
+    unsigned logs;       /* that share the commit, if more than one */
+    uint64_t kept_bytes; /* of the log, the rest is trimmed: segments are written over; 0: grows */
+    double least;        /* of the plain file's rate; 0: told alone */
 } scenarios[] = {
-    { 100, 1, DURABILITY_ALWAYS, "100 B", 1 },
-    { 16 << 10, 1, DURABILITY_ALWAYS, "16 KB", 1 },
-    { 256 << 10, 1, DURABILITY_ALWAYS, "256 KB", 1 },
-    { 1 << 20, 1, DURABILITY_ALWAYS, "1 MB", 1 },
-    { 100, 64, DURABILITY_ALWAYS, "100 B x64", 1 },
-    { 16 << 10, 16, DURABILITY_ALWAYS, "16 KB x16", 1 },
-    { 256 << 10, 4, DURABILITY_ALWAYS, "256 KB x4", 1 },
-    { 1 << 20, 4, DURABILITY_ALWAYS, "1 MB x4", 1 },
-    { 100, 64, DURABILITY_INTERVAL, "100 B x64 interval", 1 },
-    { 256 << 10, 4, DURABILITY_INTERVAL, "256 KB x4 interval", 1 },
-    { 100000, 4, DURABILITY_ALWAYS, "100 B in 1000 logs", 1000 },
+    { 100, 1, DURABILITY_ALWAYS, "100 B", 1, KEPT_BYTES, 0.70 },
+    { 16 << 10, 1, DURABILITY_ALWAYS, "16 KB", 1, KEPT_BYTES, 0.60 },
+    { 256 << 10, 1, DURABILITY_ALWAYS, "256 KB", 1, KEPT_BYTES, 0 },
+    { 1 << 20, 1, DURABILITY_ALWAYS, "1 MB", 1, KEPT_BYTES, 0 },
+    { 1 << 20, 2, DURABILITY_ALWAYS, "1 MB x2", 1, KEPT_BYTES, 0.85 },
+    { 4 << 20, 1, DURABILITY_ALWAYS, "4 MB", 1, KEPT_BYTES, 0.60 },
+    { 256 << 10, 1, DURABILITY_ALWAYS, "256 KB, grows", 1, 0, 0 },
+    { 1 << 20, 2, DURABILITY_ALWAYS, "1 MB x2, grows", 1, 0, 0 },
+    { 100, 64, DURABILITY_ALWAYS, "100 B x64", 1, KEPT_BYTES, 0 },
+    { 1 << 10, 256, DURABILITY_ALWAYS, "1 KB x256", 1, KEPT_BYTES, 0 },
+    { 16 << 10, 16, DURABILITY_ALWAYS, "16 KB x16", 1, KEPT_BYTES, 0 },
+    { 256 << 10, 4, DURABILITY_ALWAYS, "256 KB x4", 1, KEPT_BYTES, 0 },
+    { 100, 1, DURABILITY_INTERVAL, "100 B interval", 1, KEPT_BYTES, 0 },
+    { 100, 64, DURABILITY_INTERVAL, "100 B x64 interval", 1, KEPT_BYTES, 0 },
+    { 1 << 20, 4, DURABILITY_INTERVAL, "1 MB x4 interval", 1, KEPT_BYTES, 0 },
+    { 100000, 4, DURABILITY_ALWAYS, "100 B in 1000 logs", 1000, 0, 0 },
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
@@ -102,12 +113,26 @@ static uint64_t put_in(uint32_t log, uint64_t offset, size_t bytes, enum durabil
     return log_append(store, &append);
 }
 
+/* What lies below leaves in steps: a trim is a small thing, but not for each append. */
+static void trim_to(uint64_t kept_bytes)
+{
+    uint64_t start, end;
+
+    if (kept_bytes == 0 || log_bytes(store, 1) < kept_bytes + kept_bytes / 8)
+        return;
+    if (log_range(store, 1, &start, &end) != RC_OK)
+        exit(EXIT_FAILURE);
+    (void)log_trim(store, 1, start + (end - start) / 8);
+}
+
 static uint64_t put_one(const struct scenario *scenario)
 {
     uint64_t ticket = 0;
 
-    if (scenario->logs == 1)
+    if (scenario->logs == 1) {
         ticket = put_in(1, log_end++, scenario->bytes, scenario->durability);
+        trim_to(scenario->kept_bytes);
+    }
     for (uint32_t i = 0; scenario->logs > 1 && i < scenario->logs; i++)
         ticket = put_in(2 + i, many_end, scenario->bytes / scenario->logs, scenario->durability);
     many_end += scenario->logs > 1;
@@ -115,24 +140,29 @@ static uint64_t put_one(const struct scenario *scenario)
     return ticket;
 }
 
-static double run_store(const struct scenario *scenario, double seconds)
+static void await(uint64_t ticket)
 {
-    uint64_t start = clock_monotonic_ns(), first, ticket;
-
-    first = ticket = durable;
-    while (seconds_since(start) < seconds) {
-        while (ticket - durable < (uint64_t)scenario->depth * scenario->logs)
-            ticket = put_one(scenario);
-        while (sem_wait(&woken) != 0)
-            ;
-        store_poll(store);
-    }
     while (durable < ticket) {
         while (sem_wait(&woken) != 0)
             ;
         store_poll(store);
     }
-    return (double)(durable - first) / scenario->logs / seconds_since(start);
+}
+
+static double run_store(const struct scenario *scenario, double seconds)
+{
+    uint64_t start = clock_monotonic_ns(), done = 0;
+    uint64_t tickets[DEPTH_MOST] = { 0 }; /* of the commits under way */
+
+    for (; seconds_since(start) < seconds; done++) {
+        uint64_t *slot = &tickets[done % scenario->depth];
+
+        await(*slot);
+        *slot = put_one(scenario);
+    }
+    for (unsigned i = 0; i < scenario->depth; i++)
+        await(tickets[i]);
+    return (double)done / seconds_since(start);
 }
 
 static int by_value(const void *left, const void *right)
@@ -157,31 +187,77 @@ static double cpu_us(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
 }
 
+/* Bytes that this process had written to devices. */
+static double written_bytes(void)
+{
+    char line[80];
+    double bytes = 0;
+    FILE *file = fopen("/proc/self/io", "re");
+
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        (void)sscanf(line, "write_bytes: %lf", &bytes);
+    if (file != NULL)
+        (void)fclose(file);
+    return bytes;
+}
+
+struct sums {
+    double puts;
+    double cpu_us;
+    double bytes;
+    double commits;
+    double syncs;
+};
+
+static struct sums sums_now(void)
+{
+    return (struct sums){
+        .cpu_us = cpu_us(),
+        .bytes = written_bytes(),
+        .commits = (double)count_get(COUNT_STORE_COMMITS),
+        .syncs = (double)count_get(COUNT_STORE_SYNCS),
+    };
+}
+
+static void sums_add(struct sums *to, const struct sums *before, double puts)
+{
+    struct sums now = sums_now();
+
+    to->puts += puts;
+    to->cpu_us += now.cpu_us - before->cpu_us;
+    to->bytes += now.bytes - before->bytes;
+    to->commits += now.commits - before->commits;
+    to->syncs += now.syncs - before->syncs;
+}
+
 static void run(const struct scenario *scenario, double seconds)
 {
-    double raw[ROUNDS], ours[ROUNDS], ratio[ROUNDS], cpu = 0, count = 0;
-    uint64_t p50, p99, syncs, commits;
+    double raw[ROUNDS], ours[ROUNDS], ratio[ROUNDS], raw_mb, our_mb;
+    struct sums sums = { 0 };
+    uint64_t p50, p99;
 
-    syncs = (uint64_t)count_get(COUNT_STORE_SYNCS);
-    commits = (uint64_t)count_get(COUNT_STORE_COMMITS);
     for (unsigned i = 0; i < ROUNDS; i++) {
-        double before;
+        struct sums before;
 
         raw[i] = run_raw(scenario, seconds);
-        before = cpu_us();
+        before = sums_now();
         ours[i] = run_store(scenario, seconds);
-        cpu += cpu_us() - before;
-        count += ours[i] * seconds;
+        sums_add(&sums, &before, ours[i] * seconds);
         ratio[i] = ours[i] / raw[i];
     }
-    syncs = (uint64_t)count_get(COUNT_STORE_SYNCS) - syncs;
-    commits = (uint64_t)count_get(COUNT_STORE_COMMITS) - commits;
     store_commit_latency(store, &p50, &p99);
-    (void)printf("%-20s %9.0f %8.1f %9.0f %8.1f %6.2f %7.0f %7.0f %8.1f %7.2f %7.2f\n",
-                 scenario->name, median(raw), median(raw) * (double)scenario->bytes / 1e6,
-                 median(ours), median(ours) * (double)scenario->bytes / 1e6, median(ratio),
-                 (double)p50 / 1e3, (double)p99 / 1e3, cpu / count, (double)commits / count,
-                 (double)syncs / count);
+    raw_mb = median(raw) * (double)scenario->bytes / 1e6;
+    our_mb = median(ours) * (double)scenario->bytes / 1e6;
+    (void)printf("%-20s %9.0f %8.1f %9.0f %8.1f %6.2f", scenario->name, median(raw), raw_mb,
+                 median(ours), our_mb, median(ratio));
+    if (scenario->least > 0)
+        (void)printf(" %5.2f", scenario->least);
+    else
+        (void)printf("      ");
+    (void)printf(" %7.0f %7.0f %8.1f %7.2f %7.2f %8.2f %8.0f\n", (double)p50 / 1e3,
+                 (double)p99 / 1e3, sums.cpu_us / sums.puts, sums.commits / sums.puts,
+                 sums.syncs / sums.commits, sums.bytes / sums.puts / (double)scenario->bytes,
+                 (sums.bytes - sums.puts * (double)scenario->bytes) / sums.commits);
     (void)fflush(stdout);
 }
 
@@ -251,8 +327,8 @@ static void raw_prepare(const char *directory)
 
     (void)snprintf(path, sizeof(path), "%s/raw", directory);
     raw_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    raw_bytes = mem_get((size_t)1 << 20);
-    for (size_t i = 0; i < (size_t)1 << 20; i++)
+    raw_bytes = mem_get(MOST_BYTES);
+    for (size_t i = 0; i < MOST_BYTES; i++)
         raw_bytes[i] = (uint8_t)(i * 2654435761u >> 7);
     for (size_t at = 0; at < RAW_BYTES; at += (size_t)1 << 20) {
         if (pwrite(raw_fd, raw_bytes, (size_t)1 << 20, (off_t)at) != 1 << 20)
@@ -260,6 +336,15 @@ static void raw_prepare(const char *directory)
     }
     if (fdatasync(raw_fd) != 0)
         exit(EXIT_FAILURE);
+}
+
+/* Past the first segments, which are small, and until those that come are written over. */
+static void warm_up(void)
+{
+    const struct scenario scenario = { 1 << 20, 2, DURABILITY_ALWAYS, "", 1, KEPT_BYTES, 0 };
+
+    while (log_end < 3 * (KEPT_BYTES >> 20))
+        (void)run_store(&scenario, 0.05);
 }
 
 int main(int argc, char **argv)
@@ -281,11 +366,14 @@ int main(int argc, char **argv)
     if (lmdb_store_open(&config, &store) != RC_OK)
         return EXIT_FAILURE;
     store_set_events(store, &events);
-    (void)run_store(&scenarios[2], 1); /* past the first segment, which is not prewritten */
-    (void)printf("%-20s %9s %8s %9s %8s %6s %7s %7s %8s %7s %7s\n", "commit", "raw/s", "MB/s",
-                 "store/s", "MB/s", "ratio", "p50us", "p99us", "cpu us", "commits", "syncs");
-    for (size_t i = 0; i < SCENARIOS; i++)
-        run(&scenarios[i], (double)ms / 1000);
+    warm_up();
+    (void)printf("%-20s %9s %8s %9s %8s %6s %5s %7s %7s %8s %7s %7s %8s %8s\n", "commit", "plain/s",
+                 "MB/s", "store/s", "MB/s", "ratio", "least", "p50us", "p99us", "cpu us", "commits",
+                 "syncs", "written", "more");
+    for (size_t i = 0; i < SCENARIOS; i++) {
+        if (argc <= 3 || strstr(scenarios[i].name, argv[3]) != NULL)
+            run(&scenarios[i], (double)ms / 1000);
+    }
     run_read(2);
     store_close(&store);
     (void)close(raw_fd);
