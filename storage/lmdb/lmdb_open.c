@@ -113,7 +113,7 @@ static void ask_first_spare(struct lmdb_store *s)
 {
     struct prepare *prepare;
 
-    if (s->maintenance.set_aside == 0)
+    if (s->maintenance.set_aside_count == 0)
         return;
     prepare = mem_new(struct prepare);
     prepare->job.kind = JOB_PREPARE;

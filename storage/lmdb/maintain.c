@@ -40,11 +40,11 @@ void maintenance_reclaim(struct maintenance *m, uint32_t number)
     struct stat stat;
 
     segment_name(name, number);
-    if (m->set_aside == 0 && s->config.is_prewritten &&
+    if (m->set_aside_count < SET_ASIDE_MAX && s->config.is_prewritten &&
         fstatat(s->place.seg_fd, name, &stat, 0) == 0 &&
         (uint64_t)stat.st_size >= s->config.segment_first_bytes &&
         segment_set_aside(&s->place, number) == RC_OK) {
-        m->set_aside = number;
+        m->set_aside[m->set_aside_count++] = number;
         return;
     }
     segment_unlink(&s->place, number);
@@ -69,10 +69,12 @@ static void on_prepare(struct maintenance *m, const struct prepare *prepare)
 
     if (has_spare(m))
         return; /* asked for again by a writer that was faster */
-    if (m->set_aside > 0) {
-        rc = segment_create(&s->place, maintenance_number(s), m->set_aside, prepare->capacity,
-                            filling, &segment);
-        m->set_aside = 0; /* one that could not be used is removed at the next open */
+    if (m->set_aside_count > 0) {
+        /* One that cannot be used is looked at again by the next open. */
+        uint32_t file = m->set_aside[--m->set_aside_count];
+
+        rc = segment_create(&s->place, maintenance_number(s), file, prepare->capacity, filling,
+                            &segment);
     }
     if (rc != RC_OK)
         rc = segment_create(&s->place, maintenance_number(s), 0, prepare->capacity, filling,

@@ -92,26 +92,18 @@ static void on_segment_file(struct recovery *r, uint32_t number)
     number_seen(r->s, number);
 }
 
-/* Keeps the largest of the spare files; there is more than one only after a crash. */
 static void on_spare_file(struct recovery *r, uint32_t number)
 {
     struct maintenance *m = &r->s->maintenance;
     char name[SEGMENT_NAME_MAX];
-    struct stat stat;
-    uint32_t unwanted = number;
 
     number_seen(r->s, number);
-    segment_name(name, number);
-    if (fstatat(r->s->place.spare_fd, name, &stat, 0) != 0)
+    if (r->s->config.is_prewritten && m->set_aside_count < SET_ASIDE_MAX) {
+        m->set_aside[m->set_aside_count++] = number;
         return;
-    if (r->s->config.is_prewritten && (uint64_t)stat.st_size > m->set_aside_bytes) {
-        unwanted = m->set_aside;
-        m->set_aside = number;
-        m->set_aside_bytes = (uint64_t)stat.st_size;
     }
-    segment_name(name, unwanted);
-    if (unwanted > 0)
-        (void)unlinkat(r->s->place.spare_fd, name, 0); /* the next open tries again */
+    segment_name(name, number);
+    (void)unlinkat(r->s->place.spare_fd, name, 0); /* the next open tries again */
 }
 
 static enum rc on_log(void *arg, struct slice key, struct slice value)

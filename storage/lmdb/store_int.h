@@ -11,8 +11,10 @@
 #include "storage/lmdb/segment.h"
 #include "storage/tail.h"
 
-#define RUN_MAX_BYTES   ((uint32_t)64 << 10) /* appends of one log in one submit share an entry */
-#define READER_COUNT    2
+#define RUN_MAX_BYTES ((uint32_t)64 << 10) /* appends of one log in one submit share an entry */
+#define READER_COUNT  2
+/* As many as a fast log fills while a checkpoint lets go of those it emptied. */
+#define SET_ASIDE_MAX   2
 #define LATENCY_SAMPLES 1024
 #define STALL_RETRY_MS  1000
 #define CHECKPOINT_MS   30000
@@ -207,9 +209,9 @@ struct maintenance {
     uint32_t next_number;  /* under lock: of the next segment file */
     _Atomic unsigned checkpoints_under_way;
     /* maintenance thread */
-    struct list checkpoints; /* those that the catalogue could not take yet */
-    uint32_t set_aside;      /* a file in spare/ to be written over; 0: none */
-    uint64_t set_aside_bytes;
+    struct list checkpoints;           /* those that the catalogue could not take yet */
+    uint32_t set_aside[SET_ASIDE_MAX]; /* files in spare/ to be written over */
+    unsigned set_aside_count;
 };
 
 struct lmdb_store {

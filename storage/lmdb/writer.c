@@ -13,7 +13,7 @@
 #define FAST_BYTES_PER_MS ((uint64_t)64 << 10)
 /* Changes that force a checkpoint before its time, so that memory stays bounded. */
 #define CHANGES_MAX_BYTES ((uint64_t)16 << 20)
-#define RETIRE_MS         200
+#define RETIRE_MS         50
 #define OVERDUE_MS        10
 /* Early, for writing a file full takes as long as filling it when the load is high. */
 #define SPARE_AT_PART    16
