@@ -73,6 +73,10 @@ check_PROGRAMS += store_faults
 store_faults_SOURCES = tests/crash/store_faults.c $(STORE_REPLAY)
 store_faults_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) -ldl
 TESTS += store_faults
+check_PROGRAMS += store_rot
+store_rot_SOURCES = tests/crash/store_rot.c $(STORE_REPLAY)
+store_rot_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) -ldl
+TESTS += store_rot
 endif
 check_PROGRAMS += bench_store
 bench_store_SOURCES = tests/bench/bench_store.c

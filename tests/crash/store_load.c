@@ -20,8 +20,7 @@ bool load_has_sync = true;
 uint64_t load_live_max = 600;
 uint32_t load_logs = LOGS;
 struct log_state promised[LOGS + 1];
-uint64_t records_seen, records_damaged;
-bool load_allows_damage;
+uint64_t records_seen;
 void (*load_on_hurt)(enum rc rc);
 static struct log_state now[LOGS + 1];
 static bool has_blob[LOGS + 1];
@@ -292,8 +291,7 @@ static void on_read(struct log_read *read, enum rc rc)
     r->is_done = true;
 }
 
-/* False: the store says that it cannot be read. */
-static bool check_read(uint32_t number, uint64_t *offset)
+static void check_read(uint32_t number, uint64_t *offset)
 {
     struct reading r = { .read = { .log = number, .offset = *offset, .max_bytes = 1 << 20 } };
 
@@ -301,28 +299,21 @@ static bool check_read(uint32_t number, uint64_t *offset)
     log_read(store, &r.read);
     while (!r.is_done)
         store_poll(store);
-    if (r.rc == RC_CORRUPT && load_allows_damage)
-        return false;
     if (r.rc == RC_IO || r.rc == RC_MEMORY) {
         hurt(r.rc);
-        return true; /* once more */
+        return; /* once more */
     }
     if (r.rc != RC_OK)
         fail(rc_word(r.rc), number, *offset, 0);
     for (unsigned i = 0; i < r.read.pieces.count; i++)
         *offset = check_piece(number, *offset, &r.read.pieces.at[i]);
     log_pieces_done(&r.read.pieces);
-    return true;
 }
 
 static void check_records(uint32_t number, uint64_t offset, uint64_t end)
 {
-    while (offset < end) {
-        if (!check_read(number, &offset)) {
-            records_damaged++;
-            offset++;
-        }
-    }
+    while (offset < end)
+        check_read(number, &offset);
 }
 
 static void check_log(uint32_t log)
@@ -370,6 +361,104 @@ void load_check(const char *directory)
         fail(rc_word(rc), 0, 0, 0);
     load_look();
     store_close(&store);
+}
+
+/* ---- after damage ---- */
+
+static enum rc on_state_left(void *arg, struct slice key, struct slice value)
+{
+    struct load_loss *loss = arg;
+    struct rd k = rd_of(key), v = rd_of(value);
+    uint32_t log = rd_u32(&k);
+    struct log_state state = { .start = rd_u64(&v), .end = rd_u64(&v) };
+
+    state.generation = rd_u32(&v);
+    state.count = rd_u32(&v);
+    if (k.bad || v.bad || log == 0 || log > LOGS || state.count > promised[log].count)
+        fail("a state that nobody put", log, state.count, promised[log].count);
+    now[log] = state;
+    loss->states -= state.count == promised[log].count;
+    return RC_OK;
+}
+
+static enum rc on_blob_left(void *arg, struct slice key, struct slice value)
+{
+    static uint8_t blob[BLOB_MAX];
+    struct load_loss *loss = arg;
+    struct rd k = rd_of(key);
+    uint32_t log = rd_u32(&k), count;
+
+    if (k.bad || log == 0 || log > LOGS)
+        fail("a blob that nobody put", log, 0, 0);
+    /* Of the last state, or of any before. */
+    for (count = promised[log].count; count > 0; count--) {
+        blob_fill(blob, value.len, log, count);
+        if (value.len == blob_len(log, count) && memcmp(value.at, blob, value.len) == 0)
+            break;
+    }
+    if (count == 0)
+        fail("a blob that was not put like this", log, value.len, 0);
+    loss->blobs -= count == promised[log].count;
+    return RC_OK;
+}
+
+/* Records of [offset, end) that the log does not give. */
+static uint64_t records_lost(uint32_t number, uint64_t offset, uint64_t end)
+{
+    uint64_t lost = 0;
+
+    while (offset < end) {
+        struct reading r = { .read = { .log = number, .offset = offset, .max_bytes = 1 << 16 } };
+        uint64_t before = offset;
+
+        r.read.on_done = on_read;
+        log_read(store, &r.read);
+        while (!r.is_done)
+            store_poll(store);
+        if (r.rc == RC_OK && r.read.pieces.at[0].base_offset > offset)
+            offset = r.read.pieces.at[0].base_offset; /* a gap */
+        if (offset > end)
+            offset = end;
+        lost += offset - before;
+        if (r.rc == RC_RANGE)
+            return lost + end - offset;
+        if (r.rc != RC_OK && r.rc != RC_CORRUPT)
+            fail(rc_word(r.rc), number, offset, end);
+        if (r.rc == RC_CORRUPT) {
+            lost++;
+            offset++;
+        }
+        for (unsigned i = 0; r.rc == RC_OK && offset < end && i < r.read.pieces.count; i++) {
+            if (r.read.pieces.at[i].base_offset > offset)
+                break;
+            offset = check_piece(number, offset, &r.read.pieces.at[i]);
+        }
+        log_pieces_done(&r.read.pieces);
+    }
+    return lost;
+}
+
+struct load_loss load_assess(void)
+{
+    struct load_loss loss = { 0 };
+    enum rc rc;
+
+    memset(now, 0, sizeof(now));
+    for (uint32_t log = 1; log <= LOGS; log++) {
+        loss.states += promised[log].count > 0;
+        loss.blobs += blob_len(log, promised[log].count) > 0;
+    }
+    rc = meta_each(store, META_GROUPS, on_state_left, &loss);
+    if (rc == RC_OK)
+        rc = meta_each(store, META_SESSIONS, on_blob_left, &loss);
+    if (rc != RC_OK)
+        fail(rc_word(rc), 0, 0, 0);
+    for (uint32_t log = 1; log <= LOGS; log++) {
+        uint32_t number = number_of(log, promised[log].generation);
+
+        loss.records += records_lost(number, promised[log].start, promised[log].end);
+    }
+    return loss;
 }
 
 /* ---- reading while writing ---- */

@@ -61,9 +61,13 @@ void load_check(const char *directory);
 /* Called when a read or an allocation failed, which is then made again. NULL: none may. */
 extern void (*load_on_hurt)(enum rc rc);
 
-/* What damage may take, for load_look(): records that cannot be read are counted and no failure,
- * as long as the store says so. */
-extern bool load_allows_damage;
-extern uint64_t records_damaged;
+/* After damage: reads every record that was promised; what is not there or cannot be read is
+ * counted, as the store tells it. What is read must be as it was put. */
+struct load_loss {
+    uint64_t records;
+    uint64_t states; /* of logs: meta */
+    uint64_t blobs;
+};
+struct load_loss load_assess(void);
 
 #endif

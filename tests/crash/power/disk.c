@@ -624,6 +624,22 @@ void disk_write(const struct disk *disk, const char *folder, enum disk_cut cut, 
     mem_free(names.at);
 }
 
+void disk_each(const struct disk *disk, disk_name_fn *on_name, void *arg)
+{
+    uint64_t random = 1;
+
+    for (size_t i = 0; i < disk->current.count; i++) {
+        const struct name *name = &disk->current.at[i];
+        struct content content;
+
+        if (name->node == FOLDER)
+            continue;
+        content = node_content(&disk->nodes[name->node], 100, &random);
+        on_name(arg, name->at, content.len);
+        mem_free(content.bytes);
+    }
+}
+
 /* ---- proof that nothing was missed ---- */
 
 static void compare_node(const struct name *name, const struct node *a, const struct node *b)

@@ -48,6 +48,10 @@ void disk_apply(struct disk *disk, const struct trace_item *item);
 uint64_t disk_op_count(const struct disk *disk);
 uint64_t disk_oldest_unsure(const struct disk *disk);
 
+/* Calls on_name for each file, and how long it is if all that is unsure is there. */
+typedef void disk_name_fn(void *arg, const char *name, size_t len);
+void disk_each(const struct disk *disk, disk_name_fn *on_name, void *arg);
+
 enum disk_cut {
     DISK_RANDOM,  /* any of the styles below, and part of what is unsure */
     DISK_NOTHING, /* nothing that is unsure is there */
