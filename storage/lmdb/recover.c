@@ -398,6 +398,8 @@ static enum rc look(struct recovery *r)
 /* A sealed segment whose index turns out to be damaged: all its frames count. */
 static enum rc apply_without_index(struct recovery *r, struct found *found)
 {
+    const struct scan *scan = &found->scan;
+    uint64_t wanted = found->sealed.last_sequence - found->sealed.first_sequence + 1;
     enum rc rc;
 
     log_event(LOG_WARNING, "storage.index-damaged", "segment=%u", (unsigned)found->sealed.number);
@@ -410,6 +412,10 @@ static enum rc apply_without_index(struct recovery *r, struct found *found)
     if (rc != RC_OK)
         return rc;
     (void)scan_accept(&found->scan, UINT64_MAX, found->sealed.last_sequence + 1);
+    if (scan->count < wanted)
+        log_event(LOG_ERROR, "storage.corrupt", "segment=%u frames=%zu of=%llu first=%llu",
+                  (unsigned)found->sealed.number, scan->count, (unsigned long long)wanted,
+                  (unsigned long long)found->sealed.first_sequence);
     return apply_scanned(r, found);
 }
 
