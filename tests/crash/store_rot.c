@@ -116,6 +116,7 @@ struct trial {
     uint64_t at;
     uint64_t seed;
     bool is_killed;
+    bool is_end; /* of the log that was never closed: what is gone there may never have been */
 };
 
 static void damage(const char *folder, struct trial *trial)
@@ -193,7 +194,7 @@ static void trial_run(const char *from, struct trial *trial)
         fail(rc_word(rc), 0, 0, 0);
     loss = load_assess();
     check_loss(trial, loss);
-    if (loss.records > 0)
+    if (loss.records > 0 && !trial->is_end)
         check_told(log);
     store_close(&store);
     folder_remove(top);
@@ -242,11 +243,18 @@ static void trials_of(const char *folder, bool is_killed, uint64_t trials)
 {
     struct disk *disk = disk_new(folder);
     struct files *files = mem_new(struct files);
+    const char *newest = "", *before = "";
 
     disk_each(disk, on_name, files);
     disk_free(&disk);
     if (files->count < 3)
         fail("too few files", 0, files->count, 3);
+    for (unsigned i = 0; i < files->count; i++)
+        newest = strcmp(files->at[i], newest) > 0 ? files->at[i] : newest;
+    for (unsigned i = 0; i < files->count; i++) {
+        if (strcmp(files->at[i], newest) != 0 && strcmp(files->at[i], before) > 0)
+            before = files->at[i];
+    }
     for (uint64_t i = 0; i < trials; i++) {
         struct worker *worker = &workers[i % WORKERS];
 
@@ -254,6 +262,9 @@ static void trials_of(const char *folder, bool is_killed, uint64_t trials)
         worker->trial = (struct trial){ .hit = (enum hit)(i % HITS), .is_killed = is_killed };
         worker->trial.seed = random_below(UINT64_MAX);
         memcpy(worker->trial.name, files->at[i / HITS % files->count], TRACE_NAME_MAX);
+        /* The newest may be one that was only prepared. */
+        worker->trial.is_end = is_killed && (strcmp(worker->trial.name, newest) == 0 ||
+                                             strcmp(worker->trial.name, before) == 0);
         worker->pid = fork();
         if (worker->pid == 0) {
             (void)alarm(TRIAL_SECONDS);
