@@ -466,27 +466,28 @@ static enum rc visit_session(void *arg, struct slice key, struct slice value)
     return rd.bad ? RC_CORRUPT : RC_OK;
 }
 
-static struct session *session_numbered(struct core *core, uint64_t number)
-{
-    MAP_EACH (node, &core->sessions) {
-        struct session *session = CONTAINER_OF(node, struct session, by_id);
-
-        if (session->number == number)
-            return session;
-    }
-    return NULL;
-}
-
-/* Rows of one session lie together: the last one found is mostly the one wanted. */
+/* What belongs to a session names it by number, which is asked for while loading alone. Rows of one
+ * session lie together: the last one found is mostly the one wanted. */
 struct loading {
-    struct core *core;
+    struct table numbered;
     struct session *last;
 };
+
+static uint64_t session_hash(const void *item)
+{
+    return table_mix(((const struct session *)item)->number);
+}
+
+static bool session_is_numbered(const void *item, const void *key)
+{
+    return ((const struct session *)item)->number == *(const uint64_t *)key;
+}
 
 static struct session *loading_session(struct loading *loading, uint64_t number)
 {
     if (loading->last == NULL || loading->last->number != number)
-        loading->last = session_numbered(loading->core, number);
+        loading->last =
+            table_get(&loading->numbered, table_mix(number), session_is_numbered, &number);
     return loading->last;
 }
 
@@ -568,15 +569,19 @@ static void resume(struct session *session)
 
 enum rc sessions_load(struct core *core)
 {
-    struct loading loading = { core, NULL };
+    struct loading loading = { .last = NULL };
     enum rc rc = meta_each(core->store, META_SESSIONS, visit_session, core);
 
+    table_init(&loading.numbered, session_hash);
+    MAP_EACH (node, &core->sessions)
+        table_add(&loading.numbered, CONTAINER_OF(node, struct session, by_id));
     if (rc == RC_OK)
         rc = meta_each(core->store, META_SUBSCRIPTIONS, visit_subscription, &loading);
     if (rc == RC_OK)
         rc = meta_each(core->store, META_REFERENCES, visit_references, &loading);
     if (rc == RC_OK)
         rc = meta_each(core->store, META_INFLIGHT, visit_note, &loading);
+    table_done(&loading.numbered);
     if (rc != RC_OK)
         return rc;
     MAP_EACH (node, &core->sessions)
