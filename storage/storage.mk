@@ -22,6 +22,8 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/reads.c \
 	%D%/lmdb/recover.c \
 	%D%/lmdb/rescue.c \
+	%D%/lmdb/rows.c \
+	%D%/lmdb/rows.h \
 	%D%/lmdb/scan.c \
 	%D%/lmdb/scan.h \
 	%D%/lmdb/seal.c \
@@ -44,6 +46,11 @@ test_lmdb_frame_SOURCES = tests/unit/test_lmdb_frame.c
 test_lmdb_frame_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_lmdb_frame_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_lmdb_frame
+check_PROGRAMS += test_lmdb_rows
+test_lmdb_rows_SOURCES = tests/unit/test_lmdb_rows.c
+test_lmdb_rows_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_lmdb_rows_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_lmdb_rows
 check_PROGRAMS += test_lmdb_recover
 test_lmdb_recover_SOURCES = tests/unit/test_lmdb_recover.c $(STORE_FIXTURE)
 test_lmdb_recover_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

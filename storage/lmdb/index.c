@@ -7,69 +7,8 @@
 #include "broker/base/mem.h"
 #include "broker/base/wire.h"
 
-#define ROWS_FIRST      2
-#define ROWS_COMPACT_AT 64 /* trimmed rows that are worth moving the others for */
-#define ROW_LEAST_BYTES 5  /* packed */
+#define ROW_LEAST_BYTES 5 /* packed */
 #define LOG_LEAST_BYTES 2
-
-void rows_done(struct rows *rows)
-{
-    MEM_FREE(rows->at);
-    *rows = (struct rows){ 0 };
-}
-
-void rows_push(struct rows *rows, const struct row *row)
-{
-    const struct row *last = rows_last(rows);
-
-    ASSERT(last == NULL || row_end(last) <= row->base_offset);
-    if (rows->head + rows->count == rows->room) {
-        uint32_t room = rows->room == 0 ? ROWS_FIRST : rows->room * 2;
-
-        if (rows->head > rows->room / 2) {
-            memmove(rows->at, rows->at + rows->head, rows->count * sizeof(*rows->at));
-            rows->head = 0;
-        } else {
-            rows->at = mem_resize(rows->at, room * sizeof(*rows->at));
-            rows->room = room;
-        }
-    }
-    rows->at[rows->head + rows->count++] = *row;
-}
-
-void rows_pop(struct rows *rows)
-{
-    ASSERT(rows->count > 0);
-    rows->head++;
-    if (--rows->count == 0) {
-        rows_done(rows);
-    } else if (rows->head >= ROWS_COMPACT_AT && rows->head > 3 * rows->count) {
-        uint32_t room = rows->count * 2;
-
-        memmove(rows->at, rows->at + rows->head, rows->count * sizeof(*rows->at));
-        rows->head = 0;
-        rows->at = mem_resize(rows->at, room * sizeof(*rows->at));
-        rows->room = room;
-    }
-}
-
-bool rows_find(const struct rows *rows, uint64_t offset, uint32_t *ret)
-{
-    uint32_t low = 0, high = rows->count;
-
-    if (rows->count == 0 || offset >= row_end(rows_last(rows)))
-        return false;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (rows_at(rows, middle)->base_offset <= offset)
-            low = middle;
-        else
-            high = middle;
-    }
-    *ret = offset < row_end(rows_at(rows, low)) ? low : low + 1;
-    return true;
-}
 
 static int by_log(const void *left, const void *right)
 {

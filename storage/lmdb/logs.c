@@ -58,12 +58,14 @@ void segment_info_check(struct lmdb_store *s, struct segment_info *info)
 
 static void row_forget(struct lmdb_store *s, struct store_log *log)
 {
-    const struct row *row = rows_at(&log->rows, 0);
-    struct segment_info *info = segment_info_get(s, row->segment);
+    struct segment_info *info;
+    struct row row;
 
-    ASSERT(info != NULL && info->live_bytes >= row->length && log->bytes >= row->length);
-    info->live_bytes -= row->length;
-    log->bytes -= row->length;
+    rows_get(&log->rows, 0, &row);
+    info = segment_info_get(s, row.segment);
+    ASSERT(info != NULL && info->live_bytes >= row.length && log->bytes >= row.length);
+    info->live_bytes -= row.length;
+    log->bytes -= row.length;
     rows_pop(&log->rows);
     segment_info_check(s, info);
 }
@@ -79,6 +81,17 @@ void item_free(struct item **ref)
     block_unref(&item->entry.block);
     mem_free(item->payload);
     mem_free(item);
+}
+
+/* Does its oldest row lie below its start? */
+static bool has_dead_row(const struct store_log *log)
+{
+    struct row row;
+
+    if (log->rows.count == 0 || rows_start(&log->rows) >= log->start)
+        return false;
+    rows_get(&log->rows, 0, &row);
+    return row_end(&row) <= log->start;
 }
 
 static void item_uncount(struct item *item)
@@ -108,7 +121,7 @@ static void tail_drop_first(struct lmdb_store *s, struct store_log *log)
 void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start)
 {
     log->start = start;
-    while (log->rows.count > 0 && row_end(rows_at(&log->rows, 0)) <= start)
+    while (has_dead_row(log))
         row_forget(s, log);
     while (log->tail.count > 0 && entry_end(tail_at(&log->tail, 0)) <= start)
         tail_drop_first(s, log);
@@ -174,18 +187,19 @@ void rows_move(struct lmdb_store *s, const struct moved *moved)
     active_set(s, moved->to);
     to = s->active;
     MAP_EACH (node, &s->logs) {
-        const struct store_log *log = CONTAINER_OF(node, struct store_log, node);
+        struct store_log *log = CONTAINER_OF(node, struct store_log, node);
 
         for (uint32_t i = log->rows.count; i-- > 0;) {
-            struct row *row = rows_at(&log->rows, i);
+            struct row row;
 
-            if (row->segment != moved->from || row->position < moved->from_position)
+            rows_get(&log->rows, i, &row);
+            if (row.segment != moved->from || row.position < moved->from_position)
                 break;
-            ASSERT(from != NULL && from->live_bytes >= row->length);
-            from->live_bytes -= row->length;
-            to->live_bytes += row->length;
-            row->segment = moved->to;
-            row->position = row->position - moved->from_position + moved->to_position;
+            ASSERT(from != NULL && from->live_bytes >= row.length);
+            from->live_bytes -= row.length;
+            to->live_bytes += row.length;
+            rows_move_to(&log->rows, i, moved->to,
+                         row.position - moved->from_position + moved->to_position);
         }
     }
     from = segment_info_get(s, moved->from); /* gone if it held nothing else */
@@ -229,8 +243,7 @@ static void item_complete(struct lmdb_store *s, struct item *item)
         s->fresh_bytes += item->entry.block->len + sizeof(*item);
     }
     /* What was trimmed while it was under way has its row by now. */
-    if (log != NULL && !log->is_dropped && log->rows.count > 0 &&
-        row_end(rows_at(&log->rows, 0)) <= log->start)
+    if (log != NULL && !log->is_dropped && has_dead_row(log))
         store_log_trim(s, log, log->start);
     if (log != NULL)
         log_free_if_idle(log);

@@ -61,7 +61,7 @@ static void read_cold(struct lmdb_store *s, struct log_read *read)
     const struct store_log *log = store_log_get(s, read->log);
     struct read_job *job = mem_new(struct read_job);
     size_t bytes = 0;
-    uint32_t i;
+    uint32_t i, count;
     bool is_found = rows_find(&log->rows, read->offset, &i);
 
     ASSERT(is_found); /* what is neither in memory nor here was outside the log's range */
@@ -69,14 +69,14 @@ static void read_cold(struct lmdb_store *s, struct log_read *read)
     job->read = read;
     job->log = read->log;
     job->offset = read->offset;
-    for (; i < log->rows.count && job->row_count < LOG_PIECES_MAX; i++) {
-        const struct row *row = rows_at(&log->rows, i);
+    for (count = rows_copy(&log->rows, i, job->rows, LOG_PIECES_MAX); job->row_count < count;) {
+        const struct row *row = &job->rows[job->row_count];
 
         if (bytes > 0 && (bytes >= read->max_bytes || row->length > read->max_bytes - bytes ||
                           row->base_offset != row_end(row - 1)))
             break;
         bytes += row->length;
-        job->rows[job->row_count++] = *row;
+        job->row_count++;
         segment_info_get(s, row->segment)->reads++;
     }
     read->is_under_way = true;
@@ -138,14 +138,16 @@ enum rc read_find_time(const struct store *store, uint32_t number, int64_t time_
 {
     const struct store_log *log = store_log_get(lmdb_store_of(store), number);
     uint64_t tail_start;
+    struct row row;
     uint32_t i;
 
     if (log == NULL)
         return RC_NOT_FOUND;
     tail_start = log->tail.count == 0 ? log->end : tail_at(&log->tail, 0)->base_offset;
-    for (i = 0; i < log->rows.count && rows_at(&log->rows, i)->base_offset < tail_start; i++) {
-        if (rows_at(&log->rows, i)->max_timestamp_ms >= time_ms) {
-            *ret_offset = rows_at(&log->rows, i)->base_offset;
+    if (rows_find_time(&log->rows, time_ms, &i)) {
+        rows_get(&log->rows, i, &row);
+        if (row.base_offset < tail_start) {
+            *ret_offset = row.base_offset;
             return RC_OK;
         }
     }

@@ -268,36 +268,6 @@ START_TEST(truncated_and_flipped_indexes_are_refused)
 }
 END_TEST
 
-/* ---- rows in memory ---- */
-
-START_TEST(rows_are_found_by_offset_also_after_trimming_and_across_a_hole)
-{
-    struct rows rows = { 0 };
-    uint32_t at;
-
-    ck_assert(!rows_find(&rows, 0, &at));
-    for (uint32_t i = 0; i < 1000; i++) {
-        struct row row = { .base_offset = i * 10 + (i < 500 ? 0 : 5), .record_count = 10 };
-
-        rows_push(&rows, &row);
-    }
-    for (unsigned i = 0; i < 300; i++)
-        rows_pop(&rows);
-    for (uint64_t offset = 3000; offset < 10005; offset++) {
-        ck_assert(rows_find(&rows, offset, &at));
-        ck_assert_uint_gt(row_end(rows_at(&rows, at)), offset);
-        if (offset < 5000 || offset >= 5005)
-            ck_assert_uint_le(rows_at(&rows, at)->base_offset, offset);
-        else
-            ck_assert_uint_eq(rows_at(&rows, at)->base_offset, 5005);
-    }
-    ck_assert(!rows_find(&rows, 10005, &at));
-    while (rows.count > 0)
-        rows_pop(&rows);
-    ck_assert_ptr_null(rows.at);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("lmdb frame");
@@ -317,7 +287,6 @@ int main(void)
     tcase_add_test(tests, a_packed_index_gives_back_all_rows_by_log_and_offset);
     tcase_add_test(tests, an_empty_index_is_an_index);
     tcase_add_test(tests, truncated_and_flipped_indexes_are_refused);
-    tcase_add_test(tests, rows_are_found_by_offset_also_after_trimming_and_across_a_hole);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);
