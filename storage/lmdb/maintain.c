@@ -5,6 +5,7 @@
 
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
+#include "broker/base/plant.h"
 #include "storage/lmdb/store_int.h"
 
 #define RETRY_MS 1000
@@ -39,6 +40,8 @@ void maintenance_reclaim(struct maintenance *m, uint32_t number)
     char name[SEGMENT_NAME_MAX];
     struct stat stat;
 
+    if (PLANTED("segment-kept"))
+        return;
     segment_name(name, number);
     if (m->set_aside_count < SET_ASIDE_MAX && s->config.is_prewritten &&
         fstatat(s->place.seg_fd, name, &stat, 0) == 0 &&

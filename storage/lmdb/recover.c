@@ -15,6 +15,7 @@
 
 #include "broker/base/fault.h"
 #include "broker/base/log.h"
+#include "broker/base/plant.h"
 #include "storage/lmdb/scan.h"
 #include "storage/lmdb/store_int.h"
 
@@ -208,6 +209,8 @@ static enum rc apply_meta(struct recovery *r, const struct entry_header *entry,
     if (rd.bad || name.len < 2 || name.len > NAME_MAX_BYTES || name.at[0] == CATALOG_FACTS ||
         name.at[0] >= CATALOG_SEGMENTS)
         return RC_CORRUPT;
+    if (PLANTED("change-lost"))
+        return RC_OK;
     return entry->kind == ENTRY_META_PUT ? catalog_put(&r->s->catalog, name, value)
                                          : catalog_delete(&r->s->catalog, name);
 }
@@ -255,7 +258,7 @@ static enum rc apply_scanned(struct recovery *r, struct found *found)
 
     r->now = found;
     r->is_changed = true;
-    for (size_t i = 0; i < found->scan.count && rc == RC_OK; i++)
+    for (size_t i = 0; i + PLANTED("frame-lost") < found->scan.count && rc == RC_OK; i++)
         rc = apply_frame(r, &found->scan.frames[i]);
     found->sealed.index_position = scan_end(&found->scan);
     if (rc == RC_OK)
