@@ -174,7 +174,7 @@ class AmqpQueue(Consumer):
         wire.ask(spec.Basic.Consume(queue=self.queue), spec.Basic.ConsumeOk)
         tag = None
         for _ in range(left):
-            taken = self.take(wire, self.bench.wait_seconds)
+            taken = self.wait(lambda seconds: self.take(wire, seconds))
             if taken is None:
                 break
             tag = taken

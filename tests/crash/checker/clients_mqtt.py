@@ -2,8 +2,6 @@
 """MQTT 5: producers of QoS 1 and 2, sessions that miss nothing, a competing consumer, what is
 retained."""
 
-import time
-
 import mqtt_raw as mqtt
 
 from checker import history
@@ -181,10 +179,8 @@ class MqttSession(Consumer):
     def take_all(self):
         try:
             wire = self.open()
-            deadline = time.monotonic() + self.bench.wait_seconds
-            while not self.has_all() and time.monotonic() < deadline:
-                if self.take(wire, 0.05):
-                    deadline = time.monotonic() + self.bench.wait_seconds
+            while not self.has_all() and self.wait(lambda seconds: self.take(wire, seconds)):
+                pass
             self.closed()
             wire.end()
         finally:
@@ -241,11 +237,10 @@ class MqttKeeper(Worker):
         wire = Mqtt(self.bench.address("mqtt"), self.name, True)
         wire.subscribe(self.filter, 1)
         left = set().union(*(one.kept for one in self.producers))  # when to stop waiting
-        deadline = time.monotonic() + self.bench.wait_seconds
-        while left and time.monotonic() < deadline:
-            found = wire.next(0.05)
-            if found is None:
-                continue
+        while left:
+            found = self.wait(wire.next)
+            if not found:
+                break
             parts = found.payload[:60].split(b" ", 2)
             number = int(parts[1]) if len(parts) == 3 and parts[1].isdigit() else -1
             require(found.retain, "not marked as retained:", found.topic)

@@ -17,7 +17,7 @@ from kafka.protocol.offset import OffsetRequest
 from tercet import SCALE
 
 spec = pika.spec
-SECONDS = 15 * SCALE
+SECONDS = 60 * SCALE  # until an answer counts as missing
 NEVER_EXPIRES = 0xffffffff
 OUT_OF_RANGE = 1
 
@@ -131,6 +131,11 @@ class Mqtt(Wire):
         self.send(mqtt.subscribe(1, [(filter_, qos)]))
         found = self.expect(mqtt.SUBACK)
         require(found.codes == [qos], "SUBSCRIBE refused:", found)
+
+    def ping_and_end(self):
+        self.send(mqtt.PING)
+        self.expect(mqtt.PINGRESP)
+        self.end()
 
     def end(self):
         self.send(mqtt.disconnect())

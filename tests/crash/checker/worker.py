@@ -6,7 +6,7 @@ import threading
 import time
 
 from checker import history
-from checker.wire import Gone, SECONDS
+from checker.wire import Gone, Mqtt, SECONDS
 
 LARGE = ((0.03, 2000, 20000), (0.004, 140000, 200000))  # share, and between how many bytes
 HEADER = "h-"  # headers of these names are the test's own
@@ -72,11 +72,20 @@ class Worker:
         if not self.stopping:
             time.sleep(self.rng.uniform(0, self.bench.pause_seconds))
 
+    def wait(self, take):
+        """What take(seconds) gives in the time that what is there may need; a broker that does not
+        run (a busy machine) is given it again when it does."""
+        found = take(self.bench.wait_seconds)
+        if not found:
+            Mqtt(self.bench.address("mqtt"), self.name + "-asks", True).ping_and_end()
+            found = take(self.bench.wait_seconds / 2)
+        return found
+
     def end(self):
         """Waits for the thread; all that it wrote is in the file afterwards."""
         self.stopping = True
         if self.thread is not None:
-            self.thread.join(3 * SECONDS)
+            self.thread.join(2 * SECONDS)
             if self.thread.is_alive():
                 self.trouble("hangs")
             self.thread = None
