@@ -192,6 +192,7 @@ static void init_tables(struct core *core)
     map_init(&core->retained);
     map_init(&core->groups);
     map_init(&core->routes);
+    list_init(&core->route_list);
     map_init(&core->bindings);
     ring_init(&core->walk, sizeof(struct exchange *));
     list_init(&core->queue_list);

@@ -88,6 +88,7 @@ struct core {
     struct map retained;
     struct map groups;
     struct map routes;
+    struct list route_list; /* struct route.link */
 
     struct list clients;
     uint64_t next_client;

@@ -42,7 +42,7 @@
 #define SESSION_REFERENCES_MAX    ((size_t)4 << 20)
 #define SESSION_SUBSCRIPTIONS_MAX 100000
 
-/* Cached routes; all are forgotten when there are more. */
+/* Cached routes; the oldest makes room for a new one. */
 #define ROUTES_MAX 65536
 
 #endif

@@ -41,11 +41,14 @@ static void on_match(void *arg, struct match_entry *entry)
 
 static void *pack(struct ring *ring, size_t *ret_count)
 {
-    uint8_t *at = mem_zeroed_array(ring->count, ring->item_bytes);
+    uint8_t *at;
 
+    *ret_count = ring->count;
+    if (ring->count == 0)
+        return NULL;
+    at = mem_get(ring->count * ring->item_bytes);
     for (size_t i = 0; i < ring->count; i++)
         memcpy(at + i * ring->item_bytes, ring_at(ring, i), ring->item_bytes);
-    *ret_count = ring->count;
     ring_done(ring);
     return at;
 }
@@ -55,6 +58,8 @@ static void add_targets(struct route *route, struct gather *gather)
 {
     size_t count = gather->subscriptions.count;
 
+    if (count == 0)
+        return;
     route->targets = mem_new_array(struct target, count);
     route->ids = mem_new_array(uint32_t, count);
     for (size_t i = 0; i < count; i++) {
@@ -150,9 +155,26 @@ static void empty(struct route *route)
 static void route_free(struct core *core, struct route *route)
 {
     map_remove(&core->routes, &route->by_address);
+    link_remove(&route->link);
     empty(route);
-    mem_free(route->address);
     mem_free(route);
+}
+
+static void route_free_oldest(struct core *core)
+{
+    route_free(core, LIST_FIRST(&core->route_list, struct route, link));
+}
+
+static struct route *route_new(struct core *core, struct slice address)
+{
+    struct route *route = mem_zeroed(sizeof(*route) + address.len);
+    uint8_t *at = (uint8_t *)(route + 1);
+
+    if (address.len > 0)
+        memcpy(at, address.at, address.len);
+    map_add(&core->routes, slice_of(at, address.len), &route->by_address);
+    list_append(&core->route_list, &route->link);
+    return route;
 }
 
 const struct route *route_of(struct core *core, struct slice address)
@@ -168,10 +190,8 @@ const struct route *route_of(struct core *core, struct slice address)
         empty(route);
     } else {
         if (core->routes.count >= ROUTES_MAX)
-            routes_done(core);
-        route = mem_new(struct route);
-        route->address = mem_copy_text(address);
-        map_add(&core->routes, slice_of(route->address, address.len), &route->by_address);
+            route_free_oldest(core);
+        route = route_new(core, address);
     }
     fill(core, route, address);
     return route;
@@ -180,6 +200,6 @@ const struct route *route_of(struct core *core, struct slice address)
 void routes_done(struct core *core)
 {
     while (core->routes.count > 0)
-        route_free(core, CONTAINER_OF(map_any(&core->routes), struct route, by_address));
+        route_free_oldest(core);
     map_done(&core->routes);
 }

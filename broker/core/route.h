@@ -19,18 +19,18 @@ struct target {
 };
 
 struct route {
-    struct map_node by_address;
+    struct map_node by_address; /* the address lies behind the struct, in its allocation */
+    struct link link;           /* in core->route_list, the oldest first */
     uint64_t topics_epoch;
     uint64_t bindings_epoch;
     struct stream *stream; /* of the first level; NULL: none yet */
-    struct queue **queues; /* owned: bound to amq.topic */
+    struct queue **queues; /* owned: bound to amq.topic; NULL when there are none, as the others */
     size_t queue_count;
     struct exchange **exchanges; /* owned: bound to amq.topic, to be walked for each message */
     size_t exchange_count;
     struct target *targets; /* owned */
     size_t target_count;
     uint32_t *ids; /* owned */
-    char *address; /* owned: key of the map */
 };
 
 /* Valid until the next change of subscriptions, bindings, queues or streams: use it at once. */
