@@ -34,7 +34,7 @@ BURST_SECONDS = 0.3          # of the last life
 BURSTS = 3
 SETTLE_SECONDS = 3 * SCALE   # until what was closed is gone
 RECLAIM_SECONDS = 25 * SCALE # until retention has run, and files are gone
-CHURN_MESSAGES = 240
+CHURN_MESSAGES = 400
 CHURN_BYTES = 100000
 
 

@@ -39,7 +39,7 @@ SLACK = {
     "rss": 12 << 20,  # an allocator keeps some of what was freed, and indexes grow with the logs
     "sockets": 0,
     "files": 2,       # opened for a moment
-    "segments": 3,    # the current one, the next one, one that still holds the last records
+    "segments": 5,    # the current one, the next, two spares, one with something that lives
 }
 
 
