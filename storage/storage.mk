@@ -7,6 +7,10 @@ libstorage_a_SOURCES = \
 	%D%/mem/mem_store.c %D%/mem/mem_store.h \
 	%D%/lmdb/catalog.c \
 	%D%/lmdb/catalog.h \
+	%D%/lmdb/copied.c \
+	%D%/lmdb/copier.c \
+	%D%/lmdb/copy.c \
+	%D%/lmdb/copy.h \
 	%D%/lmdb/format.h \
 	%D%/lmdb/frame.c \
 	%D%/lmdb/frame.h \
@@ -61,6 +65,11 @@ test_lmdb_faults_SOURCES = tests/unit/test_lmdb_faults.c $(STORE_FIXTURE)
 test_lmdb_faults_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_lmdb_faults_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_lmdb_faults
+check_PROGRAMS += test_lmdb_copy
+test_lmdb_copy_SOURCES = tests/unit/test_lmdb_copy.c $(STORE_FIXTURE)
+test_lmdb_copy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_lmdb_copy_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_lmdb_copy
 check_PROGRAMS += store_kill
 store_kill_SOURCES = tests/crash/store_kill.c tests/crash/store_load.c tests/crash/store_load.h
 store_kill_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)

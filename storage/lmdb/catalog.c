@@ -14,7 +14,7 @@
 #define VALUE_INLINE      0
 #define VALUE_BLOB        1
 #define BLOB_NAME         13
-#define SEALED_VALUE      36
+#define SEALED_VALUE      37
 
 /* What an LMDB error means. */
 static enum rc rc_of_lmdb(int error)
@@ -298,6 +298,7 @@ enum rc catalog_put_sealed(struct catalog *catalog, const struct sealed *sealed)
     wr_u64(&w, sealed->last_sequence);
     wr_u64(&w, sealed->index_position);
     wr_u64(&w, sealed->index_length);
+    wr_u8(&w, sealed->is_copy ? 1 : 0);
     return raw_put(catalog, sealed_name(name, sealed->number), wr_slice(&w));
 }
 
@@ -449,23 +450,55 @@ struct sealed_walk {
     void *arg;
 };
 
-static enum rc on_sealed(struct catalog *catalog, MDB_txn *txn, struct slice key,
-                         struct slice value, void *arg)
+static enum rc sealed_read(struct slice value, uint32_t number, struct sealed *ret)
 {
-    const struct sealed_walk *walk = arg;
-    struct rd k = rd_of(key), v = rd_of(value);
-    struct sealed sealed = { .number = rd_u32(&k) };
+    struct rd v = rd_of(value);
+    struct sealed sealed = { .number = number };
 
-    (void)catalog;
-    (void)txn;
     sealed.ordinal = rd_u32(&v);
     sealed.first_sequence = rd_u64(&v);
     sealed.last_sequence = rd_u64(&v);
     sealed.index_position = rd_u64(&v);
     sealed.index_length = rd_u64(&v);
-    if (k.bad || v.bad || sealed.index_length > ENTRY_MAX_BYTES)
+    if (!v.bad && v.left > 0) /* none before format 3 */
+        sealed.is_copy = rd_u8(&v) != 0;
+    if (v.bad || sealed.index_length > ENTRY_MAX_BYTES)
         return RC_CORRUPT;
-    return walk->visit(walk->arg, &sealed);
+    *ret = sealed;
+    return RC_OK;
+}
+
+static enum rc on_sealed(struct catalog *catalog, MDB_txn *txn, struct slice key,
+                         struct slice value, void *arg)
+{
+    const struct sealed_walk *walk = arg;
+    struct rd k = rd_of(key);
+    uint32_t number = rd_u32(&k);
+    struct sealed sealed;
+    enum rc rc = k.bad ? RC_CORRUPT : sealed_read(value, number, &sealed);
+
+    (void)catalog;
+    (void)txn;
+    return rc == RC_OK ? walk->visit(walk->arg, &sealed) : rc;
+}
+
+enum rc catalog_get_sealed(struct catalog *catalog, uint32_t number, struct sealed *ret)
+{
+    uint8_t name[5];
+    MDB_val key = val_of(sealed_name(name, number)), value;
+    MDB_txn *txn, *own;
+    int error;
+    enum rc rc = reading(catalog, &txn, &own);
+
+    if (rc != RC_OK)
+        return rc;
+    error = mdb_get(txn, catalog->dbi, &key, &value);
+    if (error == 0)
+        rc = sealed_read(slice_of_val(value), number, ret);
+    else
+        rc = error == MDB_NOTFOUND ? RC_NOT_FOUND : rc_of_lmdb(error);
+    mdb_txn_abort(own);
+    return rc;
 }
 
 enum rc catalog_each_sealed(struct catalog *catalog, sealed_visit_fn *visit, void *arg)

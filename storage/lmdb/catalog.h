@@ -25,6 +25,7 @@ struct sealed {
     uint64_t last_sequence;
     uint64_t index_position; /* in the file, in bytes */
     uint64_t index_length;
+    bool is_copy;
 };
 
 struct catalog_facts {
@@ -51,6 +52,7 @@ MUST_CHECK enum rc catalog_put_sealed(struct catalog *catalog, const struct seal
 MUST_CHECK enum rc catalog_delete_sealed(struct catalog *catalog, uint32_t number);
 
 /* Outside or inside a change. RC_NOT_FOUND. */
+MUST_CHECK enum rc catalog_get_sealed(struct catalog *catalog, uint32_t number, struct sealed *ret);
 MUST_CHECK enum rc catalog_get_number(struct catalog *catalog, const char *name, uint64_t *ret);
 
 /* Keys come without the table; values borrowed during the call. */

@@ -35,10 +35,17 @@
  *   uvarints: log - log before, rows; row: base - end before, count, position - end before
  *   (varint, in 8 bytes), payload length, timestamp - timestamp before (varint)
  *
+ * Copies: a segment whose frames have FRAME_COPY holds entries of others once more, copied out of
+ * segments that held little else, or compacted. They number their frames from 1 and have no
+ * ordinal. One that the catalogue does not list never happened. One that it lists counts before all
+ * that was there when it was made: an entry of an older segment whose offsets it covers is dead, as
+ * is one of a copy with a lower number.
+ *
  * Catalogue: keys start with a table number
  *   0x00 name           the store's facts: 8 bytes each: format, id, covered
  *   1..14 key           meta tables; value: 0 then the bytes, or 1, length:8, blob:8
  *   0xfd segment:4      sealed: ordinal:4 first:8 last:8 index position:8 index length:8
+ *                       is a copy:1 (since format 3)
  *   0xfe log:4          as a meta value: start offset:8
  *   0xff blob:8 piece:4 piece of a long value, at most BLOB_PIECE bytes
  *
@@ -49,7 +56,7 @@
 
 #include <stdint.h>
 
-#define STORE_FORMAT 2
+#define STORE_FORMAT 3
 
 #define FRAME_MAGIC   UINT32_C(0x54465231) /* TFR1 */
 #define FRAME_VERSION 1
@@ -61,6 +68,7 @@
 enum frame_flag {
     FRAME_FIRST = 1, /* of its commit */
     FRAME_LAST = 2,  /* a commit without its last frame never happened */
+    FRAME_COPY = 4,  /* its entries were elsewhere before; see above */
 };
 
 #define ENTRY_HEADER    40

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "broker/base/log.h"
+#include "storage/lmdb/copy.h"
 #include "storage/lmdb/lmdb_store.h"
 #include "storage/lmdb/store_int.h"
 
@@ -100,6 +101,9 @@ static struct lmdb_store *store_new(const struct store_config *config)
     bell_init(&s->writer.bell);
     list_init(&s->writer.pending);
     map_init(&s->writer.changes);
+    s->copier.store = s;
+    mailbox_init(&s->copier.inbox);
+    bell_init(&s->copier.bell);
     s->maintenance.store = s;
     s->maintenance.next_number = 1;
     mailbox_init(&s->maintenance.inbox);
@@ -155,6 +159,8 @@ enum rc lmdb_store_open(const struct store_config *config, struct store **ret)
         rc = maintenance_start(s);
     }
     if (rc == RC_OK)
+        rc = copier_start(s);
+    if (rc == RC_OK)
         rc = writer_start(s);
     if (rc != RC_OK) {
         log_event(LOG_ERROR, "storage.open-failed", "directory=%s rc=%s",
@@ -192,6 +198,10 @@ static void drain(struct lmdb_store *s)
             if (read->read != NULL)
                 read_cancel(&s->store, read->read);
             read_finish(s, read);
+        } else if (job->kind == JOB_COPY) {
+            struct copy_job *copy = CONTAINER_OF(job, struct copy_job, job);
+
+            copy_job_free(&copy);
         } else {
             mem_free(job);
         }
@@ -220,9 +230,12 @@ static void memory_free(struct lmdb_store *s)
 void lmdb_store_end(struct lmdb_store *s)
 {
     writer_stop(s);
+    copier_stop(s);
     readers_stop(s);
     drain(s);
     maintenance_stop(s);
+    drain(s); /* a copy that it had */
+    copy_end(s);
     memory_free(s);
     if (s->catalog.env != NULL)
         catalog_close(&s->catalog);
@@ -232,6 +245,8 @@ void lmdb_store_end(struct lmdb_store *s)
     mem_free(s->writer.retire);
     mailbox_done(&s->writer.inbox);
     bell_done(&s->writer.bell);
+    mailbox_done(&s->copier.inbox);
+    bell_done(&s->copier.bell);
     mailbox_done(&s->maintenance.inbox);
     mailbox_done(&s->done);
     (void)pthread_mutex_destroy(&s->maintenance.lock);

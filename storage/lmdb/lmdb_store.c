@@ -6,6 +6,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/wire.h"
+#include "storage/lmdb/copy.h"
 #include "storage/lmdb/store_int.h"
 
 void store_done(struct lmdb_store *s, struct job *job)
@@ -281,6 +282,8 @@ static void process(struct lmdb_store *s, struct list *taken)
             on_stalled(s, CONTAINER_OF(job, struct stall, job));
         else if (job->kind == JOB_MOVED)
             on_moved(s, CONTAINER_OF(job, struct moved, job));
+        else if (job->kind == JOB_COPY)
+            copy_back(s, CONTAINER_OF(job, struct copy_job, job));
         else
             read_finish(s, CONTAINER_OF(job, struct read_job, job));
     }
@@ -295,6 +298,7 @@ static void on_poll(struct store *store)
     mailbox_take(&s->done, &taken);
     process(s, &taken);
     reads_answer(s);
+    copy_poll(s);
 }
 
 static enum rc on_flush(struct store *store)

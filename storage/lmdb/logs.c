@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logs, segments and the cache as the core thread sees them. */
+#include "storage/lmdb/copy.h"
+#include "storage/lmdb/frame.h"
 #include "storage/lmdb/store_int.h"
 
 struct store_log *store_log_get(const struct lmdb_store *s, uint32_t number)
@@ -47,6 +49,8 @@ void segment_info_check(struct lmdb_store *s, struct segment_info *info)
 {
     struct batch *batch;
 
+    if (info->is_closed && info->live_bytes > 0)
+        copy_note(s, info);
     if (!info->is_closed || info->live_bytes > 0 || info->reads > 0)
         return;
     /* The request rides behind the trims and drops that emptied it. */
@@ -56,6 +60,12 @@ void segment_info_check(struct lmdb_store *s, struct segment_info *info)
     batch->retire = info;
 }
 
+void segment_info_less(struct segment_info *info, const struct row *row)
+{
+    ASSERT(info->live_bytes >= entry_room(row->length));
+    info->live_bytes -= entry_room(row->length);
+}
+
 static void row_forget(struct lmdb_store *s, struct store_log *log)
 {
     struct segment_info *info;
@@ -63,8 +73,8 @@ static void row_forget(struct lmdb_store *s, struct store_log *log)
 
     rows_get(&log->rows, 0, &row);
     info = segment_info_get(s, row.segment);
-    ASSERT(info != NULL && info->live_bytes >= row.length && log->bytes >= row.length);
-    info->live_bytes -= row.length;
+    ASSERT(info != NULL && log->bytes >= row.length);
+    segment_info_less(info, &row);
     log->bytes -= row.length;
     rows_pop(&log->rows);
     segment_info_check(s, info);
@@ -145,7 +155,7 @@ void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct
 
     ASSERT(info != NULL);
     rows_push(&log->rows, row);
-    info->live_bytes += row->length;
+    info->live_bytes += entry_room(row->length);
     log->bytes += row->length;
     if (row_end(row) > log->end)
         log->end = row_end(row);
@@ -156,14 +166,17 @@ void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct
 static void row_extend(struct lmdb_store *s, struct store_log *log, const struct item *head)
 {
     struct row *row = rows_last(&log->rows);
+    struct segment_info *info = segment_info_get(s, head->segment);
 
-    ASSERT(row != NULL && row->segment == head->segment && row->position == head->position);
+    ASSERT(info != NULL && row != NULL && row->segment == head->segment &&
+           row->position == head->position);
+    segment_info_less(info, row);
     row->length += head->run_bytes;
+    info->live_bytes += entry_room(row->length);
     row->record_count += head->run_records;
     if (head->run_time_ms > row->max_timestamp_ms)
         row->max_timestamp_ms = head->run_time_ms;
     log->bytes += head->run_bytes;
-    segment_info_get(s, head->segment)->live_bytes += head->run_bytes;
 }
 
 static void active_set(struct lmdb_store *s, uint32_t number)
@@ -195,9 +208,9 @@ void rows_move(struct lmdb_store *s, const struct moved *moved)
             rows_get(&log->rows, i, &row);
             if (row.segment != moved->from || row.position < moved->from_position)
                 break;
-            ASSERT(from != NULL && from->live_bytes >= row.length);
-            from->live_bytes -= row.length;
-            to->live_bytes += row.length;
+            ASSERT(from != NULL);
+            segment_info_less(from, &row);
+            to->live_bytes += entry_room(row.length);
             rows_move_to(&log->rows, i, moved->to,
                          row.position - moved->from_position + moved->to_position);
         }
@@ -276,8 +289,10 @@ void batch_complete(struct lmdb_store *s, struct batch *group)
 {
     /* First all rows, in the order of the commit, then what may free logs and entries. */
     for (struct batch *batch = group; batch != NULL; batch = batch->next) {
-        if (batch->segment > 0)
+        if (batch->segment > 0) {
             active_set(s, batch->segment);
+            s->active->file_bytes = batch->segment_bytes;
+        }
         for (struct item *item = batch->first; item != NULL; item = item->next) {
             if (item->kind == ENTRY_DATA)
                 run_complete(s, item);

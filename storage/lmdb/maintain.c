@@ -6,9 +6,11 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/plant.h"
+#include "storage/lmdb/copy.h"
 #include "storage/lmdb/store_int.h"
 
-#define RETRY_MS 1000
+#define RETRY_MS    1000
+#define UNUSED_PART 8
 
 struct segment *maintenance_take_spare(struct lmdb_store *s)
 {
@@ -106,6 +108,13 @@ static void on_abandon(struct maintenance *m, struct abandon *abandon)
         segment_unlink(&m->store->place, number);
 }
 
+/* It was left long before it was full: what it never used is not to be kept for its life. */
+static bool is_wasteful(const struct segment *segment, const struct sealed *sealed)
+{
+    return segment->used + sealed->index_length <
+           segment->capacity / UNUSED_PART * (UNUSED_PART - 1);
+}
+
 /* A segment that cannot be sealed stays as it is: the next open reads it whole. */
 static void seal(struct maintenance *m, struct checkpoint *checkpoint)
 {
@@ -119,7 +128,7 @@ static void seal(struct maintenance *m, struct checkpoint *checkpoint)
         count_add(COUNT_STORE_ERRORS, 1);
         log_event(LOG_WARNING, "storage.seal-failed", "segment=%u rc=%s", (unsigned)segment->number,
                   rc_word(rc));
-    } else if (checkpoint->is_last) {
+    } else if (checkpoint->is_last || is_wasteful(segment, &checkpoint->sealed)) {
         seal_trim(segment->fd, &checkpoint->sealed);
     }
     segment_close(&checkpoint->seal);
@@ -190,12 +199,36 @@ static void run_checkpoints(struct maintenance *m)
             log_event(LOG_ERROR, "storage.checkpoint-failed", "rc=%s", rc_word(rc));
             return;
         }
+        count_add(COUNT_STORE_RETIRED, checkpoint->retire_count);
         for (uint32_t i = 0; i < checkpoint->retire_count; i++)
             maintenance_reclaim(m, checkpoint->retire[i]);
         link_remove(&checkpoint->job.link);
         checkpoint_free(&checkpoint);
         (void)atomic_fetch_sub(&m->checkpoints_under_way, 1);
     }
+}
+
+/* The copy that is to be listed, if any; one that the catalogue did not take is tried again. */
+static void run_copy(struct maintenance *m)
+{
+    struct copy_job *job = m->copy;
+
+    if (job == NULL || copy_commit(m, job) != RC_OK)
+        return;
+    m->copy = NULL;
+    store_done(m->store, &job->job);
+}
+
+static void on_copy(struct maintenance *m, struct copy_job *job)
+{
+    if (job->step == COPY_LIST) {
+        copy_list(m, job);
+        store_done(m->store, &job->job);
+        return;
+    }
+    ASSERT(m->copy == NULL && job->step == COPY_COMMIT);
+    m->copy = job;
+    run_copy(m);
 }
 
 static void on_job(struct maintenance *m, struct job *job)
@@ -206,6 +239,8 @@ static void on_job(struct maintenance *m, struct job *job)
     } else if (job->kind == JOB_PREPARE) {
         on_prepare(m, CONTAINER_OF(job, struct prepare, job));
         mem_free(job);
+    } else if (job->kind == JOB_COPY) {
+        on_copy(m, CONTAINER_OF(job, struct copy_job, job));
     } else {
         ASSERT(job->kind == JOB_ABANDON);
         on_abandon(m, CONTAINER_OF(job, struct abandon, job));
@@ -223,9 +258,12 @@ static void maintenance_main(void *arg)
         struct job *job;
 
         list_init(&taken);
-        is_open = mailbox_wait(&m->inbox, &taken, list_is_empty(&m->checkpoints) ? 0 : RETRY_MS);
-        if (list_is_empty(&taken))
+        is_open = mailbox_wait(&m->inbox, &taken,
+                               list_is_empty(&m->checkpoints) && m->copy == NULL ? 0 : RETRY_MS);
+        if (list_is_empty(&taken)) {
             run_checkpoints(m);
+            run_copy(m);
+        }
         while ((job = LIST_FIRST(&taken, struct job, link)) != NULL) {
             link_remove(&job->link);
             on_job(m, job);
@@ -255,6 +293,7 @@ void maintenance_stop(struct lmdb_store *s)
         link_remove(&checkpoint->job.link);
         checkpoint_free(&checkpoint);
     }
+    copy_job_free(&m->copy);
     if (m->spare != NULL) {
         struct abandon abandon = { .segment = m->spare };
 

@@ -3,9 +3,10 @@
  *
  * What was not closed in order gets no frame any more: its end may be torn, while the frames prove
  * themselves. Such a segment gets its index behind the last frame that counts, is synced (a kill
- * leaves frames in the page cache alone), and counts as sealed. All that the frames say and the
- * catalogue does not know yet goes to the catalogue in one change, so that a second crash starts
- * again from the same files. */
+ * leaves frames in the page cache alone), and counts as sealed. A copy that the catalogue does not
+ * list is removed; rows of one that it lists stand before those of the segments they came from. All
+ * that the frames say and the catalogue does not know yet goes to the catalogue in one change, so
+ * that a second crash starts again from the same files. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,6 +31,15 @@ struct found {
     size_t row_room;
 };
 
+/* A log's part of the copies' rows. */
+struct copied_log {
+    struct map_node node; /* key: the number below */
+    uint32_t number;
+    size_t next; /* row that is not loaded yet */
+    size_t end;
+    uint64_t covered; /* offsets below it, from the first copied on, are in what was loaded */
+};
+
 struct recovery {
     struct lmdb_store *s;
     struct found *found; /* owned */
@@ -37,9 +47,13 @@ struct recovery {
     uint64_t covered;
     uint64_t synced;
     uint64_t last;
-    bool is_changed;   /* the catalogue's change is to be committed */
-    struct found *now; /* being applied */
-    uint64_t sequence; /* of the frame being applied */
+    bool is_changed;            /* the catalogue's change is to be committed */
+    struct found *now;          /* being applied */
+    uint64_t sequence;          /* of the frame being applied */
+    struct segment_row *copies; /* owned: rows of copies that count, by log and offset */
+    size_t copy_count;
+    size_t copy_room;
+    struct map copied; /* struct copied_log; owned */
 };
 
 static struct found *found_get(struct recovery *r, uint32_t number)
@@ -122,12 +136,10 @@ static enum rc on_log(void *arg, struct slice key, struct slice value)
 
 /* ---- applying ---- */
 
-static void row_load(struct recovery *r, uint32_t number, const struct row *row)
+static void row_add(struct recovery *r, struct store_log *log, const struct row *row)
 {
-    struct store_log *log = store_log_get(r->s, number);
+    uint32_t number = log->number;
 
-    if (log == NULL || row_end(row) <= log->start)
-        return; /* dropped or trimmed before */
     if (row->base_offset > log->end && !(log->rows.count == 0 && log->end == log->start))
         log_event(LOG_ERROR, "storage.hole", "log=%u from=%llu to=%llu segment=%u",
                   (unsigned)number, (unsigned long long)log->end,
@@ -141,6 +153,46 @@ static void row_load(struct recovery *r, uint32_t number, const struct row *row)
     store_log_add_row(r->s, log, row);
 }
 
+static struct copied_log *copied_get(const struct recovery *r, uint32_t number)
+{
+    struct map_node *node = r->copied.count == 0 ? NULL : map_get(&r->copied, slice_of(&number, 4));
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct copied_log, node);
+}
+
+/* Loads a log's rows in copies that begin at or below `offset`. */
+static void copies_load(struct recovery *r, struct store_log *log, struct copied_log *copied,
+                        uint64_t offset)
+{
+    while (copied->next < copied->end && r->copies[copied->next].row.base_offset <= offset) {
+        const struct row *row = &r->copies[copied->next++].row;
+
+        if (row_end(row) > log->start)
+            row_add(r, log, row);
+        copied->covered = row_end(row);
+    }
+}
+
+/* True when copies that are as old hold what the row did. */
+static bool is_copied(struct recovery *r, struct store_log *log, const struct row *row)
+{
+    struct copied_log *copied = copied_get(r, log->number);
+
+    if (copied == NULL)
+        return false;
+    copies_load(r, log, copied, row->base_offset);
+    return row->base_offset < copied->covered;
+}
+
+static void row_load(struct recovery *r, uint32_t number, const struct row *row)
+{
+    struct store_log *log = store_log_get(r->s, number);
+
+    if (log == NULL || is_copied(r, log, row) || row_end(row) <= log->start)
+        return; /* dropped, copied or trimmed before */
+    row_add(r, log, row);
+}
+
 static enum rc log_start_put(struct recovery *r, uint32_t number, uint64_t start)
 {
     uint8_t name[5] = { CATALOG_LOGS }, value[8];
@@ -149,6 +201,15 @@ static enum rc log_start_put(struct recovery *r, uint32_t number, uint64_t start
     put_u64(value, start);
     return catalog_put(&r->s->catalog, slice_of(name, sizeof(name)),
                        slice_of(value, sizeof(value)));
+}
+
+static void copy_keep(struct recovery *r, const struct segment_row *row)
+{
+    if (r->copy_count == r->copy_room) {
+        r->copy_room = r->copy_room == 0 ? 256 : r->copy_room * 2;
+        r->copies = mem_resize(r->copies, r->copy_room * sizeof(*r->copies));
+    }
+    r->copies[r->copy_count++] = *row;
 }
 
 static enum rc apply_data(struct recovery *r, const struct entry_header *entry, uint64_t position)
@@ -169,6 +230,10 @@ static enum rc apply_data(struct recovery *r, const struct entry_header *entry, 
         found->rows = mem_resize(found->rows, found->row_room * sizeof(*found->rows));
     }
     found->rows[found->row_count++] = (struct segment_row){ entry->log, row };
+    if (found->sealed.is_copy) {
+        copy_keep(r, &found->rows[found->row_count - 1]);
+        return RC_OK;
+    }
     if (r->sequence > r->covered && store_log_get(r->s, entry->log) == NULL) {
         (void)store_log_new(r->s, entry->log, entry->base_offset);
         rc = log_start_put(r, entry->log, entry->base_offset);
@@ -275,27 +340,20 @@ static enum rc apply_scanned(struct recovery *r, struct found *found)
 
 static enum rc on_index_row(void *arg, const struct segment_row *row)
 {
-    row_load(arg, row->log, &row->row);
+    struct recovery *r = arg;
+
+    if (r->now->sealed.is_copy)
+        copy_keep(r, row);
+    else
+        row_load(r, row->log, &row->row);
     return RC_OK;
 }
 
 /* RC_CORRUPT: the index cannot be trusted; nothing was loaded. */
 static enum rc apply_index(struct recovery *r, struct found *found)
 {
-    size_t len = (size_t)found->sealed.index_length;
-    uint8_t *at = mem_try(len);
-    ssize_t done;
-    enum rc rc;
-
-    if (at == NULL)
-        return RC_MEMORY;
-    done = pread(found->fd, at, len, (off_t)found->sealed.index_position);
-    if (done != (ssize_t)len)
-        rc = done < 0 ? rc_of_errno(errno) : RC_CORRUPT;
-    else
-        rc = index_unpack(slice_of(at, len), found->sealed.number, on_index_row, r);
-    mem_free(at);
-    return rc;
+    r->now = found;
+    return seal_read(found->fd, &found->sealed, on_index_row, r);
 }
 
 /* ---- what is there ---- */
@@ -323,6 +381,8 @@ static enum rc scan_found(struct recovery *r, struct found *found)
         return rc;
     if (found->scan.foreign > 0)
         return RC_CORRUPT; /* another store's: not to be taken for an empty file and removed */
+    if (found->scan.count > 0 && found->scan.frames[0].flags & FRAME_COPY && !found->sealed.is_copy)
+        found->scan.count = 0; /* never finished: what it copied is where it was */
     found->sealed.ordinal = found->scan.ordinal;
     if (found->scan.synced_sequence > r->synced)
         r->synced = found->scan.synced_sequence;
@@ -359,6 +419,8 @@ static void accept_frames(struct recovery *r)
         struct found *found = &r->found[i];
         struct scan *scan = &found->scan;
 
+        if (found->sealed.is_copy)
+            continue; /* its frames are no part of the sequence */
         if (!found->is_listed && scan->count > 0) {
             unsigned gaps = scan_accept(scan, r->synced, limit);
 
@@ -424,15 +486,93 @@ static enum rc apply_without_index(struct recovery *r, struct found *found)
 
 static enum rc apply_found(struct recovery *r, struct found *found)
 {
+    struct segment_info *info;
     enum rc rc;
 
     if (!found->is_listed && found->scan.count == 0)
         return RC_OK; /* empty: removed when all went well */
-    (void)segment_info_new(r->s, found->sealed.number);
+    info = segment_info_new(r->s, found->sealed.number);
     if (!found->is_listed)
-        return apply_scanned(r, found);
-    rc = apply_index(r, found);
-    return rc == RC_CORRUPT ? apply_without_index(r, found) : rc;
+        rc = apply_scanned(r, found);
+    else
+        rc = apply_index(r, found);
+    if (rc == RC_CORRUPT && found->is_listed)
+        rc = apply_without_index(r, found);
+    info->file_bytes = found->sealed.index_position;
+    return rc;
+}
+
+/* By log and offset; what is newer first. */
+static int by_place(const void *left, const void *right)
+{
+    const struct segment_row *a = left, *b = right;
+
+    if (a->log != b->log)
+        return a->log < b->log ? -1 : 1;
+    if (a->row.base_offset != b->row.base_offset)
+        return a->row.base_offset < b->row.base_offset ? -1 : 1;
+    return (a->row.segment < b->row.segment) - (a->row.segment > b->row.segment);
+}
+
+static struct copied_log *copied_new(struct recovery *r, uint32_t number, size_t next)
+{
+    struct copied_log *copied = mem_new(struct copied_log);
+
+    copied->number = number;
+    copied->next = next;
+    map_add(&r->copied, slice_of(&copied->number, sizeof(copied->number)), &copied->node);
+    return copied;
+}
+
+/* What was copied again, in a younger copy, counts there. Copies cover whole rows of what they were
+ * made from, so a row that begins inside another is one of those that it covers. */
+static void copies_sort(struct recovery *r)
+{
+    struct copied_log *copied = NULL;
+    size_t kept = 0;
+
+    if (r->copy_count > 0)
+        qsort(r->copies, r->copy_count, sizeof(*r->copies), by_place);
+    for (size_t i = 0; i < r->copy_count; i++) {
+        const struct segment_row *row = &r->copies[i];
+
+        if (copied == NULL || copied->number != row->log)
+            copied = copied_new(r, row->log, kept);
+        else if (row->row.base_offset < row_end(&r->copies[kept - 1].row))
+            continue;
+        r->copies[kept++] = *row;
+        copied->end = kept;
+    }
+    r->copy_count = kept;
+}
+
+static enum rc apply_copies(struct recovery *r)
+{
+    enum rc rc = RC_OK;
+
+    for (size_t i = 0; i < r->count && rc == RC_OK; i++)
+        if (r->found[i].sealed.is_copy)
+            rc = apply_found(r, &r->found[i]);
+    copies_sort(r);
+    return rc;
+}
+
+/* What lies behind all other rows of its log. */
+static void copies_end(struct recovery *r)
+{
+    struct map_node *node;
+
+    while ((node = map_any(&r->copied)) != NULL) {
+        struct copied_log *copied = CONTAINER_OF(node, struct copied_log, node);
+        struct store_log *log = store_log_get(r->s, copied->number);
+
+        if (log != NULL)
+            copies_load(r, log, copied, UINT64_MAX);
+        map_remove(&r->copied, node);
+        mem_free(copied);
+    }
+    map_done(&r->copied);
+    MEM_FREE(r->copies);
 }
 
 static enum rc apply_all(struct recovery *r)
@@ -440,8 +580,12 @@ static enum rc apply_all(struct recovery *r)
     struct catalog *catalog = &r->s->catalog;
     enum rc rc = catalog_begin(catalog);
 
+    if (rc == RC_OK)
+        rc = apply_copies(r);
     for (size_t i = 0; i < r->count && rc == RC_OK; i++)
-        rc = apply_found(r, &r->found[i]);
+        if (!r->found[i].sealed.is_copy)
+            rc = apply_found(r, &r->found[i]);
+    copies_end(r);
     if (rc == RC_OK && r->is_changed)
         rc = catalog_put_number(catalog, "covered", r->last);
     if (rc == RC_OK && r->is_changed)
@@ -512,6 +656,7 @@ enum rc store_recover(struct lmdb_store *s)
         rc = list_folder(s->place.spare_fd, on_spare_file, &r);
     if (rc == RC_OK)
         rc = catalog_each(&s->catalog, CATALOG_LOGS, on_log, &r);
+    map_init(&r.copied);
     r.synced = r.covered;
     r.last = r.covered;
     if (rc == RC_OK)

@@ -26,6 +26,24 @@ enum rc seal_file(int fd, bool is_synced, struct segment_row *rows, size_t count
     return rc;
 }
 
+enum rc seal_read(int fd, const struct sealed *sealed, index_visit_fn *visit, void *arg)
+{
+    size_t len = (size_t)sealed->index_length;
+    uint8_t *at = mem_try(len);
+    ssize_t done;
+    enum rc rc;
+
+    if (at == NULL)
+        return RC_MEMORY;
+    done = pread(fd, at, len, (off_t)sealed->index_position);
+    if (done != (ssize_t)len)
+        rc = done < 0 ? rc_of_errno(errno) : RC_CORRUPT;
+    else
+        rc = index_unpack(slice_of(at, len), sealed->number, visit, arg);
+    mem_free(at);
+    return rc;
+}
+
 void seal_trim(int fd, const struct sealed *sealed)
 {
     (void)!ftruncate(fd, (off_t)(sealed->index_position + sealed->index_length));

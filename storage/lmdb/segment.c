@@ -272,6 +272,19 @@ enum rc segment_append(struct segment *segment, struct slice bytes, bool is_sync
     return RC_OK;
 }
 
+enum rc segment_write(struct segment *segment, struct slice bytes)
+{
+    enum rc rc;
+
+    ASSERT(!segment->has_failed && bytes.len % FRAME_ALIGN == 0 &&
+           (uintptr_t)bytes.at % FRAME_ALIGN == 0);
+    rc = write_frames(segment, bytes, true);
+    if (rc == RC_OK)
+        segment->used += bytes.len;
+    segment->has_failed |= rc != RC_OK;
+    return rc;
+}
+
 enum rc segment_sync(struct segment *segment)
 {
     int failed = FAULT("store.sync") ? -1 : fdatasync(segment->fd);

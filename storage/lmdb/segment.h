@@ -67,6 +67,8 @@ MUST_CHECK enum rc segment_set_aside(const struct place *place, uint32_t number)
  * it returns if `is_synced`, and then all that came before is too. After a failure the segment must
  * not be written to any more. */
 MUST_CHECK enum rc segment_append(struct segment *segment, struct slice bytes, bool is_synced);
+/* The same, past the page cache if it can be, not synced and not counted as a commit. */
+MUST_CHECK enum rc segment_write(struct segment *segment, struct slice bytes);
 MUST_CHECK enum rc segment_sync(struct segment *segment);
 void segment_note_row(struct segment *segment, const struct segment_row *row);
 

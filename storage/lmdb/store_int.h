@@ -31,6 +31,7 @@ enum job_kind {
     JOB_CHECKPOINT, /* writer -> maintenance */
     JOB_ABANDON,    /* writer -> maintenance: a segment that holds nothing */
     JOB_MOVED,      /* writer -> core */
+    JOB_COPY,       /* core -> maintenance, copier -> core: see copy.h */
 };
 
 /* The first member of all that goes through a mailbox. */
@@ -85,9 +86,12 @@ struct item {
 struct segment_info {
     struct map_node node; /* key: the number below */
     uint32_t number;
-    uint32_t reads; /* under way */
-    uint64_t live_bytes;
+    uint32_t reads;            /* under way */
+    uint64_t live_bytes;       /* room of entries that somebody may read */
+    uint64_t file_bytes;       /* written to it, the index aside */
     bool is_closed;            /* nothing is appended to it any more */
+    bool is_sparse;            /* so little of it lives that copying that would free its space */
+    bool is_damaged;           /* not all of it could be copied: not tried again */
     struct segment_info *next; /* in a batch's list of those to retire */
 };
 
@@ -104,6 +108,7 @@ struct batch {
     struct segment_info *retire; /* owned: hold nothing live, after all that came before */
     struct batch *next;          /* owned: of the same commit, coming back with it */
     uint32_t segment;            /* set by the writer; 0: nothing was to be written */
+    uint64_t segment_bytes;      /* set by the writer: of all frames in it by then */
     enum rc flushed;             /* set by the writer: of a flush alone */
 };
 
@@ -178,7 +183,8 @@ struct writer {
     struct mailbox inbox;
     struct bell bell; /* ends its nap */
     _Atomic bool is_napping;
-    _Atomic uint64_t hurry; /* tickets up to this one are waited for */
+    _Atomic uint64_t hurry;         /* tickets up to this one are waited for */
+    _Atomic uint64_t written_bytes; /* in all: the copier keeps a pace with it */
     /* writer thread */
     struct list pending;    /* batches not yet committed */
     struct segment *active; /* owned; NULL: could not be made */
@@ -212,6 +218,19 @@ struct maintenance {
     struct list checkpoints;           /* those that the catalogue could not take yet */
     uint32_t set_aside[SET_ASIDE_MAX]; /* files in spare/ to be written over */
     unsigned set_aside_count;
+    struct copy_job *copy; /* owned: that the catalogue has not yet taken */
+};
+
+struct copy_job;
+
+/* Writes copies, apart from what the writer waits for. */
+struct copier {
+    struct lmdb_store *store; /* borrowed */
+    struct thread thread;
+    struct mailbox inbox;
+    struct bell bell; /* ends its naps */
+    bool is_running;
+    _Atomic bool is_ending;
 };
 
 struct lmdb_store {
@@ -241,10 +260,15 @@ struct lmdb_store {
     uint64_t latency_ns[LATENCY_SAMPLES];
     uint64_t latency_count;
     unsigned next_reader;
+    struct copy_job *copy;  /* owned: that the core thread works on */
+    bool is_copying;        /* a copy is under way, here or on another thread */
+    bool is_copy_wanted;    /* segments are to be looked at */
+    uint64_t copy_after_ns; /* not before: one has failed; 0: at any time */
     /* between threads */
     struct mailbox done; /* to the core thread */
     struct writer writer;
     struct maintenance maintenance;
+    struct copier copier;
     struct reader readers[READER_COUNT];
     struct catalog catalog;
 };
@@ -267,6 +291,8 @@ void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start)
 void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row);
 struct segment_info *segment_info_get(struct lmdb_store *s, uint32_t number);
 struct segment_info *segment_info_new(struct lmdb_store *s, uint32_t number);
+/* A row of it is dead. */
+void segment_info_less(struct segment_info *info, const struct row *row);
 /* After its live bytes, reads or state changed: asks for its end if nothing needs it. */
 void segment_info_check(struct lmdb_store *s, struct segment_info *info);
 /* Takes an item out of the tail's hold; frees it when its batch is done with it. */
@@ -357,6 +383,8 @@ MUST_CHECK enum rc store_upgrade(struct lmdb_store *s, uint64_t from_format);
 /* Writes the packed rows at sealed->index_position and sets the index's length. */
 MUST_CHECK enum rc seal_file(int fd, bool is_synced, struct segment_row *rows, size_t count,
                              struct sealed *sealed);
+/* Reads the index and visits its rows. RC_CORRUPT: it cannot be trusted; nothing was visited. */
+MUST_CHECK enum rc seal_read(int fd, const struct sealed *sealed, index_visit_fn *visit, void *arg);
 /* Gives back what the file has behind its index; a file that keeps it takes space alone. */
 void seal_trim(int fd, const struct sealed *sealed);
 /* Writes the index behind the frames of a segment that this process filled. */

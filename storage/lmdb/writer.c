@@ -409,6 +409,7 @@ static void committed_wt(struct writer *w, bool is_synced)
         active->first_sequence = w->sequence + 1;
     active->frame_count += frames;
     w->sequence += frames;
+    (void)atomic_fetch_add(&w->written_bytes, plan_room(w->plan));
     active->last_sequence = w->sequence;
     if (is_synced) {
         w->synced_sequence = w->sequence;
@@ -473,6 +474,7 @@ static void give_back_wt(struct writer *w, const struct group *done, bool has_fr
         link_remove(&batch->job.link);
         batch->flushed = done->flushed;
         batch->segment = has_frames ? w->active->number : 0;
+        batch->segment_bytes = has_frames ? w->active->used : 0;
         for (struct item *item = batch->first; item != NULL; item = item->next)
             item_change_wt(w, item);
         for (const struct segment_info *info = batch->retire; info != NULL; info = info->next)

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The copier thread: reads entries, checks them, writes them to a segment of their own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "broker/base/clock.h"
+#include "broker/base/counters.h"
+#include "broker/base/fault.h"
+#include "broker/base/log.h"
+#include "storage/lmdb/copy.h"
+
+#define GAP_MAX_BYTES  ((uint64_t)32 << 10)
+#define SPAN_MAX_BYTES ((uint64_t)1 << 20)
+/* What copying may write whatever the writer does, and beside that as much as the writer does. */
+#define FLOOR_BYTES_PER_MS ((uint64_t)16 << 10)
+#define NAP_MS             5
+#define NS_PER_MS          UINT64_C(1000000)
+
+struct copying {
+    struct copier *copier;
+    struct copy_job *job;
+    struct segment *to;
+    uint8_t *stage; /* owned: frames are built from its first aligned byte on */
+    size_t stage_room;
+    struct frame_builder frame; /* len 0: none is begun */
+    uint8_t *in;                /* owned: entries as they were read */
+    size_t in_room;
+    int fd; /* of the segment that is read */
+    uint32_t fd_number;
+    uint64_t began_ns;
+    uint64_t written_before; /* by the writer */
+};
+
+static bool grow(uint8_t **at, size_t *room, size_t wanted)
+{
+    if (*room >= wanted)
+        return true;
+    mem_free(*at);
+    *at = mem_try(wanted);
+    *room = *at == NULL ? 0 : wanted;
+    return *at != NULL;
+}
+
+/* ---- writing ---- */
+
+/* Waits until the writer has done as much as the copy, or time alone allows it. */
+static enum rc keep_pace(const struct copying *c)
+{
+    struct copier *copier = c->copier;
+
+    while (!atomic_load(&copier->is_ending)) {
+        uint64_t ms = (clock_monotonic_ns() - c->began_ns) / NS_PER_MS;
+        uint64_t by_writer = atomic_load(&copier->store->writer.written_bytes) - c->written_before;
+
+        if (c->to->used <= by_writer + (ms + 1) * FLOOR_BYTES_PER_MS)
+            return RC_OK;
+        bell_wait(&copier->bell, NAP_MS);
+    }
+    return RC_CLOSED;
+}
+
+static enum rc frame_write(struct copying *c)
+{
+    struct segment *to = c->to;
+    struct frame_header header = {
+        .segment = to->number,
+        .sequence = to->last_sequence + 1,
+        .first_sequence = 1,
+        .flags = FRAME_FIRST | FRAME_LAST | FRAME_COPY,
+        .time_ms = clock_wall_ms(),
+        .store_id = c->copier->store->store_id,
+    };
+    struct slice bytes;
+    enum rc rc;
+
+    if (c->frame.len == 0)
+        return RC_OK;
+    c->frame.room = (size_t)frame_room(c->frame.len);
+    bytes = slice_of(c->frame.at, c->frame.room);
+    frame_end(&c->frame, &header);
+    c->frame.len = 0;
+    rc = FAULT("store.copy") ? RC_FULL : segment_write(to, bytes);
+    if (rc != RC_OK)
+        return rc;
+    to->first_sequence = 1;
+    to->last_sequence++;
+    to->frame_count++;
+    return keep_pace(c);
+}
+
+static enum rc frame_start(struct copying *c, size_t entry)
+{
+    size_t wanted = FRAME_HEADER + entry;
+    uint8_t *at;
+
+    if (wanted < FRAME_TARGET)
+        wanted = FRAME_TARGET;
+    if (!grow(&c->stage, &c->stage_room, (size_t)frame_room(wanted) + FRAME_ALIGN))
+        return RC_MEMORY;
+    at = c->stage + (FRAME_ALIGN - (uintptr_t)c->stage % FRAME_ALIGN);
+    frame_begin(&c->frame, at, (size_t)frame_room(wanted), c->to->number);
+    return RC_OK;
+}
+
+static enum rc entry_write(struct copying *c, const struct entry_header *header,
+                           struct slice payload)
+{
+    struct segment_row row = {
+        .log = header->log,
+        .row = { .base_offset = header->base_offset,
+                 .max_timestamp_ms = header->max_timestamp_ms,
+                 .segment = c->to->number,
+                 .length = header->length,
+                 .record_count = header->record_count },
+    };
+    enum rc rc = RC_OK;
+
+    if (c->frame.len > 0 && c->frame.len + entry_room(header->length) > FRAME_TARGET)
+        rc = frame_write(c);
+    if (rc == RC_OK && c->frame.len == 0)
+        rc = frame_start(c, entry_room(header->length));
+    if (rc != RC_OK)
+        return rc;
+    row.row.position = (uint32_t)((c->to->used + c->frame.len) / ENTRY_ALIGN);
+    frame_entry(&c->frame, header);
+    frame_payload(&c->frame, payload);
+    frame_entry_end(&c->frame);
+    segment_note_row(c->to, &row);
+    return RC_OK;
+}
+
+/* ---- reading ---- */
+
+static uint64_t row_from(const struct row *row)
+{
+    return (uint64_t)row->position * ENTRY_ALIGN;
+}
+
+static uint64_t row_to(const struct row *row)
+{
+    return row_from(row) + entry_room(row->length);
+}
+
+/* Rows from `first` on that are read at once. */
+static size_t span_of(const struct copy_job *job, size_t first, uint64_t *ret_to)
+{
+    const struct row *from = &job->rows[first].row;
+    size_t n = 1;
+
+    *ret_to = row_to(from);
+    for (; first + n < job->count; n++) {
+        const struct row *row = &job->rows[first + n].row;
+
+        if (row->segment != from->segment || row_from(row) > *ret_to + GAP_MAX_BYTES ||
+            row_to(row) > row_from(from) + SPAN_MAX_BYTES)
+            break;
+        *ret_to = row_to(row);
+    }
+    return n;
+}
+
+static enum rc source_open(struct copying *c, uint32_t number)
+{
+    char name[SEGMENT_NAME_MAX];
+
+    if (c->fd >= 0 && c->fd_number == number)
+        return RC_OK;
+    if (c->fd >= 0)
+        (void)close(c->fd); /* read only */
+    segment_name(name, number);
+    c->fd = FAULT("store.open")
+                ? -1
+                : openat(c->copier->store->place.seg_fd, name, O_RDONLY | O_CLOEXEC);
+    c->fd_number = number;
+    return c->fd < 0 ? RC_IO : RC_OK;
+}
+
+static enum rc read_whole(int fd, uint8_t *at, size_t len, uint64_t from)
+{
+    if (FAULT("store.read"))
+        return RC_IO;
+    while (len > 0) {
+        ssize_t done = pread(fd, at, len, (off_t)from);
+
+        if (done <= 0)
+            return done < 0 ? rc_of_errno(errno) : RC_CORRUPT;
+        at += done;
+        from += (uint64_t)done;
+        len -= (size_t)done;
+    }
+    return RC_OK;
+}
+
+/* An entry that is not as it was written stays where it is. */
+static enum rc copy_row(struct copying *c, const struct segment_row *wanted, struct slice bytes)
+{
+    struct rd r = rd_of(bytes);
+    struct entry_header header;
+    struct slice payload;
+
+    if (entry_next(&r, wanted->row.segment, &header, &payload) && header.kind == ENTRY_DATA &&
+        header.log == wanted->log && header.base_offset == wanted->row.base_offset &&
+        header.length == wanted->row.length)
+        return entry_write(c, &header, payload);
+    count_add(COUNT_STORE_ERRORS, 1);
+    log_event(LOG_ERROR, "storage.corrupt", "segment=%u position=%llu log=%u offset=%llu",
+              (unsigned)wanted->row.segment, (unsigned long long)row_from(&wanted->row),
+              (unsigned)wanted->log, (unsigned long long)wanted->row.base_offset);
+    return RC_OK;
+}
+
+static enum rc copy_span(struct copying *c, size_t first, size_t count, uint64_t to)
+{
+    const struct segment_row *rows = &c->job->rows[first];
+    const uint64_t from = row_from(&rows[0].row);
+    enum rc rc = source_open(c, rows[0].row.segment);
+
+    if (rc == RC_OK && !grow(&c->in, &c->in_room, (size_t)(to - from)))
+        rc = RC_MEMORY;
+    if (rc == RC_OK)
+        rc = read_whole(c->fd, c->in, (size_t)(to - from), from);
+    if (rc == RC_MEMORY)
+        return rc;
+    if (rc != RC_OK) { /* what cannot be read stays where it is */
+        count_add(COUNT_STORE_ERRORS, 1);
+        log_event(LOG_ERROR, "storage.copy-unread", "segment=%u rc=%s",
+                  (unsigned)rows[0].row.segment, rc_word(rc));
+        return RC_OK;
+    }
+    for (size_t i = 0; i < count && rc == RC_OK; i++)
+        rc = copy_row(
+            c, &rows[i],
+            slice_of(c->in + (row_from(&rows[i].row) - from), entry_room(rows[i].row.length)));
+    return rc;
+}
+
+/* ---- the job ---- */
+
+static int by_position(const void *left, const void *right)
+{
+    const struct row *a = &((const struct segment_row *)left)->row;
+    const struct row *b = &((const struct segment_row *)right)->row;
+
+    if (a->segment != b->segment)
+        return a->segment < b->segment ? -1 : 1;
+    return (a->position > b->position) - (a->position < b->position);
+}
+
+static enum rc copy_rows(struct copying *c)
+{
+    struct copy_job *job = c->job;
+    enum rc rc = RC_OK;
+    uint64_t to;
+    size_t n;
+
+    qsort(job->rows, job->count, sizeof(*job->rows), by_position);
+    for (size_t i = 0; i < job->count && rc == RC_OK; i += n) {
+        n = span_of(job, i, &to);
+        rc = copy_span(c, i, n, to);
+    }
+    return rc == RC_OK ? frame_write(c) : rc;
+}
+
+static uint64_t room_for(const struct copy_job *job)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < job->count; i++)
+        bytes += entry_room(job->rows[i].row.length);
+    return bytes + bytes / FRAME_TARGET * 2 * FRAME_ALIGN + FRAME_TARGET;
+}
+
+static void copy(struct copier *copier, struct copy_job *job)
+{
+    struct lmdb_store *s = copier->store;
+    struct copying c = { .copier = copier, .job = job, .fd = -1 };
+    uint32_t number = maintenance_number(s);
+
+    c.began_ns = clock_monotonic_ns();
+    c.written_before = atomic_load(&s->writer.written_bytes);
+    job->rc = segment_create(&s->place, number, 0, room_for(job), FILL_NONE, &c.to);
+    if (job->rc == RC_OK)
+        job->rc = copy_rows(&c);
+    if (job->rc == RC_OK && c.to->frame_count == 0)
+        job->rc = RC_CORRUPT; /* nothing of it could be read */
+    if (c.fd >= 0)
+        (void)close(c.fd); /* read only */
+    mem_free(c.stage);
+    mem_free(c.in);
+    if (job->rc == RC_OK) {
+        job->made = c.to;
+        job->step = COPY_COMMIT;
+        return;
+    }
+    job->rc = segment_rc_of_space(&s->place, 0, job->rc);
+    if (c.to != NULL) {
+        segment_close(&c.to);
+        segment_unlink(&s->place, number);
+    }
+}
+
+static void copier_main(void *arg)
+{
+    struct copier *copier = arg;
+    bool is_open = true;
+
+    while (is_open) {
+        struct list taken;
+        struct copy_job *job;
+
+        list_init(&taken);
+        is_open = mailbox_wait(&copier->inbox, &taken, 0);
+        while ((job = LIST_FIRST(&taken, struct copy_job, job.link)) != NULL) {
+            link_remove(&job->job.link);
+            copy(copier, job);
+            if (job->rc == RC_OK)
+                (void)mailbox_put(&copier->store->maintenance.inbox, &job->job.link);
+            else
+                store_done(copier->store, &job->job);
+        }
+    }
+}
+
+enum rc copier_start(struct lmdb_store *s)
+{
+    struct copier *copier = &s->copier;
+    enum rc rc = thread_start(&copier->thread, "store-copier", copier_main, copier);
+
+    copier->is_running = rc == RC_OK;
+    return rc;
+}
+
+void copier_stop(struct lmdb_store *s)
+{
+    struct copier *copier = &s->copier;
+
+    if (!copier->is_running)
+        return;
+    atomic_store(&copier->is_ending, true);
+    bell_ring(&copier->bell);
+    mailbox_close(&copier->inbox);
+    thread_join(&copier->thread);
+    copier->is_running = false;
+}
