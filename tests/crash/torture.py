@@ -123,6 +123,8 @@ def run_round(seed, kills, options, say=print):
             "unjudged": report.unjudged if is_whole else None}
     if options.env:
         line["env"] = options.env
+    if options.power:
+        line["power_cuts"] = one.broker.cuts
     is_clean = is_whole and not report.counts and not report.unjudged
     line["clean"] = is_clean
     if is_clean and not options.keep:
@@ -197,6 +199,8 @@ def parse(arguments=None):
     parser.add_argument("--replay", type=int, metavar="SEED", help="one round, from this seed")
     parser.add_argument("--ledger", help="a file that gets a line for each round")
     parser.add_argument("--planted", nargs="?", const="all", help="find the planted bugs")
+    parser.add_argument("--power", action="store_true",
+                        help="each kill is a power cut: what was not synced is lost")
     parser.add_argument("--no-churn", dest="churn", action="store_false",
                         help="do not fill and empty a queue at the end of a round")
     parser.add_argument("--keep", action="store_true", help="leave stores and histories")
@@ -213,6 +217,7 @@ def replay(options, ledger):
     if line:
         options.seconds, options.arguments = line["load_seconds"], line["arguments"]
         options.env = line.get("env", {})
+        options.power = "power_cuts" in line
 
 
 def main():

@@ -18,6 +18,7 @@ from checker.clients_kafka import KafkaCommitter, KafkaLog, KafkaProducer
 from checker.clients_mqtt import (MqttExactly, MqttKeeper, MqttProducer, MqttQueue, MqttRetainer,
                                   MqttSession)
 from checker.wire import Amqp, Kafka, Mqtt, spec
+from power_broker import PowerBroker
 from tercet import SCALE, Broker
 
 # Small files, so that they fill, roll and are reclaimed in a short run, and are read from the disk.
@@ -50,8 +51,9 @@ class Bench:
         self.at_point = None
         self.killing = False
         self.last_log = ""
-        self.broker = Broker(data=os.path.join(folder, "data"), args=options.arguments,
-                             config=CONFIG, env=options.env)
+        store = {"data": os.path.join(folder, "data"), "args": options.arguments,
+                 "config": CONFIG, "env": options.env}
+        self.broker = PowerBroker(seed, **store) if options.power else Broker(**store)
         self.history = history.Writer(self.folder, "broker", self)
         self.history.put("observer", name="broker")
         self.troubled = False
