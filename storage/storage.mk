@@ -3,6 +3,7 @@ libstorage_a_SOURCES = \
 	%D%/backend.h \
 	%D%/log.c %D%/log.h \
 	%D%/meta.c %D%/meta.h \
+	%D%/space.c %D%/space.h \
 	%D%/tail.c %D%/tail.h \
 	%D%/mem/mem_store.c %D%/mem/mem_store.h \
 	%D%/lmdb/catalog.c \

@@ -119,8 +119,9 @@ void clients_press(struct core *core, enum pressure pressure)
     }
 }
 
-/* While the store is stalled publishers are told, and no longer read from, but what they had sent
- * before they knew is still taken: it waits in memory, unacknowledged, up to the backlog's mark. */
+/* While the store is stalled, or the disk at its mark, publishers are told, and no longer read
+ * from, but what they had sent before they knew is still taken: it waits in memory, unacknowledged,
+ * up to the backlog's mark. */
 enum rc client_may_publish(struct client *client)
 {
     struct core *core = client->core;
@@ -132,7 +133,9 @@ enum rc client_may_publish(struct client *client)
     }
     if (__builtin_expect(core->stall == RC_OK, 1))
         return RC_OK;
-    return store_backlog_bytes(core->store) > BACKLOG_HIGH_BYTES ? core->stall : RC_OK;
+    return store_backlog_bytes(core->store) > BACKLOG_HIGH_BYTES || intake_is_over(core)
+               ? core->stall
+               : RC_OK;
 }
 
 /* ---- who waits for the disk ---- */

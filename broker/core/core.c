@@ -106,13 +106,21 @@ static void update_pressure(struct core *core)
     clients_press(core, wanted);
 }
 
+void core_stall_changed(struct core *core)
+{
+    core->stall = core->store_stall != RC_OK ? core->store_stall
+                  : core->intake.is_stopped  ? RC_FULL
+                                             : RC_OK;
+    update_pressure(core);
+}
+
 static void on_stall(void *arg, enum rc rc)
 {
     struct core *core = arg;
 
-    if (rc == core->stall)
+    if (rc == core->store_stall)
         return;
-    core->stall = rc;
+    core->store_stall = rc;
     count_set(COUNT_STORE_STALLED, rc != RC_OK);
     if (rc == RC_OK)
         log_event(LOG_NOTICE, "core.store_works", "backlog_bytes=%llu",
@@ -120,7 +128,7 @@ static void on_stall(void *arg, enum rc rc)
     else
         log_event(LOG_ERROR, "core.store_stalled", "rc=%s what=\"publishers are refused\"",
                   rc_word(rc));
-    update_pressure(core);
+    core_stall_changed(core);
 }
 
 void core_wake(struct core *core)
@@ -138,6 +146,7 @@ void core_turn_end(struct core *core)
     sessions_record(core);
     partitions_seal(core);
     awaits_end_turn(core);
+    intake_turn_end(core);
     if (core->has_put)
         store_submit(core->store);
     core->has_put = false;
@@ -287,6 +296,7 @@ void core_free(struct core **ref)
         return;
     ASSERT(list_is_empty(&core->clients));
     store_forget_user(core->store);
+    intake_done(core);
     awaits_done(core);
     sessions_done(core);
     routes_done(core);

@@ -29,16 +29,22 @@ struct core_config {
     unsigned rule_count;
     uint64_t sync_interval_ms;      /* the store's, for those who ask what `interval` means */
     uint64_t consumed_retention_ms; /* how long a queue keeps what was consumed */
+    unsigned disk_warn_percent;     /* of the disk in use: from here on it is logged, */
+    unsigned disk_stop_percent;   /* and from here on publishers are paused; 100: never for that */
+    uint64_t disk_free_min_bytes; /* they are also when less than this is free */
+    /* Have core_disk_room() called, on the core's thread; arg is wake_arg. NULL: there is no disk.
+     */
+    void (*ask_room)(void *arg);
     /* Any thread: have core_poll() called soon, on the core's thread. */
     void (*wake)(void *arg);
     void *wake_arg; /* borrowed until store_close(): the store's threads wake too */
 };
 
-#define CORE_CONFIG_DEFAULT                                                                   \
-    {                                                                                         \
-        .auto_stream = true, .default_partitions = 1, .retention_ms = UINT64_C(7) * 86400000, \
-        .retention_bytes = UINT64_C(1) << 30, .durability = DURABILITY_ALWAYS,                \
-        .sync_interval_ms = 200, .consumed_retention_ms = 600000                              \
+#define CORE_CONFIG_DEFAULT                                                                       \
+    {                                                                                             \
+        .auto_stream = true, .default_partitions = 1, .retention_ms = UINT64_C(7) * 86400000,     \
+        .retention_bytes = UINT64_C(1) << 30, .disk_warn_percent = 75, .disk_stop_percent = 85,   \
+        .durability = DURABILITY_ALWAYS, .sync_interval_ms = 200, .consumed_retention_ms = 600000 \
     }
 
 /* Reads all that the store knows and makes it live. Borrows `store`, which must outlive the core.
@@ -55,6 +61,9 @@ void core_free(struct core **core);
 void core_turn_end(struct core *core);
 /* After wake(). */
 void core_poll(struct core *core);
+/* The answer to ask_room(): bytes of the disk, and how many of them are free. A total of 0: not
+ * known. */
+void core_disk_room(struct core *core, uint64_t total_bytes, uint64_t free_bytes);
 /* Monotonic time at which core_poll() is wanted at the latest; UINT64_MAX: never. Ask it after each
  * core_turn_end(). */
 uint64_t core_next_deadline_ns(const struct core *core);

@@ -8,6 +8,7 @@ libcore_a_SOURCES = \
 	%D%/deadline.c %D%/deadline.h \
 	%D%/definitions.h \
 	%D%/exchange.c %D%/exchange.h %D%/exchange_int.h \
+	%D%/intake.c %D%/intake.h \
 	%D%/lane.c \
 	%D%/limits.h \
 	%D%/message.c %D%/message.h \
@@ -51,7 +52,11 @@ test_core_scale_SOURCES = tests/unit/test_core_scale.c
 test_core_scale_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_scale_LDADD = $(CORE_TEST_LIBS)
 TESTS += test_core_scale
-TESTS += test_core_queue test_core_session test_core_exchange test_core_retention
+check_PROGRAMS += test_core_intake
+test_core_intake_SOURCES = tests/unit/test_core_intake.c
+test_core_intake_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_intake_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_queue test_core_session test_core_exchange test_core_retention test_core_intake
 endif
 # Names and matching: pure, so they are a library of their own that tests and fuzzers link alone.
 noinst_LIBRARIES += libnames.a

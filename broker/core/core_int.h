@@ -11,6 +11,7 @@
 #include "broker/core/client.h"
 #include "broker/core/core.h"
 #include "broker/core/deadline.h"
+#include "broker/core/intake.h"
 #include "broker/core/limits.h"
 #include "broker/core/matcher.h"
 #include "broker/core/message.h"
@@ -54,7 +55,9 @@ struct core {
     struct core_config config;
     uint8_t identity[CORE_IDENTITY_BYTES];
     int64_t wall_ms; /* of this turn; 0: not asked yet */
-    enum rc stall;
+    enum rc stall;   /* what publishers are told: the store's, or that the disk is at its mark */
+    enum rc store_stall;
+    struct intake intake;
     enum pressure pressure;
     bool is_loading;  /* core_new() reads the store: nothing is put */
     bool was_stopped; /* the last life ended in order: what was delivered is on record */
@@ -144,6 +147,8 @@ void core_delete(struct core *core, enum meta_table table, struct slice key);
 void core_took_ticket(struct core *core, uint64_t ticket);
 /* The same for what is confirmed as soon as it is held in memory. */
 void core_took_unawaited(struct core *core, uint64_t ticket);
+/* The store has stalled or goes on, or the disk has reached its mark or is below it again. */
+void core_stall_changed(struct core *core);
 /* Work is left that needs another turn. */
 void core_wake(struct core *core);
 

@@ -161,7 +161,8 @@ static bool may_skip_log(const struct core *core, const struct message *message,
                          const struct stream *stream)
 {
     return message->qos == 0 && (message->flags & MESSAGE_PERSISTENT) == 0 &&
-           stream->queue == NULL && store_backlog_bytes(core->store) > BACKLOG_UNLOGGED_BYTES;
+           stream->queue == NULL &&
+           (core->stall == RC_FULL || store_backlog_bytes(core->store) > BACKLOG_UNLOGGED_BYTES);
 }
 
 /* What publishing to an address and through amq.topic have in common. `own`: the message enters the

@@ -17,17 +17,34 @@
 #include "broker/net/tls.h"
 #include "storage/lmdb/lmdb_store.h"
 #include "storage/mem/mem_store.h"
+#include "storage/space.h"
 
 /* Where everything is kept in memory, a stream that nobody made on purpose keeps less. */
 #define EPHEMERAL_RETENTION_BYTES (UINT64_C(64) << 20)
 
 /* ---- core and loop together ---- */
 
+static void hear_space(struct broker *b)
+{
+    struct space_room room;
+
+    if (b->space != NULL && space_answer(b->space, &room))
+        core_disk_room(b->core, room.total_bytes, room.free_bytes);
+}
+
+static void ask_space(void *arg)
+{
+    struct broker *b = arg;
+
+    space_ask(b->space);
+}
+
 static void poll_core(void *arg)
 {
     struct broker *b = arg;
 
     atomic_store(&b->is_woken, false); /* before the look: what comes later wakes again */
+    hear_space(b);
     core_poll(b->core);
 }
 
@@ -110,8 +127,13 @@ static enum rc open_store(struct broker *b, struct text *why)
         return rc;
     config.directory = b->place;
     rc = lmdb_store_open(&config, &b->store);
-    if (rc != RC_OK)
+    if (rc != RC_OK) {
         explain_store(b, rc, why);
+        return rc;
+    }
+    rc = space_open(b->place, wake_core, b, &b->space);
+    if (rc != RC_OK)
+        text_format(why, "a thread cannot be started");
     return rc;
 }
 
@@ -157,6 +179,11 @@ static enum rc open_core(struct broker *b, struct text *why)
     config.consumed_retention_ms = s->consumed_retention_ms;
     config.durability = (enum durability)s->durability;
     config.sync_interval_ms = s->sync_interval_ms;
+    config.disk_warn_percent = (unsigned)s->disk_warn_percent;
+    config.disk_stop_percent = (unsigned)s->disk_stop_percent;
+    config.disk_free_min_bytes = s->disk_free_min_bytes;
+    if (b->space != NULL)
+        config.ask_room = ask_space;
     config.rule_count = make_rules(b);
     config.rules = b->rules;
     config.wake = wake_core;
@@ -350,6 +377,7 @@ enum rc broker_stop(struct broker **broker)
         core_stop(b->core);
     if (b->store != NULL && b->core != NULL)
         rc = store_flush(b->store);
+    space_close(&b->space);
     core_free(&b->core);
     if (b->store != NULL)
         store_close(&b->store);

@@ -20,6 +20,7 @@ struct api;
 struct core;
 struct listener;
 struct listener_config;
+struct space;
 struct store;
 struct text;
 struct tls;
@@ -29,6 +30,7 @@ struct broker {
     struct loop *loop;
     struct store *store;
     struct core *core;
+    struct space *space;                /* owned; NULL: in memory */
     struct policy_rule *rules;          /* owned; patterns borrowed from settings */
     void *contexts[SETTINGS_PROTOCOLS]; /* what each protocol's sessions share */
     struct definitions_rules definitions;

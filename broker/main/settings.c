@@ -118,6 +118,16 @@ static const struct option head_options[] = {
     { "sync_interval", OPTION_TIME, "200ms", 1, 3600 * SECOND_MS, NULL, FILE_ONLY,
       AT(sync_interval_ms), "TIME",
       "The longest time between two syncs for what need not be synced before it is confirmed." },
+    { "disk_warn", OPTION_NUMBER, "75", 1, 100, NULL, FILE_ONLY, AT(disk_warn_percent), "PERCENT",
+      "When this much of the store's file system is in use, it is logged; the counter "
+      "core_disk_low "
+      "is 1." },
+    { "disk_stop", OPTION_NUMBER, "85", 1, 100, NULL, FILE_ONLY, AT(disk_stop_percent), "PERCENT",
+      "When this much of the store's file system is in use, publishers are paused, each in its "
+      "protocol's own way, until there is room again; consumers go on. 100: only when it is "
+      "full." },
+    { "disk_free_min", OPTION_BYTES, "16m", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
+      AT(disk_free_min_bytes), "BYTES", "Publishers are paused too when less than this is free." },
     { "prewrite", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(prewrite), NULL,
       "Write the files of the log full ahead of use, while it does not grow fast: slower to "
       "prepare, faster to sync." },
@@ -321,6 +331,10 @@ static enum rc check(const struct settings *s, struct text *errors)
     }
     if (s->ephemeral && s->data != NULL) {
         text_format(errors, "ephemeral and data exclude each other\n");
+        rc = RC_INVALID;
+    }
+    if (s->disk_warn_percent > s->disk_stop_percent) {
+        text_format(errors, "disk_warn is larger than disk_stop\n");
         rc = RC_INVALID;
     }
     if (s->segment_first_bytes > s->segment_max_bytes) {

@@ -71,6 +71,9 @@ struct settings {
     uint64_t segment_first_bytes;
     uint64_t segment_max_bytes;
     uint64_t sync_interval_ms;
+    uint64_t disk_warn_percent;
+    uint64_t disk_stop_percent;
+    uint64_t disk_free_min_bytes;
     bool prewrite;
     bool sync;
 

@@ -107,7 +107,8 @@ static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, str
     rc = mqtt_map_publish(p, topic, &origin, &message);
     if (rc == RC_OK)
         rc = publish_address(s->client, &message);
-    return rc != RC_OK && should_wait(s) ? RC_AGAIN : rc;
+    /* RC_NO_ROUTE: it was taken, and would be twice if it were looked at again */
+    return rc != RC_OK && rc != RC_NO_ROUTE && should_wait(s) ? RC_AGAIN : rc;
 }
 
 /* What the client is told. RC_AGAIN: nothing yet. Else not RC_OK: its version has no word for it
