@@ -19,6 +19,7 @@ tercet_SOURCES = %D%/ctl.c %D%/ctl.h \
 	%D%/ctl_admin.c %D%/ctl_admin.h \
 	%D%/ctl_amqp.c \
 	%D%/ctl_ask.c %D%/ctl_ask.h \
+	%D%/ctl_daemon.c %D%/ctl_daemon.h \
 	%D%/ctl_format.c %D%/ctl_format.h \
 	%D%/ctl_kafka.c %D%/ctl_mqtt.c %D%/ctl_url.c \
 	%D%/jot.c %D%/jot.h

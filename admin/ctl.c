@@ -30,6 +30,7 @@ static const char usage[] =
     "       tercet status [--json]                       how the broker of this machine is\n"
     "       tercet export [FILE]                         write its definitions, as JSON\n"
     "       tercet import FILE|- [--skip NAMES]          make what a file of them says\n"
+    "       tercet verify DIR [--json]                   read a store or backup, every checksum\n"
     "       tercet --version | --help\n"
     "\n"
     "URL is mqtt://HOST, amqp://HOST[/VHOST] or kafka://HOST, with [USER[:PASSWORD]@] before the\n"

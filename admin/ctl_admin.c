@@ -10,6 +10,7 @@
 
 #include "admin/ctl.h"
 #include "admin/ctl_ask.h"
+#include "admin/ctl_daemon.h"
 
 #define EXIT_USAGE 2
 #define STEP_BYTES 65536
@@ -195,6 +196,11 @@ static int do_import(const struct order *order)
     return is_good && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int do_verify(const struct order *order)
+{
+    return ctl_verify(order->words[0], order->is_json, false);
+}
+
 /* ---- the table ---- */
 
 enum { TAKES_JSON = 1, TAKES_SKIP = 2, TAKES_PLACE = 4 };
@@ -210,6 +216,7 @@ static const struct command {
     { "status", do_status, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
     { "export", do_export, 0, 1, TAKES_PLACE, "at most a file" },
     { "import", do_import, 1, 1, TAKES_PLACE | TAKES_SKIP, "a file, or - for standard input" },
+    { "verify", do_verify, 1, 1, TAKES_JSON, "the directory of a store or backup" },
 };
 
 static const struct command *find(const char *name)

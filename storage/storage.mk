@@ -5,6 +5,7 @@ libstorage_a_SOURCES = \
 	%D%/meta.c %D%/meta.h \
 	%D%/space.c %D%/space.h \
 	%D%/tail.c %D%/tail.h \
+	%D%/verify.h \
 	%D%/mem/mem_store.c %D%/mem/mem_store.h \
 	%D%/lmdb/catalog.c \
 	%D%/lmdb/catalog.h \
@@ -36,6 +37,9 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/segment.c \
 	%D%/lmdb/segment.h \
 	%D%/lmdb/store_int.h \
+	%D%/lmdb/verify.c \
+	%D%/lmdb/verify_int.h \
+	%D%/lmdb/verify_segment.c \
 	%D%/lmdb/writer.c
 # What a program that opens a store links, before $(BASE_LIBS).
 STORAGE_LIBS = libstorage.a $(LMDB_LIBS)

@@ -8,6 +8,7 @@ libbase_a_SOURCES = \
 	%D%/heap.c %D%/heap.h \
 	%D%/list.h \
 	%D%/log.c %D%/log.h \
+	%D%/manifest.c %D%/manifest.h \
 	%D%/map.c %D%/map.h \
 	%D%/mem.c %D%/mem.h \
 	%D%/number.c %D%/number.h \

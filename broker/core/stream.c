@@ -362,6 +362,22 @@ static enum rc visit_stream(void *arg, struct slice key, struct slice value)
     return rc;
 }
 
+enum rc stream_entry_each(struct slice key, struct slice value, stream_log_fn *visit, void *arg)
+{
+    struct rd rd = rd_of(value);
+    size_t count;
+
+    (void)rd_u8(&rd);
+    (void)rd_i64(&rd);
+    (void)rd_bytes(&rd, STREAM_ID_BYTES);
+    count = rd_count(&rd, rd_u32(&rd), sizeof(uint32_t));
+    if (rd.bad || count > PARTITIONS_MAX)
+        return RC_CORRUPT;
+    for (unsigned i = 0; i < count; i++)
+        visit(arg, slice_equal(key, nameless) ? SLICE("") : key, i, rd_u32(&rd));
+    return RC_OK;
+}
+
 static enum rc visit_producer(void *arg, struct slice key, struct slice value)
 {
     return producer_load(arg, key, value);

@@ -115,4 +115,10 @@ void partition_wait(struct partition *partition, struct partition_waiter *waiter
 /* Fine when it waits no more. */
 void partition_wait_cancel(struct partition_waiter *waiter);
 
+/* Reads an entry of the streams' table without a core: calls visit for each partition. RC_CORRUPT.
+ */
+typedef void stream_log_fn(void *arg, struct slice stream, unsigned partition, uint32_t log);
+MUST_CHECK enum rc stream_entry_each(struct slice key, struct slice value, stream_log_fn *visit,
+                                     void *arg);
+
 #endif

@@ -14,6 +14,7 @@
 #include "broker/main/boot.h"
 #include "broker/main/ready.h"
 #include "broker/main/settings.h"
+#include "broker/main/verify.h"
 #include "config.h"
 
 /* Told in tercetd(8). */
@@ -180,6 +181,9 @@ int main(int argc, char *argv[])
     if (settings_read(&settings, argc, line, &out) != RC_OK) {
         say(stderr, &out);
         status = STATUS_USAGE;
+    } else if (settings.verify != NULL) {
+        status = verify_and_tell(settings.verify, settings.json, &out);
+        say(stdout, &out);
     } else if (!print_and_end(&settings, &out)) {
         log_set_threshold((enum log_level)settings.log_level);
         status = serve(&settings, argc, line);

@@ -8,7 +8,8 @@ tercetd_SOURCES = \
 	%D%/place.c %D%/place.h \
 	%D%/protocols.c %D%/protocols.h \
 	%D%/ready.c %D%/ready.h \
-	%D%/settings.c %D%/settings.h
+	%D%/settings.c %D%/settings.h \
+	%D%/verify.c %D%/verify.h
 tercetd_LDADD = $(ADMIN_LIBS) libamqp.a libamqpcodec.a libkafka.a libkafkacodec.a \
 	libmqtt.a libmqttcodec.a \
 	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(NET_LIBS) $(BASE_LIBS)

@@ -150,6 +150,11 @@ static const struct option head_options[] = {
     { "kafka_max_batch", OPTION_BYTES, "1048588", KIB, GIB, NULL, FILE_ONLY,
       AT(kafka_max_batch_bytes), "BYTES", "The largest record batch that producers may send." },
 
+    { "verify", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, LINE_ONLY, AT(verify), "DIR",
+      "Read the store, or the backup, in this directory, tell what of it is sound, and end with "
+      "status 0, 1 when something is damaged, or 2 when it could not be read." },
+    { "json", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(json), NULL,
+      "With verify, tell it as JSON." },
     { "test_config", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(test_config), NULL,
       "Read the configuration, say what is wrong with it, and end." },
     { "print_config", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(print_config), NULL,
@@ -328,6 +333,10 @@ static enum rc check(const struct settings *s, struct text *errors)
     LIST_EACH (k, &s->listeners) {
         if (!is_consistent(CONTAINER_OF(k, struct listener_settings, link), errors))
             rc = RC_INVALID;
+    }
+    if (s->json && s->verify == NULL) {
+        text_format(errors, "json means nothing without verify\n");
+        rc = RC_INVALID;
     }
     if (s->ephemeral && s->data != NULL) {
         text_format(errors, "ephemeral and data exclude each other\n");

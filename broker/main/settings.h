@@ -84,6 +84,8 @@ struct settings {
     uint64_t kafka_rebalance_delay_ms;
     uint64_t kafka_max_batch_bytes;
 
+    char *verify;
+    bool json;
     bool test_config;
     bool print_config;
     bool print_man;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "broker/base/fault.h"
 #include "broker/base/random.h"
@@ -45,13 +46,13 @@ static struct slice slice_of_val(MDB_val v)
     return slice_of(v.mv_data, v.mv_size);
 }
 
-static enum rc env_open(const struct place *place, struct catalog *catalog)
+static enum rc env_open(const char *directory, unsigned flags, struct catalog *catalog)
 {
     char path[PATH_MAX];
     MDB_txn *txn = NULL;
     int error;
 
-    if (snprintf(path, sizeof(path), "%s/catalog.mdb", place->path) >= (int)sizeof(path))
+    if (snprintf(path, sizeof(path), "%s/catalog.mdb", directory) >= (int)sizeof(path))
         return RC_LIMIT;
     error = mdb_env_create(&catalog->env);
     if (error == 0)
@@ -59,8 +60,7 @@ static enum rc env_open(const struct place *place, struct catalog *catalog)
     if (error == 0 && FAULT("store.map"))
         error = ENOMEM;
     if (error == 0)
-        error = mdb_env_open(catalog->env, path,
-                             MDB_NOSUBDIR | MDB_NOTLS | (place->has_sync ? 0 : MDB_NOSYNC), 0600);
+        error = mdb_env_open(catalog->env, path, MDB_NOSUBDIR | MDB_NOTLS | flags, 0600);
     if (error == 0)
         error = mdb_txn_begin(catalog->env, NULL, MDB_RDONLY, &txn);
     if (error == 0)
@@ -119,7 +119,7 @@ enum rc catalog_open(const struct place *place, struct catalog *ret,
 {
     struct catalog catalog = { 0 };
     struct catalog_facts facts = { 0 };
-    enum rc rc = env_open(place, &catalog);
+    enum rc rc = env_open(place->path, place->has_sync ? 0 : MDB_NOSYNC, &catalog);
 
     if (rc == RC_OK)
         rc = catalog_begin(&catalog);
@@ -135,6 +135,40 @@ enum rc catalog_open(const struct place *place, struct catalog *ret,
     *ret = catalog;
     *ret_facts = facts;
     return RC_OK;
+}
+
+/* A page beyond the file's end would be a SIGBUS. */
+static enum rc check_size(const struct catalog *catalog)
+{
+    MDB_envinfo info;
+    MDB_stat pages;
+    struct stat stat;
+    int fd;
+
+    if (mdb_env_get_fd(catalog->env, &fd) != 0 || mdb_env_info(catalog->env, &info) != 0 ||
+        mdb_env_stat(catalog->env, &pages) != 0 || fstat(fd, &stat) != 0)
+        return RC_IO;
+    return (uint64_t)stat.st_size / pages.ms_psize > info.me_last_pgno ? RC_OK : RC_CORRUPT;
+}
+
+enum rc catalog_open_to_read(const char *directory, struct catalog *ret,
+                             struct catalog_facts *ret_facts)
+{
+    struct catalog catalog = { 0 };
+    enum rc rc = env_open(directory, MDB_RDONLY | MDB_NOLOCK, &catalog);
+
+    if (rc == RC_OK)
+        rc = check_size(&catalog);
+    if (rc == RC_OK)
+        rc = catalog_get_number(&catalog, "format", &ret_facts->format);
+    if (rc == RC_OK)
+        rc = catalog_get_number(&catalog, "id", &ret_facts->store_id);
+    if (rc == RC_OK) {
+        *ret = catalog;
+        return RC_OK;
+    }
+    catalog_close(&catalog);
+    return rc == RC_NOT_FOUND ? RC_CORRUPT : rc;
 }
 
 void catalog_close(struct catalog *catalog)

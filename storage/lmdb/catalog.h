@@ -37,6 +37,10 @@ struct catalog_facts {
 /* Opens it, or makes it. RC_VERSION: its format is newer than ours. */
 MUST_CHECK enum rc catalog_open(const struct place *place, struct catalog *ret,
                                 struct catalog_facts *ret_facts);
+/* Opens that of a store which nobody has open, and changes nothing. RC_CORRUPT: its file is shorter
+ * than its pages. *ret_facts: as far as they are there. */
+MUST_CHECK enum rc catalog_open_to_read(const char *directory, struct catalog *ret,
+                                        struct catalog_facts *ret_facts);
 void catalog_close(struct catalog *catalog);
 
 MUST_CHECK enum rc catalog_begin(struct catalog *catalog);

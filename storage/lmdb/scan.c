@@ -23,7 +23,7 @@ struct reading {
     size_t whole_room;
 };
 
-static enum rc read_at(int fd, uint8_t *at, size_t len, uint64_t from)
+enum rc file_read(int fd, uint8_t *at, size_t len, uint64_t from)
 {
     while (len > 0) {
         ssize_t done = pread(fd, at, len, (off_t)from);
@@ -51,7 +51,7 @@ static enum rc fetch(struct reading *r, uint64_t from, size_t len, struct slice 
     if (len <= CHUNK_BYTES) {
         r->chunk_len = r->size - from < CHUNK_BYTES ? (size_t)(r->size - from) : CHUNK_BYTES;
         r->chunk_from = from;
-        rc = read_at(r->fd, r->chunk, r->chunk_len, from);
+        rc = file_read(r->fd, r->chunk, r->chunk_len, from);
         if (rc != RC_OK)
             r->chunk_len = 0;
         *ret = slice_of(r->chunk, len);
@@ -66,7 +66,7 @@ static enum rc fetch(struct reading *r, uint64_t from, size_t len, struct slice 
         r->whole_room = len;
     }
     *ret = slice_of(r->whole, len);
-    return read_at(r->fd, r->whole, len, from);
+    return file_read(r->fd, r->whole, len, from);
 }
 
 static void keep(struct scan *scan, const struct frame_header *header, uint64_t position)
@@ -238,7 +238,7 @@ enum rc scan_read_frame(int fd, const struct found_frame *frame, uint8_t **ret)
 
     if (at == NULL)
         return RC_MEMORY;
-    rc = read_at(fd, at, frame->length, frame->position);
+    rc = file_read(fd, at, frame->length, frame->position);
     if (rc != RC_OK) {
         mem_free(at);
         return rc;

@@ -22,6 +22,8 @@ struct scan {
     size_t foreign; /* sound frames of another store */
 };
 
+/* The whole range, however many reads that takes. RC_CORRUPT: the file ends before. */
+MUST_CHECK enum rc file_read(int fd, uint8_t *at, size_t len, uint64_t from);
 /* Every frame of segment `number` of store `store_id` in the file whose checksum is right.
  * RC_VERSION: there is one of a newer format. RC_IO. */
 MUST_CHECK enum rc scan_file(int fd, uint32_t number, uint64_t store_id, struct scan *ret);
