@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libadmin.a
 libadmin_a_SOURCES = \
 	%D%/api.c %D%/api.h %D%/api_int.h \
+	%D%/api_backup.c \
 	%D%/api_definitions.c \
 	%D%/api_listing.c \
 	%D%/api_routes.c \
@@ -19,9 +20,12 @@ tercet_SOURCES = %D%/ctl.c %D%/ctl.h \
 	%D%/ctl_admin.c %D%/ctl_admin.h \
 	%D%/ctl_amqp.c \
 	%D%/ctl_ask.c %D%/ctl_ask.h \
+	%D%/ctl_backup.c %D%/ctl_backup.h \
 	%D%/ctl_daemon.c %D%/ctl_daemon.h \
 	%D%/ctl_format.c %D%/ctl_format.h \
-	%D%/ctl_kafka.c %D%/ctl_mqtt.c %D%/ctl_url.c \
+	%D%/ctl_kafka.c %D%/ctl_mqtt.c \
+	%D%/ctl_tar.c %D%/ctl_tar.h \
+	%D%/ctl_url.c \
 	%D%/jot.c %D%/jot.h
 tercet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(MOSQUITTO_CFLAGS) $(RABBITMQ_CFLAGS) $(RDKAFKA_CFLAGS)
 tercet_LDADD = $(BASE_LIBS) $(JANSSON_LIBS) $(MOSQUITTO_LIBS) $(RABBITMQ_LIBS) $(RDKAFKA_LIBS)

@@ -307,6 +307,7 @@ void api_free(struct api **api)
     if (a == NULL)
         return;
     ASSERT(list_is_empty(&a->sessions));
+    core_backup_cancel(a->core, &a->backup);
     client_close(&a->client);
     MEM_FREE(*api);
 }

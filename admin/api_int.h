@@ -8,6 +8,7 @@
 #include "admin/api.h"
 #include "broker/base/list.h"
 #include "broker/base/text.h"
+#include "broker/core/backup.h"
 #include "broker/net/http.h"
 #include "broker/net/loop.h"
 
@@ -29,6 +30,8 @@ struct api {
     struct client *client; /* owned: who we are to core */
     struct list sessions;  /* struct api_session.link */
     uint64_t last_session;
+    struct store_backup backup;
+    uint64_t backup_session; /* who waits for it */
     uint64_t started_ns;
 };
 
@@ -76,6 +79,6 @@ const struct api_route *api_route_of(struct api_session *session,
 
 /* ---- handlers ---- */
 api_handler_fn api_get_overview, api_get_health, api_get_metrics, api_get_streams, api_get_queues;
-api_handler_fn api_get_definitions, api_put_definitions;
+api_handler_fn api_get_definitions, api_put_definitions, api_post_backup;
 
 #endif

@@ -22,6 +22,7 @@ static const struct api_route routes[] = {
     { "/api/queues", HTTP_GET, false, api_get_queues },
     { "/api/definitions", HTTP_GET, false, api_get_definitions },
     { "/api/definitions", HTTP_PUT, true, api_put_definitions },
+    { "/api/backup", HTTP_POST, true, api_post_backup },
 };
 
 static const char *const method_names[] = {

@@ -30,6 +30,8 @@ static const char usage[] =
     "       tercet status [--json]                       how the broker of this machine is\n"
     "       tercet export [FILE]                         write its definitions, as JSON\n"
     "       tercet import FILE|- [--skip NAMES]          make what a file of them says\n"
+    "       tercet backup DIR|-                          copy the whole store, while it is in use\n"
+    "       tercet restore DIR|- NEWDIR                  make a store of a backup, verified\n"
     "       tercet verify DIR [--json]                   read a store or backup, every checksum\n"
     "       tercet --version | --help\n"
     "\n"

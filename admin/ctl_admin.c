@@ -10,6 +10,7 @@
 
 #include "admin/ctl.h"
 #include "admin/ctl_ask.h"
+#include "admin/ctl_backup.h"
 #include "admin/ctl_daemon.h"
 
 #define EXIT_USAGE 2
@@ -201,6 +202,16 @@ static int do_verify(const struct order *order)
     return ctl_verify(order->words[0], order->is_json, false);
 }
 
+static int do_backup(const struct order *order)
+{
+    return ctl_backup(&order->place, order->words[0]) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int do_restore(const struct order *order)
+{
+    return ctl_restore(order->words[0], order->words[1]) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 /* ---- the table ---- */
 
 enum { TAKES_JSON = 1, TAKES_SKIP = 2, TAKES_PLACE = 4 };
@@ -216,6 +227,8 @@ static const struct command {
     { "status", do_status, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
     { "export", do_export, 0, 1, TAKES_PLACE, "at most a file" },
     { "import", do_import, 1, 1, TAKES_PLACE | TAKES_SKIP, "a file, or - for standard input" },
+    { "backup", do_backup, 1, 1, TAKES_PLACE, "a folder, or - for standard output" },
+    { "restore", do_restore, 2, 2, 0, "a backup (- for standard input) and a folder" },
     { "verify", do_verify, 1, 1, TAKES_JSON, "the directory of a store or backup" },
 };
 

@@ -3,6 +3,7 @@
 #ifndef TERCET_STORAGE_BACKEND_H
 #define TERCET_STORAGE_BACKEND_H
 
+#include "storage/backup.h"
 #include "storage/log.h"
 #include "storage/meta.h"
 
@@ -16,6 +17,9 @@ struct backend {
     void (*close)(struct store **store);
     uint64_t (*backlog_bytes)(const struct store *store);
     void (*commit_latency)(const struct store *store, uint64_t *ret_p50_ns, uint64_t *ret_p99_ns);
+    /* NULL: everything is in memory. */
+    enum rc (*backup)(struct store *store, const char *directory, struct store_backup *backup);
+    void (*backup_cancel)(struct store *store, struct store_backup *backup);
     uint64_t (*append)(struct store *store, const struct append *append);
     uint64_t (*trim)(struct store *store, uint32_t log, uint64_t start);
     uint64_t (*drop)(struct store *store, uint32_t log);

@@ -90,6 +90,19 @@ uint64_t log_drop(struct store *store, uint32_t log)
     return store->backend->drop(store, log);
 }
 
+enum rc store_backup(struct store *store, const char *directory, struct store_backup *backup)
+{
+    backup->detail = NULL;
+    return store->backend->backup == NULL ? RC_UNSUPPORTED
+                                          : store->backend->backup(store, directory, backup);
+}
+
+void store_backup_cancel(struct store *store, struct store_backup *backup)
+{
+    if (backup->detail != NULL)
+        store->backend->backup_cancel(store, backup);
+}
+
 enum rc log_range(const struct store *store, uint32_t log, uint64_t *ret_start, uint64_t *ret_end)
 {
     return store->backend->range(store, log, ret_start, ret_end);

@@ -1,12 +1,15 @@
 noinst_LIBRARIES += libstorage.a
 libstorage_a_SOURCES = \
 	%D%/backend.h \
+	%D%/backup.h \
 	%D%/log.c %D%/log.h \
 	%D%/meta.c %D%/meta.h \
 	%D%/space.c %D%/space.h \
 	%D%/tail.c %D%/tail.h \
 	%D%/verify.h \
 	%D%/mem/mem_store.c %D%/mem/mem_store.h \
+	%D%/lmdb/backup.c \
+	%D%/lmdb/backup.h \
 	%D%/lmdb/catalog.c \
 	%D%/lmdb/catalog.h \
 	%D%/lmdb/copied.c \

@@ -29,7 +29,7 @@ struct verify_segment {
     bool is_sound;
 };
 
-/* Offsets [from, to) of a log are gone; `segment` held them, or the one before the gap. */
+/* Offsets [from, to) of a log are gone; `segment` held them, or what follows the gap. */
 struct verify_loss {
     uint32_t log;
     uint32_t segment;

@@ -7,6 +7,7 @@
 #include "broker/base/mem.h"
 #include "broker/base/random.h"
 #include "broker/base/wire.h"
+#include "broker/core/backup.h"
 #include "broker/core/exchange_int.h"
 #include "broker/core/retention.h"
 
@@ -316,6 +317,20 @@ void core_free(struct core **ref)
 enum rc core_stall(const struct core *core)
 {
     return core->stall;
+}
+
+enum rc core_backup(struct core *core, const char *directory, struct store_backup *backup)
+{
+    enum rc rc = store_backup(core->store, directory, backup);
+
+    if (rc == RC_OK)
+        core->has_put = true; /* it goes to the writer with this turn */
+    return rc;
+}
+
+void core_backup_cancel(struct core *core, struct store_backup *backup)
+{
+    store_backup_cancel(core->store, backup);
 }
 
 uint64_t core_backlog_bytes(const struct core *core)

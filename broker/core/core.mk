@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
 	%D%/acl.h \
+	%D%/backup.h \
 	%D%/client.c %D%/client.h \
 	%D%/consumer.c \
 	%D%/core.c %D%/core.h %D%/core_int.h \

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "admin/api.h"
@@ -386,6 +387,7 @@ enum rc broker_stop(struct broker **broker)
         tls_free(&b->tls[i].tls);
     loop_free(&b->loop);
     mem_free(b->rules);
+    free(b->real_place);
     mem_free(b->place);
     MEM_FREE(*broker);
     return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The admin door: who may come through it and what it is told of the rest. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -27,10 +28,12 @@ void boot_start_admin(struct broker *b)
 {
     struct api_config config = {
         .rules = &b->definitions,
-        .place = b->place,
         .durability = b->settings->sync ? policy_durability_names[b->settings->durability] : "none"
     };
 
+    if (b->place != NULL)
+        b->real_place = realpath(b->place, NULL); /* it is told to others, who may be elsewhere */
+    config.place = b->real_place != NULL ? b->real_place : b->place;
     amqp_definitions_rules(&b->definitions);
     kafka_definitions_rules(b->contexts[KAFKA_ROW], &b->definitions);
     b->api = api_new(b->core, b->loop, &config);

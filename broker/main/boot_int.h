@@ -34,8 +34,9 @@ struct broker {
     struct policy_rule *rules;          /* owned; patterns borrowed from settings */
     void *contexts[SETTINGS_PROTOCOLS]; /* what each protocol's sessions share */
     struct definitions_rules definitions;
-    struct api *api; /* owned */
-    char *place;     /* the store's directory; NULL: in memory */
+    struct api *api;  /* owned */
+    char *real_place; /* owned by malloc: the same from the root on */
+    char *place;      /* the store's directory; NULL: in memory */
     struct listener *listeners[BROKER_LISTENERS_MAX];
     unsigned listener_count;
     struct {

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "broker/base/fault.h"
 #include "broker/base/random.h"
@@ -169,6 +170,19 @@ enum rc catalog_open_to_read(const char *directory, struct catalog *ret,
     }
     catalog_close(&catalog);
     return rc == RC_NOT_FOUND ? RC_CORRUPT : rc;
+}
+
+enum rc catalog_copy(struct catalog *catalog, int fd)
+{
+    int error;
+
+    ASSERT(catalog->txn == NULL);
+    if (FAULT("store.backup"))
+        return RC_IO;
+    error = mdb_env_copyfd(catalog->env, fd);
+    if (error == 0 && fsync(fd) != 0)
+        error = errno;
+    return rc_of_lmdb(error);
 }
 
 void catalog_close(struct catalog *catalog)

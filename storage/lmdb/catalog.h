@@ -41,6 +41,8 @@ MUST_CHECK enum rc catalog_open(const struct place *place, struct catalog *ret,
  * than its pages. *ret_facts: as far as they are there. */
 MUST_CHECK enum rc catalog_open_to_read(const char *directory, struct catalog *ret,
                                         struct catalog_facts *ret_facts);
+/* Writes it whole, as it is now, to an empty file, and syncs that. Outside a change. */
+MUST_CHECK enum rc catalog_copy(struct catalog *catalog, int fd);
 void catalog_close(struct catalog *catalog);
 
 MUST_CHECK enum rc catalog_begin(struct catalog *catalog);

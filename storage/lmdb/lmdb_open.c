@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "broker/base/log.h"
+#include "storage/lmdb/backup.h"
 #include "storage/lmdb/copy.h"
 #include "storage/lmdb/lmdb_store.h"
-#include "storage/lmdb/store_int.h"
 
 /* Blocks of records and the memory that frames are laid out in come and go by the megabyte: with
  * glibc's defaults that is an mmap, its page faults and a munmap for each. */
@@ -151,6 +151,8 @@ enum rc lmdb_store_open(const struct store_config *config, struct store **ret)
     if (rc == RC_OK)
         rc = lock_take(s);
     if (rc == RC_OK)
+        backup_clean(s);
+    if (rc == RC_OK)
         rc = catalog_check(s);
     if (rc == RC_OK)
         rc = store_recover(s);
@@ -202,6 +204,10 @@ static void drain(struct lmdb_store *s)
             struct copy_job *copy = CONTAINER_OF(job, struct copy_job, job);
 
             copy_job_free(&copy);
+        } else if (job->kind == JOB_BACKUP) {
+            struct backup_job *backup = CONTAINER_OF(job, struct backup_job, job);
+
+            backup_drop(&backup);
         } else {
             mem_free(job);
         }
@@ -229,11 +235,13 @@ static void memory_free(struct lmdb_store *s)
 
 void lmdb_store_end(struct lmdb_store *s)
 {
+    atomic_store(&s->is_ending, true);
     writer_stop(s);
     copier_stop(s);
     readers_stop(s);
     drain(s);
     maintenance_stop(s);
+    backup_wait(s);
     drain(s); /* a copy that it had */
     copy_end(s);
     memory_free(s);

@@ -6,8 +6,8 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/wire.h"
+#include "storage/lmdb/backup.h"
 #include "storage/lmdb/copy.h"
-#include "storage/lmdb/store_int.h"
 
 void store_done(struct lmdb_store *s, struct job *job)
 {
@@ -199,7 +199,8 @@ static void on_submit(struct store *store)
     s->open = NULL;
     s->open_number++; /* no run of a log is open any more */
     is_urgent = batch->durability != DURABILITY_MEMORY || batch->is_flush ||
-                batch->ticket <= s->writer.hurry || s->backlog_bytes > NAP_MAX_BYTES;
+                batch->backup != NULL || batch->ticket <= s->writer.hurry ||
+                s->backlog_bytes > NAP_MAX_BYTES;
     if (batch->durability != DURABILITY_MEMORY)
         batch->submitted_ns = clock_monotonic_ns();
     (void)mailbox_put(&s->writer.inbox, &batch->job.link);
@@ -280,6 +281,8 @@ static void process(struct lmdb_store *s, struct list *taken)
             on_batch(s, CONTAINER_OF(job, struct batch, job));
         else if (job->kind == JOB_STALL)
             on_stalled(s, CONTAINER_OF(job, struct stall, job));
+        else if (job->kind == JOB_BACKUP)
+            backup_finish(s, CONTAINER_OF(job, struct backup_job, job));
         else if (job->kind == JOB_MOVED)
             on_moved(s, CONTAINER_OF(job, struct moved, job));
         else if (job->kind == JOB_COPY)
@@ -393,6 +396,8 @@ const struct backend lmdb_backend = {
     .close = on_close,
     .backlog_bytes = on_backlog_bytes,
     .commit_latency = on_commit_latency,
+    .backup = backup_begin,
+    .backup_cancel = backup_cancel,
     .append = on_append,
     .trim = on_trim,
     .drop = on_drop,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logs, segments and the cache as the core thread sees them. */
+#include "storage/lmdb/backup.h"
 #include "storage/lmdb/copy.h"
 #include "storage/lmdb/frame.h"
-#include "storage/lmdb/store_int.h"
 
 struct store_log *store_log_get(const struct lmdb_store *s, uint32_t number)
 {
@@ -314,6 +314,7 @@ void batch_free(struct batch **ref)
     if (batch == NULL)
         return;
     ASSERT(batch->first == NULL);
+    backup_drop(&batch->backup);
     while ((info = batch->retire) != NULL) {
         batch->retire = info->next;
         mem_free(info);

@@ -6,8 +6,8 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/plant.h"
+#include "storage/lmdb/backup.h"
 #include "storage/lmdb/copy.h"
-#include "storage/lmdb/store_int.h"
 
 #define RETRY_MS    1000
 #define UNUSED_PART 8
@@ -47,6 +47,7 @@ void maintenance_reclaim(struct maintenance *m, uint32_t number)
     segment_name(name, number);
     if (m->set_aside_count < SET_ASIDE_MAX && s->config.is_prewritten &&
         fstatat(s->place.seg_fd, name, &stat, 0) == 0 &&
+        stat.st_nlink == 1 && /* else a backup has it too */
         (uint64_t)stat.st_size >= s->config.segment_first_bytes &&
         segment_set_aside(&s->place, number) == RC_OK) {
         m->set_aside[m->set_aside_count++] = number;
@@ -125,6 +126,7 @@ static void seal(struct maintenance *m, struct checkpoint *checkpoint)
         rc = seal_segment(segment, m->store->config.has_sync, &checkpoint->sealed);
     checkpoint->is_sealed = rc == RC_OK;
     if (rc != RC_OK) {
+        m->unsealed++;
         count_add(COUNT_STORE_ERRORS, 1);
         log_event(LOG_WARNING, "storage.seal-failed", "segment=%u rc=%s", (unsigned)segment->number,
                   rc_word(rc));
@@ -241,6 +243,8 @@ static void on_job(struct maintenance *m, struct job *job)
         mem_free(job);
     } else if (job->kind == JOB_COPY) {
         on_copy(m, CONTAINER_OF(job, struct copy_job, job));
+    } else if (job->kind == JOB_BACKUP) {
+        backup_link(m, CONTAINER_OF(job, struct backup_job, job));
     } else {
         ASSERT(job->kind == JOB_ABANDON);
         on_abandon(m, CONTAINER_OF(job, struct abandon, job));

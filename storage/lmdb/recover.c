@@ -111,13 +111,16 @@ static void on_spare_file(struct recovery *r, uint32_t number)
 {
     struct maintenance *m = &r->s->maintenance;
     char name[SEGMENT_NAME_MAX];
+    struct stat stat;
 
     number_seen(r->s, number);
-    if (r->s->config.is_prewritten && m->set_aside_count < SET_ASIDE_MAX) {
+    segment_name(name, number);
+    /* One with another link may be somebody's backup: it is not written over. */
+    if (r->s->config.is_prewritten && m->set_aside_count < SET_ASIDE_MAX &&
+        fstatat(r->s->place.spare_fd, name, &stat, 0) == 0 && stat.st_nlink == 1) {
         m->set_aside[m->set_aside_count++] = number;
         return;
     }
-    segment_name(name, number);
     (void)unlinkat(r->s->place.spare_fd, name, 0); /* the next open tries again */
 }
 

@@ -32,6 +32,7 @@ enum job_kind {
     JOB_ABANDON,    /* writer -> maintenance: a segment that holds nothing */
     JOB_MOVED,      /* writer -> core */
     JOB_COPY,       /* core -> maintenance, copier -> core: see copy.h */
+    JOB_BACKUP,     /* core, in a batch -> writer -> maintenance -> its thread -> core */
 };
 
 /* The first member of all that goes through a mailbox. */
@@ -105,6 +106,7 @@ struct batch {
     uint64_t submitted_ns;
     enum durability durability;
     bool is_flush;               /* to be synced whatever it asks */
+    struct backup_job *backup;   /* owned: to begin when all that came before is committed */
     struct segment_info *retire; /* owned: hold nothing live, after all that came before */
     struct batch *next;          /* owned: of the same commit, coming back with it */
     uint32_t segment;            /* set by the writer; 0: nothing was to be written */
@@ -169,7 +171,7 @@ struct checkpoint {
     struct map changes;
     uint64_t covered;     /* all frames up to this sequence are in it and on the device */
     struct segment *seal; /* owned; NULL: none */
-    bool is_last;         /* the store is closing: cut the file to what it holds */
+    bool is_last;         /* cut the file to what it holds: it was left before it was full */
     uint32_t *retire;     /* owned: segments that hold nothing live */
     uint32_t retire_count;
     /* maintenance */
@@ -202,7 +204,8 @@ struct writer {
     uint64_t retry_at_ns;
     enum rc stalled;
     bool is_prepare_asked;
-    struct plan *plan; /* owned */
+    struct plan *plan;         /* owned */
+    struct backup_job *backup; /* owned: to be begun */
 };
 
 struct maintenance {
@@ -215,7 +218,8 @@ struct maintenance {
     uint32_t next_number;  /* under lock: of the next segment file */
     _Atomic unsigned checkpoints_under_way;
     /* maintenance thread */
-    struct list checkpoints;           /* those that the catalogue could not take yet */
+    struct list checkpoints; /* those that the catalogue could not take yet */
+    unsigned unsealed;       /* segments that could not be sealed: the next open reads them */
     uint32_t set_aside[SET_ASIDE_MAX]; /* files in spare/ to be written over */
     unsigned set_aside_count;
     struct copy_job *copy; /* owned: that the catalogue has not yet taken */
@@ -260,12 +264,14 @@ struct lmdb_store {
     uint64_t latency_ns[LATENCY_SAMPLES];
     uint64_t latency_count;
     unsigned next_reader;
-    struct copy_job *copy;  /* owned: that the core thread works on */
-    bool is_copying;        /* a copy is under way, here or on another thread */
-    bool is_copy_wanted;    /* segments are to be looked at */
-    uint64_t copy_after_ns; /* not before: one has failed; 0: at any time */
+    struct copy_job *copy;     /* owned: that the core thread works on */
+    bool is_copying;           /* a copy is under way, here or on another thread */
+    bool is_copy_wanted;       /* segments are to be looked at */
+    uint64_t copy_after_ns;    /* not before: one has failed; 0: at any time */
+    struct backup_job *backup; /* borrowed: under way */
     /* between threads */
     struct mailbox done; /* to the core thread */
+    _Atomic bool is_ending;
     struct writer writer;
     struct maintenance maintenance;
     struct copier copier;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Checking a store that nobody has open. Segments are gone through in the order of their lives, as
- * recovery does: first those that are not sealed, for their trims and drops say what is still owed;
- * then all, with what each should hold beside what it does. */
+/* Checking a store that nobody has open. First come the segments that are not sealed, for
+ * their trims and drops say what is still owed; then all, with what each should hold beside what it
+ * does; last, log by log, what is owed beside what there is. */
 #include "storage/verify.h"
 
 #include <dirent.h>
@@ -269,6 +269,8 @@ static enum rc check_files(struct verification *v)
         rc = verify_accept_open(v);
     for (size_t i = 0; i < v->count && rc == RC_OK; i++)
         rc = verify_file_check(v, &v->files[i]);
+    if (rc == RC_OK)
+        verify_weigh(v);
     return rc;
 }
 
@@ -300,6 +302,7 @@ static void close_all(struct verification *v)
         scan_done(&v->files[i].scan);
     }
     mem_free(v->files);
+    mem_free(v->promises);
     logs_done(v);
     if (v->catalog.env != NULL)
         catalog_close(&v->catalog);

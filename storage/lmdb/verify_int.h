@@ -18,6 +18,13 @@ struct verify_file {
     unsigned gaps;
 };
 
+/* A row of an index, or of a sound entry where the index is damaged. */
+struct promise {
+    struct segment_row row;
+    bool is_kept; /* there is a sound entry for it */
+    bool is_copy; /* in a segment of copies */
+};
+
 struct verify_log {
     struct map_node node; /* key: the number below */
     uint32_t number;
@@ -38,6 +45,8 @@ struct verification {
     struct verify_file *files; /* owned */
     size_t count;
     struct map logs;
+    struct promise *promises; /* owned: of all segments */
+    size_t promise_count;
     bool is_catalog_damaged;
 };
 
@@ -55,5 +64,7 @@ MUST_CHECK enum rc verify_scan_open(struct verification *v, struct verify_file *
 MUST_CHECK enum rc verify_accept_open(struct verification *v);
 /* Checks one segment, in the order of their ordinals, and tells of it. */
 MUST_CHECK enum rc verify_file_check(struct verification *v, struct verify_file *file);
+/* After all of them: what is lost of what is still owed. */
+void verify_weigh(struct verification *v);
 
 #endif

@@ -6,12 +6,6 @@
 
 #include "storage/lmdb/verify_int.h"
 
-/* A row of the index, or of a sound entry, and which of the two it is. */
-struct promise {
-    struct segment_row row;
-    bool is_kept; /* there is a sound entry for it */
-};
-
 struct checking {
     struct verification *v;
     struct verify_file *file;
@@ -29,7 +23,7 @@ static void promise_add(struct checking *c, const struct segment_row *row, bool 
         c->room = c->room == 0 ? 256 : c->room * 2;
         c->promises = mem_resize(c->promises, c->room * sizeof(*c->promises));
     }
-    c->promises[c->count++] = (struct promise){ *row, is_kept };
+    c->promises[c->count++] = (struct promise){ .row = *row, .is_kept = is_kept };
 }
 
 static int by_position(const void *left, const void *right)
@@ -38,22 +32,6 @@ static int by_position(const void *left, const void *right)
 
     return (a->row.row.position > b->row.row.position) -
            (a->row.row.position < b->row.row.position);
-}
-
-static int by_offset(const void *left, const void *right)
-{
-    const struct segment_row *a = &((const struct promise *)left)->row;
-    const struct segment_row *b = &((const struct promise *)right)->row;
-
-    if (a->log != b->log)
-        return a->log > b->log ? 1 : -1;
-    return (a->row.base_offset > b->row.base_offset) - (a->row.base_offset < b->row.base_offset);
-}
-
-static void sort(struct checking *c, int (*by)(const void *left, const void *right))
-{
-    if (c->count > 0)
-        qsort(c->promises, c->count, sizeof(*c->promises), by);
 }
 
 /* ---- the index ---- */
@@ -166,41 +144,70 @@ static enum rc walk_frames(struct checking *c, const struct scan *scan)
 
 /* ---- what is lost ---- */
 
-static void tell_loss(struct checking *c, const struct verify_loss *loss)
+/* By log and offset; of what begins at the same place, the youngest copy first: it alone counts. */
+static int by_offset(const void *left, const void *right)
+{
+    const struct promise *a = left, *b = right;
+
+    if (a->row.log != b->row.log)
+        return a->row.log > b->row.log ? 1 : -1;
+    if (a->row.row.base_offset != b->row.row.base_offset)
+        return a->row.row.base_offset > b->row.row.base_offset ? 1 : -1;
+    if (a->is_copy != b->is_copy)
+        return b->is_copy - a->is_copy;
+    return (a->row.row.segment < b->row.row.segment) - (a->row.row.segment > b->row.row.segment);
+}
+
+static void tell_loss(struct verification *v, const struct verify_loss *loss)
 {
     if (loss->to <= loss->from)
         return;
-    c->v->totals.offsets_lost += loss->to - loss->from;
-    c->told.is_sound = false;
-    if (c->v->events->on_loss != NULL)
-        c->v->events->on_loss(c->v->events->arg, loss);
+    v->totals.offsets_lost += loss->to - loss->from;
+    if (v->events->on_loss != NULL)
+        v->events->on_loss(v->events->arg, loss);
 }
 
 /* Promised rows that nothing keeps, and gaps before those that come, as far as they are owed. */
-static void weigh(struct checking *c)
+void verify_weigh(struct verification *v)
 {
-    struct verify_loss loss = { .segment = c->told.number };
+    struct verify_loss loss = { 0 };
 
-    sort(c, by_offset);
-    for (size_t i = 0; i < c->count; i++) {
-        const struct promise *promise = &c->promises[i];
-        struct verify_log *log = verify_log_get(c->v, promise->row.log);
-        uint64_t from, to = row_end(&promise->row.row);
+    if (v->promise_count > 0)
+        qsort(v->promises, v->promise_count, sizeof(*v->promises), by_offset);
+    for (size_t i = 0; i < v->promise_count; i++) {
+        const struct promise *promise = &v->promises[i];
+        const struct row *row = &promise->row.row;
+        struct verify_log *log = verify_log_get(v, promise->row.log);
+        uint64_t to = row_end(row), gone = promise->is_kept ? row->base_offset : to;
 
         if (log == NULL || to <= log->end)
-            continue; /* dropped, trimmed, or seen before */
-        from = promise->is_kept ? promise->row.row.base_offset : to;
-        if (from > log->end && (loss.log != log->number || loss.to != log->end)) {
-            tell_loss(c, &loss);
+            continue; /* dropped, trimmed, or copied */
+        if (gone > log->end &&
+            (loss.log != log->number || loss.to != log->end || loss.segment != row->segment)) {
+            tell_loss(v, &loss);
             loss = (struct verify_loss){ .log = log->number,
-                                         .segment = c->told.number,
+                                         .segment = row->segment,
                                          .from = log->end };
         }
-        if (from > log->end)
-            loss.to = from;
+        if (gone > log->end)
+            loss.to = gone;
         log->end = to;
     }
-    tell_loss(c, &loss);
+    tell_loss(v, &loss);
+    mem_free(v->promises);
+    v->promises = NULL;
+}
+
+/* Keeps what the segment promised for the weighing. */
+static void hand_over(struct checking *c)
+{
+    struct verification *v = c->v;
+
+    v->promises = mem_resize(v->promises, (v->promise_count + c->count) * sizeof(*v->promises) + 1);
+    for (size_t i = 0; i < c->count; i++) {
+        c->promises[i].is_copy = c->file->sealed.is_copy;
+        v->promises[v->promise_count++] = c->promises[i];
+    }
 }
 
 static void tell(struct checking *c)
@@ -225,7 +232,8 @@ static enum rc check_sealed(struct checking *c)
         rc = scan_file(c->file->fd, c->told.number, c->v->store_id, &scan);
     if (rc == RC_OK && scan.foreign > 0)
         verify_problem(c->v, "segment %u holds frames of another store", (unsigned)c->told.number);
-    sort(c, by_position);
+    if (c->count > 0)
+        qsort(c->promises, c->count, sizeof(*c->promises), by_position);
     if (rc == RC_OK)
         rc = walk_frames(c, &scan);
     scan_done(&scan);
@@ -260,7 +268,7 @@ enum rc verify_file_check(struct verification *v, struct verify_file *file)
         c.told.frames_lost = file->sealed.last_sequence + 1 - file->sealed.first_sequence;
     if (rc == RC_OK) {
         tell(&c);
-        weigh(&c);
+        hand_over(&c);
     }
     mem_free(c.promises);
     return rc;
@@ -277,6 +285,8 @@ enum rc verify_scan_open(struct verification *v, struct verify_file *file)
     if (file->scan.foreign > 0)
         verify_problem(v, "segment %u holds frames of another store",
                        (unsigned)file->sealed.number);
+    if (file->scan.count > 0 && (file->scan.frames[0].flags & FRAME_COPY) != 0)
+        file->scan.count = 0; /* never finished: what it copied is where it was */
     file->sealed.ordinal = file->scan.ordinal;
     if (file->scan.synced_sequence > v->synced)
         v->synced = file->scan.synced_sequence;
@@ -326,6 +336,8 @@ enum rc verify_accept_open(struct verification *v)
         struct verify_file *file = &v->files[i];
         size_t found = file->scan.count;
 
+        if (file->sealed.is_copy)
+            continue; /* its frames are no part of the sequence */
         if (!file->is_listed && found > 0) {
             file->gaps = scan_accept(&file->scan, v->synced, limit);
             file->frames_torn = found - file->scan.count;

@@ -4,7 +4,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/wire.h"
-#include "storage/lmdb/store_int.h"
+#include "storage/lmdb/backup.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 /* A first segment that was not prewritten is left for a prewritten one when it holds this much. */
@@ -283,7 +283,7 @@ static bool is_to_roll_wt(const struct writer *w, uint64_t need)
            has_better_spare(w->store);
 }
 
-static enum rc next_wt(struct writer *w, uint64_t need, struct segment **ret)
+static enum rc next_wt(struct writer *w, uint64_t need, uint64_t capacity, struct segment **ret)
 {
     struct segment *next = maintenance_take_spare(w->store);
 
@@ -291,7 +291,7 @@ static enum rc next_wt(struct writer *w, uint64_t need, struct segment **ret)
         abandon_wt(w, next);
         next = NULL;
     }
-    w->next_capacity = capacity_after(w);
+    w->next_capacity = capacity;
     if (next == NULL)
         return make_next_wt(w, need, ret);
     *ret = next;
@@ -311,7 +311,7 @@ static enum rc rescue_wt(struct writer *w)
 {
     struct segment *failed = w->active, *next;
     struct moved *moved;
-    enum rc rc = next_wt(w, failed->used - failed->synced_used, &next);
+    enum rc rc = next_wt(w, failed->used - failed->synced_used, capacity_after(w), &next);
 
     if (rc != RC_OK)
         return rc;
@@ -334,12 +334,38 @@ static enum rc roll_wt(struct writer *w, uint64_t need)
 
     if (rc != RC_OK || !is_to_roll_wt(w, need))
         return rc;
-    rc = next_wt(w, need, &next);
+    rc = next_wt(w, need, capacity_after(w), &next);
     if (rc != RC_OK)
         return rc;
     leave_wt(w, false);
     activate_wt(w, next);
     return RC_OK;
+}
+
+/* Leaves the active segment, so that all of the store is in sealed ones, and hands on. */
+static void backup_wt(struct writer *w)
+{
+    struct backup_job *job = w->backup;
+    struct segment *next;
+    enum rc rc = sync_wt(w);
+
+    w->backup = NULL;
+    if (rc == RC_OK && w->active != NULL && w->active->frame_count > 0) {
+        rc = next_wt(w, 0, w->active->capacity, &next);
+        if (rc == RC_OK) {
+            leave_wt(w, true);
+            activate_wt(w, next);
+        }
+    } else if (rc == RC_OK) {
+        checkpoint_wt(w, NULL, false);
+    }
+    if (rc == RC_OK && w->store->config.has_sync && w->synced_sequence != w->sequence)
+        rc = RC_IO;
+    job->rc = rc;
+    if (rc == RC_OK)
+        (void)mailbox_put(&w->store->maintenance.inbox, &job->job.link);
+    else
+        store_done(w->store, &job->job);
 }
 
 static void ask_spare_wt(struct writer *w)
@@ -477,6 +503,9 @@ static void give_back_wt(struct writer *w, const struct group *done, bool has_fr
         batch->segment_bytes = has_frames ? w->active->used : 0;
         for (struct item *item = batch->first; item != NULL; item = item->next)
             item_change_wt(w, item);
+        if (batch->backup != NULL)
+            w->backup = batch->backup;
+        batch->backup = NULL;
         for (const struct segment_info *info = batch->retire; info != NULL; info = info->next)
             retire_add_wt(w, info->number);
         *at = batch;
@@ -506,6 +535,8 @@ static void run_wt(struct writer *w)
         if (rc != RC_OK)
             return;
         give_back_wt(w, &group, plan_frame_count(w->plan) > 0);
+        if (w->backup != NULL)
+            backup_wt(w);
     }
 }
 
@@ -533,7 +564,7 @@ static bool is_lazy_wt(const struct writer *w)
         const struct batch *batch = CONTAINER_OF(link, struct batch, job.link);
 
         bytes += batch->bytes;
-        if (batch->durability != DURABILITY_MEMORY || batch->is_flush ||
+        if (batch->durability != DURABILITY_MEMORY || batch->is_flush || batch->backup != NULL ||
             batch->ticket <= atomic_load(&w->hurry) || bytes > NAP_MAX_BYTES)
             return false;
     }
