@@ -22,6 +22,7 @@ libcore_a_SOURCES = \
 	%D%/publish.c %D%/publish.h \
 	%D%/queue.c %D%/queue.h %D%/queue_int.h \
 	%D%/reference.c \
+	%D%/references.c %D%/references.h \
 	%D%/retain.c %D%/retain.h %D%/retain_int.h \
 	%D%/retention.c %D%/retention.h \
 	%D%/route.c %D%/route.h \
@@ -48,6 +49,11 @@ test_core_session_LDADD = $(CORE_TEST_LIBS)
 test_core_exchange_SOURCES = tests/unit/test_core_exchange.c
 test_core_exchange_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_exchange_LDADD = $(CORE_TEST_LIBS)
+check_PROGRAMS += test_core_references
+test_core_references_SOURCES = tests/unit/test_core_references.c
+test_core_references_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_references_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_references
 check_PROGRAMS += test_core_scale
 test_core_scale_SOURCES = tests/unit/test_core_scale.c
 test_core_scale_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -12,21 +12,24 @@
 
 /* A delivery handle is the reference's number plus one: 0 means nothing to settle. */
 
-static struct reference *reference_at(const struct session *session, uint64_t number)
+static struct reference *reference_at(struct session *session, uint64_t number)
 {
-    return ring_at(&session->references, (size_t)(number - session->first));
+    return references_at(&session->references, number);
 }
 
 static uint64_t end_number(const struct session *session)
 {
-    return session->first + session->references.count;
+    return session->references.end;
 }
 
-/* ---- recording: per reference not settled: its place in the chunk u8, log u32, offset u64, qos
+/* ---- recording: a chunk as references.c encodes it, under session u64, chunk u64, form u8. Before
+ * there was a form: per reference not settled its place in the chunk u8, log u32, offset u64, qos
  * and attempts u8, flags u8 ---- */
 
+#define FORM_PACKED 1
+
 struct chunk_key {
-    uint8_t bytes[16];
+    uint8_t bytes[17];
 };
 
 static struct chunk_key chunk_key(const struct session *session, uint64_t chunk)
@@ -35,6 +38,7 @@ static struct chunk_key chunk_key(const struct session *session, uint64_t chunk)
 
     put_u64(key.bytes, session->number);
     put_u64(key.bytes + 8, chunk);
+    key.bytes[16] = FORM_PACKED;
     return key;
 }
 
@@ -53,47 +57,29 @@ static void mark_dirty(struct session *session, uint64_t number)
 
 #define REFERENCE_WAS_SENT 0x10u
 
-static bool was_sent(const struct reference *r)
+static void delete_record(struct session *session, uint64_t chunk)
 {
-    return r->attempts > 0 || r->state == REFERENCE_SENT;
-}
+    struct chunk_key key = chunk_key(session, chunk);
 
-static void encode_chunk(const struct session *session, uint64_t chunk, struct text *out)
-{
-    uint64_t number = chunk << REFERENCE_CHUNK_SHIFT;
-    uint64_t end = number + REFERENCE_CHUNK;
-
-    if (number < session->first)
-        number = session->first;
-    if (end > end_number(session))
-        end = end_number(session);
-    for (; number < end; number++) {
-        const struct reference *r = reference_at(session, number);
-
-        if (r->state == REFERENCE_SETTLED)
-            continue;
-        text_add_byte(out, (uint8_t)(number & (REFERENCE_CHUNK - 1)));
-        text_add_u32(out, r->log);
-        text_add_u64(out, r->offset);
-        text_add_byte(out, (uint8_t)(r->qos | (was_sent(r) ? REFERENCE_WAS_SENT : 0u)));
-        text_add_byte(out, r->flags & REFERENCE_RETAIN);
-    }
+    core_delete(session->core, META_REFERENCES, slice_of(key.bytes, sizeof(key.bytes)));
+    if (session->has_old_records)
+        core_delete(session->core, META_REFERENCES, slice_of(key.bytes, sizeof(key.bytes) - 1));
 }
 
 static void record_chunk(struct session *session, uint64_t chunk)
 {
     struct text *out = &session->core->scratch;
     struct chunk_key key = chunk_key(session, chunk);
-    struct slice key_slice = slice_of(key.bytes, sizeof(key.bytes));
 
     if (PLANTED("references-unrecorded"))
         return;
     text_clear(out);
-    encode_chunk(session, chunk, out);
-    if (out->len == 0)
-        core_delete(session->core, META_REFERENCES, key_slice);
-    else
-        core_put(session->core, META_REFERENCES, key_slice, text_slice(out), DURABILITY_MEMORY);
+    references_encode(&session->references, chunk, out);
+    if (out->len == 0 || session->has_old_records)
+        delete_record(session, chunk);
+    if (out->len > 0)
+        core_put(session->core, META_REFERENCES, slice_of(key.bytes, sizeof(key.bytes)),
+                 text_slice(out), DURABILITY_MEMORY);
 }
 
 void sessions_record(struct core *core)
@@ -118,14 +104,11 @@ void references_forget(struct session *session)
 {
     uint64_t end = end_number(session);
 
-    if (session->references.count == 0)
+    if (references_is_empty(&session->references))
         return;
-    for (uint64_t chunk = session->first >> REFERENCE_CHUNK_SHIFT;
-         chunk <= (end - 1) >> REFERENCE_CHUNK_SHIFT; chunk++) {
-        struct chunk_key key = chunk_key(session, chunk);
-
-        core_delete(session->core, META_REFERENCES, slice_of(key.bytes, sizeof(key.bytes)));
-    }
+    for (uint64_t chunk = session->references.first >> REFERENCE_CHUNK_SHIFT;
+         chunk <= (end - 1) >> REFERENCE_CHUNK_SHIFT; chunk++)
+        delete_record(session, chunk);
     ring_pop(&session->dirty_chunks, session->dirty_chunks.count);
     link_remove_if(&session->dirty);
 }
@@ -141,51 +124,100 @@ static void pin_loaded(struct session *session, struct reference *r)
     r->flags |= REFERENCE_PINS;
 }
 
-enum rc references_load(struct session *session, uint64_t chunk, struct slice value)
+static enum rc decode_old(struct slice value, struct reference *ret, unsigned *ret_end)
 {
     struct rd rd = rd_of(value);
+    unsigned place = 0;
 
-    if (session->references.count == 0)
-        session->first = session->next = chunk << REFERENCE_CHUNK_SHIFT;
+    for (unsigned i = 0; i < REFERENCE_CHUNK; i++)
+        ret[i] = (struct reference){ .state = REFERENCE_SETTLED };
+    *ret_end = 0;
     while (rd.left > 0) {
-        uint64_t number = (chunk << REFERENCE_CHUNK_SHIFT) + rd_u8(&rd);
-        struct reference r = { .log = rd_u32(&rd) };
+        struct reference r = { .state = REFERENCE_OWED };
         unsigned qos;
 
+        place = rd_u8(&rd);
+        r.log = rd_u32(&rd);
         r.offset = rd_u64(&rd);
         qos = rd_u8(&rd);
         r.flags = rd_u8(&rd) & REFERENCE_RETAIN;
         r.qos = qos & 3;
-        r.attempts = (qos & REFERENCE_WAS_SENT) != 0 || number < session->sent_below;
-        if (rd.bad || number < end_number(session))
+        r.attempts = (qos & REFERENCE_WAS_SENT) != 0;
+        if (rd.bad || place < *ret_end)
             return RC_CORRUPT;
-        while (end_number(session) < number)
-            *(struct reference *)ring_push(&session->references) =
-                (struct reference){ .state = REFERENCE_SETTLED };
-        pin_loaded(session, &r);
-        *(struct reference *)ring_push(&session->references) = r;
-        session->open_count++;
+        ret[place] = r;
+        *ret_end = place + 1;
+    }
+    return RC_OK;
+}
+
+/* Chunks come in rising order; those between two were settled whole. */
+static void references_reach(struct session *session, uint64_t number)
+{
+    const struct reference settled = { .state = REFERENCE_SETTLED };
+
+    if (references_is_empty(&session->references))
+        references_start(&session->references, number);
+    while (end_number(session) < number)
+        (void)references_push(&session->references, &settled);
+}
+
+enum rc references_load(struct session *session, uint64_t chunk, struct slice form,
+                        struct slice value)
+{
+    uint64_t number = chunk << REFERENCE_CHUNK_SHIFT;
+    struct reference items[REFERENCE_CHUNK];
+    unsigned end = 0;
+    enum rc rc;
+
+    if (form.len > 1 || (form.len == 1 && form.at[0] != FORM_PACKED))
+        return RC_VERSION;
+    rc = form.len == 0 ? decode_old(value, items, &end) : references_decode(value, items, &end);
+    if (rc != RC_OK || (!references_is_empty(&session->references) && number < end_number(session)))
+        return RC_CORRUPT;
+    session->has_old_records |= form.len == 0;
+    references_reach(session, number);
+    for (unsigned i = 0; i < end; i++) {
+        struct reference *r = &items[i];
+
+        if (r->state != REFERENCE_SETTLED) {
+            r->attempts |= number + i < session->references.sent_below;
+            pin_loaded(session, r);
+            session->open_count++;
+        }
+        (void)references_push(&session->references, r);
     }
     return RC_OK;
 }
 
 static void drop_settled(struct session *session)
 {
-    struct reference *r;
+    struct references *refs = &session->references;
 
-    while ((r = ring_front(&session->references)) != NULL && r->state == REFERENCE_SETTLED) {
-        ring_pop(&session->references, 1);
-        session->first++;
-    }
-    if (session->next < session->first)
-        session->next = session->first;
+    while (!references_is_empty(refs) &&
+           references_at(refs, refs->first)->state == REFERENCE_SETTLED)
+        references_pop(refs);
+    if (session->next < refs->first)
+        session->next = refs->first;
+}
+
+static bool is_unpacked(bool is_packed, bool has_qos0)
+{
+    (void)has_qos0;
+    return !is_packed;
+}
+
+static void suspect(void *arg, uint64_t number, struct reference *r)
+{
+    (void)arg;
+    (void)number;
+    r->attempts = 1;
 }
 
 bool references_suspect(struct session *session)
 {
-    for (uint64_t n = session->first; n < end_number(session); n++)
-        reference_at(session, n)->attempts = 1;
-    session->sent_below = end_number(session);
+    references_each(&session->references, is_unpacked, suspect, NULL);
+    session->references.sent_below = end_number(session); /* for those that are packed */
     return session->open_count > 0;
 }
 
@@ -193,7 +225,7 @@ void references_loaded(struct session *session)
 {
     drop_settled(session);
     if (session->open_count == 0)
-        session->sent_below = 0; /* numbers begin anew */
+        session->references.sent_below = 0; /* numbers begin anew */
 }
 
 /* ---- making and settling ---- */
@@ -201,18 +233,18 @@ void references_loaded(struct session *session)
 static uint64_t reference_add(struct session *session, const struct placed *placed, uint8_t qos,
                               enum reference_state state, bool is_retained)
 {
-    struct reference *r = ring_push(&session->references);
-    uint64_t number = end_number(session) - 1;
+    struct reference r = { .offset = placed->offset,
+                           .log = placed->partition->log,
+                           .qos = qos,
+                           .state = (uint8_t)state,
+                           .flags = is_retained ? REFERENCE_RETAIN : 0 };
+    uint64_t number;
 
-    *r = (struct reference){ .offset = placed->offset,
-                             .log = placed->partition->log,
-                             .qos = qos,
-                             .state = (uint8_t)state,
-                             .flags = is_retained ? REFERENCE_RETAIN : 0 };
     if (qos > 0) { /* QoS 0 is owed nothing */
         partition_owe(placed->partition, placed->offset);
-        r->flags |= REFERENCE_PINS;
+        r.flags |= REFERENCE_PINS;
     }
+    number = references_push(&session->references, &r);
     session->open_count++;
     mark_dirty(session, number);
     return number;
@@ -230,11 +262,16 @@ static void unpin(struct session *session, struct reference *r)
         partition_paid(p, r->offset);
 }
 
-void references_done(struct session *session)
+static void visit_unpin(void *arg, uint64_t number, struct reference *r)
 {
-    for (uint64_t n = session->first; n < end_number(session); n++)
-        unpin(session, reference_at(session, n));
-    ring_done(&session->references);
+    (void)number;
+    unpin(arg, r);
+}
+
+void references_end(struct session *session)
+{
+    references_each(&session->references, NULL, visit_unpin, session);
+    references_free(&session->references);
 }
 
 static void reference_settle(struct session *session, uint64_t number)
@@ -254,7 +291,7 @@ enum rc session_settle(struct session *session, uint64_t handle, enum outcome ou
     uint64_t number = handle - 1;
     struct reference *r;
 
-    if (handle == 0 || number < session->first || number >= end_number(session))
+    if (handle == 0 || number < session->references.first || number >= end_number(session))
         return RC_NOT_FOUND;
     r = reference_at(session, number);
     if (r->state != REFERENCE_SENT)
@@ -275,42 +312,59 @@ uint64_t session_owed_count(const struct session *session)
     return session->open_count;
 }
 
+/* What is packed waits already, and there is nothing to be done if it is not QoS 0. */
+static bool wants_detach(bool is_packed, bool has_qos0)
+{
+    return !is_packed || has_qos0;
+}
+
+static void visit_detach(void *arg, uint64_t number, struct reference *r)
+{
+    struct session *session = arg;
+
+    if (r->state == REFERENCE_SENT) {
+        r->state = REFERENCE_OWED;
+        r->attempts = 1;
+    }
+    if (r->state == REFERENCE_OWED && r->qos == 0) { /* QoS 0 is for who is there */
+        r->state = REFERENCE_SETTLED;
+        session->open_count--;
+        mark_dirty(session, number);
+    }
+}
+
 void references_detach(struct session *session)
 {
-    for (uint64_t n = session->first; n < end_number(session); n++) {
-        struct reference *r = reference_at(session, n);
-
-        if (r->state == REFERENCE_SENT) {
-            r->state = REFERENCE_OWED;
-            r->attempts = 1;
-        }
-        if (r->state == REFERENCE_OWED && r->qos == 0) { /* QoS 0 is for who is there */
-            r->state = REFERENCE_SETTLED;
-            session->open_count--;
-            mark_dirty(session, n);
-        }
-    }
-    session->next = session->first;
+    references_each(&session->references, wants_detach, visit_detach, session);
+    session->next = session->references.first;
     drop_settled(session);
+    references_pack(&session->references);
     cursor_rest(&session->cursor);
     session->is_reading = false;
 }
 
+struct floor_search {
+    uint32_t log;
+    uint64_t floor;
+};
+
+static void visit_floor(void *arg, uint64_t number, struct reference *r)
+{
+    struct floor_search *search = arg;
+
+    (void)number;
+    if (r->log == search->log && (r->flags & REFERENCE_PINS) != 0 && r->offset < search->floor)
+        search->floor = r->offset;
+}
+
 uint64_t references_floor(struct core *core, uint32_t log)
 {
-    uint64_t floor = UINT64_MAX;
+    struct floor_search search = { log, UINT64_MAX };
 
-    MAP_EACH (node, &core->sessions) {
-        const struct session *session = CONTAINER_OF(node, struct session, by_id);
-
-        for (uint64_t n = session->first; n < end_number(session); n++) {
-            const struct reference *r = reference_at(session, n);
-
-            if (r->log == log && (r->flags & REFERENCE_PINS) != 0 && r->offset < floor)
-                floor = r->offset;
-        }
-    }
-    return floor;
+    MAP_EACH (node, &core->sessions)
+        references_each(&CONTAINER_OF(node, struct session, by_id)->references, NULL, visit_floor,
+                        &search);
+    return search.floor;
 }
 
 /* ---- a message comes ---- */

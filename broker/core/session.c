@@ -25,7 +25,7 @@ static void session_record(struct session *session)
     put_u64(value, session->number);
     put_u64(value + 8, session->expiry_ms);
     put_u64(value + 16, (uint64_t)session->detached_ms);
-    put_u64(value + 24, session->sent_below);
+    put_u64(value + 24, session->references.sent_below);
     core_put(session->core, META_SESSIONS, session->id_slice, slice_of(value, sizeof(value)),
              DURABILITY_ALWAYS);
 }
@@ -83,7 +83,7 @@ static struct session *session_new(struct core *core, struct slice id, uint64_t 
     session->number = number;
     map_init(&session->subscriptions);
     map_init(&session->notes);
-    ring_init(&session->references, sizeof(struct reference));
+    references_init(&session->references);
     ring_init(&session->dirty_chunks, sizeof(uint64_t));
     ring_init(&session->retained, sizeof(struct retained_due));
     cursor_init(&session->cursor, on_cursor_ready, session);
@@ -122,7 +122,7 @@ static void session_free(struct session *session)
     retained_drop(session);
     notes_free(session);
     cursor_done(&session->cursor);
-    references_done(session);
+    references_end(session);
     ring_done(&session->dirty_chunks);
     ring_done(&session->retained);
     deadline_stop(&core->deadlines, &session->expiry);
@@ -462,7 +462,7 @@ static enum rc visit_session(void *arg, struct slice key, struct slice value)
 
     session->expiry_ms = rd_u64(&rd);
     session->detached_ms = rd_i64(&rd);
-    session->sent_below = rd.left > 0 ? rd_u64(&rd) : 0;
+    session->references.sent_below = rd.left > 0 ? rd_u64(&rd) : 0;
     return rd.bad ? RC_CORRUPT : RC_OK;
 }
 
@@ -531,7 +531,7 @@ static enum rc visit_references(void *arg, struct slice key, struct slice value)
 
     if (rd.bad)
         return RC_CORRUPT;
-    return session == NULL ? RC_OK : references_load(session, chunk, value);
+    return session == NULL ? RC_OK : references_load(session, chunk, rd_rest(&rd), value);
 }
 
 static enum rc visit_note(void *arg, struct slice key, struct slice value)

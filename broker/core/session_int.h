@@ -5,6 +5,7 @@
 
 #include "broker/core/core_int.h"
 #include "broker/core/cursor.h"
+#include "broker/core/references.h"
 #include "broker/core/session.h"
 
 struct placed;
@@ -21,24 +22,6 @@ struct subscription {
     bool is_no_local;
     bool is_retain_as_published;
 };
-
-enum reference_state { REFERENCE_OWED, REFERENCE_SENT, REFERENCE_SETTLED };
-
-/* A message that a session is owed, as a place in the log. */
-struct reference {
-    uint64_t offset;
-    uint32_t log;
-    uint8_t qos; /* as granted */
-    uint8_t state;
-    uint8_t attempts; /* 0 or 1: whether it was sent before */
-    uint8_t flags;    /* REFERENCE_RETAIN, REFERENCE_PINS */
-};
-#define REFERENCE_RETAIN 1u /* to be shown with the retain flag */
-#define REFERENCE_PINS   2u /* counted in its partition's `owed`; not recorded */
-
-/* References are recorded in chunks of this many, numbered by the reference's own number. */
-#define REFERENCE_CHUNK_SHIFT 8u
-#define REFERENCE_CHUNK       (1u << REFERENCE_CHUNK_SHIFT)
 
 struct retained_due {
     struct message *message; /* owned reference */
@@ -65,11 +48,10 @@ struct session {
     struct deadline expiry;
     struct map subscriptions; /* by text */
 
-    struct ring references;   /* of struct reference */
-    uint64_t first;           /* number of the ring's front */
+    struct references references;
+    bool has_old_records;     /* of references, as they were recorded before they were packed */
     uint64_t next;            /* number of the first that may be OWED */
     size_t open_count;        /* references not SETTLED */
-    uint64_t sent_below;      /* what has a lower number when it is loaded may have been sent */
     struct ring dirty_chunks; /* of uint64_t */
     struct cursor cursor;
     bool is_reading;
@@ -104,12 +86,14 @@ void session_offer(struct session *session, const struct target *target, struct 
                    const struct placed *placed);
 void references_detach(struct session *session);
 void references_forget(struct session *session);
-MUST_CHECK enum rc references_load(struct session *session, uint64_t chunk, struct slice value);
+/* `form`: what follows the chunk's number in its key. */
+MUST_CHECK enum rc references_load(struct session *session, uint64_t chunk, struct slice form,
+                                   struct slice value);
 void references_loaded(struct session *session);
 /* All that is owed may have been sent before; false: nothing is owed. */
 bool references_suspect(struct session *session);
 /* Frees them; what they pinned in the logs may go. */
-void references_done(struct session *session);
+void references_end(struct session *session);
 /* The first offset of that log that some session is owed with QoS 1 or 2, told by asking all of
  * them; UINT64_MAX: none. */
 uint64_t references_floor(struct core *core, uint32_t log);

@@ -5,9 +5,12 @@
 
 #include "broker/base/clock.h"
 #include "broker/base/mem.h"
+#include "broker/base/wire.h"
 #include "broker/core/position.h"
 #include "broker/core/producer.h"
 #include "broker/core/retain.h"
+#include "broker/core/session_int.h"
+#include "broker/core/stream_int.h"
 #include "broker/record/builder.h"
 #include "tests/lib/core_rig.h"
 
@@ -484,6 +487,57 @@ START_TEST(retained_positions_and_producers_survive_a_restart)
 }
 END_TEST
 
+/* What it is owed as it lay in the catalogue before it was packed: in place of the new record. */
+static void record_as_before(const struct session *session, uint64_t log)
+{
+    static const uint8_t offsets[] = { 0, 2 };
+    uint8_t key[17] = { 0 };
+    struct text value = { 0 };
+
+    put_u64(key, session->number);
+    key[16] = 1;
+    (void)meta_delete(rig.store, META_REFERENCES, slice_of(key, 17), DURABILITY_ALWAYS);
+    for (size_t i = 0; i < sizeof(offsets); i++) {
+        text_add_byte(&value, offsets[i]); /* its place in the chunk */
+        text_add_u32(&value, (uint32_t)log);
+        text_add_u64(&value, offsets[i]);
+        text_add_byte(&value, 1);
+        text_add_byte(&value, 0);
+    }
+    (void)meta_put(rig.store, META_REFERENCES, slice_of(key, 16), text_slice(&value),
+                   DURABILITY_ALWAYS);
+    store_submit(rig.store);
+    ck_assert_int_eq(store_flush(rig.store), RC_OK);
+    text_done(&value);
+}
+
+START_TEST(references_recorded_before_they_were_packed_are_read_and_replaced)
+{
+    struct session *s = rig_session(&rig, b, "s", true, SESSION_NEVER_EXPIRES, &present);
+    uint32_t log;
+
+    rig_subscribe(s, "t/#", 1, 0);
+    b->credit = 0;
+    publish_to_s(0, 3);
+    rig_settle(&rig);
+    log = stream_partition(stream_find(rig.core, SLICE("t")), 0)->log;
+    record_as_before(s, log);
+    session_detach(&s);
+    restart();
+    s = rig_session(&rig, b, "s", false, SESSION_NEVER_EXPIRES, &present);
+    rig_settle_until(&rig, &b->count, 2);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_int_eq(session_settle(s, b->seen[i].handle, OUTCOME_ACCEPT), RC_OK);
+    rig_settle(&rig);
+    session_detach(&s);
+    restart();
+    s = rig_session(&rig, b, "s", false, SESSION_NEVER_EXPIRES, &present);
+    rig_settle(&rig);
+    ck_assert_uint_eq(session_owed_count(s), 0);
+    session_detach(&s);
+}
+END_TEST
+
 static void add_tests(TCase *plain, TCase *durable)
 {
     tcase_add_test(plain, live_messages_reach_matching_sessions_at_the_lower_qos);
@@ -501,6 +555,7 @@ static void add_tests(TCase *plain, TCase *durable)
     tcase_add_test(plain, time_search_finds_the_record_not_the_batch);
     tcase_add_test(durable, session_subscriptions_and_what_it_is_owed_survive_a_restart);
     tcase_add_test(durable, after_a_crash_what_was_owed_counts_as_sent_for_good);
+    tcase_add_test(durable, references_recorded_before_they_were_packed_are_read_and_replaced);
     tcase_add_test(durable, retained_positions_and_producers_survive_a_restart);
 }
 

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The references that one session holds, by number, in chunks. Core thread only.
+ *
+ * A client that is away may be owed millions: a chunk that is full and waits is packed, which makes
+ * a few bytes of a run of neighbours in one log, and 3 to 9 a reference of any others. */
+#ifndef TERCET_BROKER_CORE_REFERENCES_H
+#define TERCET_BROKER_CORE_REFERENCES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/base/rc.h"
+#include "broker/base/ring.h"
+#include "broker/base/slice.h"
+
+struct text;
+
+enum reference_state { REFERENCE_OWED, REFERENCE_SENT, REFERENCE_SETTLED };
+
+/* A message that a session is owed, as a place in the log. */
+struct reference {
+    uint64_t offset;
+    uint32_t log;
+    uint8_t qos; /* as granted */
+    uint8_t state;
+    uint8_t attempts; /* 0 or 1: whether it was sent before */
+    uint8_t flags;    /* REFERENCE_RETAIN, REFERENCE_PINS */
+};
+#define REFERENCE_RETAIN 1u /* to be shown with the retain flag */
+#define REFERENCE_PINS   2u /* counted in its partition's `owed`; not recorded */
+
+/* References are packed and recorded in chunks of this many, numbered by the reference's own
+ * number. */
+#define REFERENCE_CHUNK_SHIFT 8u
+#define REFERENCE_CHUNK       (1u << REFERENCE_CHUNK_SHIFT)
+
+struct references {
+    struct ring chunks;  /* of struct reference_chunk: body in references.c */
+    uint64_t first;      /* number of the oldest */
+    uint64_t end;        /* of the next to come */
+    uint64_t sent_below; /* what has a lower number and is unpacked may have been sent */
+};
+
+void references_init(struct references *refs);
+void references_free(struct references *refs);
+/* There must be none: numbers go on from here. */
+void references_start(struct references *refs, uint64_t number);
+static inline bool references_is_empty(const struct references *refs)
+{
+    return refs->first == refs->end;
+}
+/* first <= number < end. Valid until the next push or pop, and not packed before the next push. */
+struct reference *references_at(struct references *refs, uint64_t number);
+/* Gives its number. */
+uint64_t references_push(struct references *refs, const struct reference *reference);
+/* Forgets the oldest. */
+void references_pop(struct references *refs);
+/* Packs what is full and nothing of it is SENT. */
+void references_pack(struct references *refs);
+
+/* May change what it is shown; a chunk for which `wants` (with whether it is packed, and whether it
+ * holds QoS 0) says no is passed over. `wants` NULL: all. */
+typedef void references_visit_fn(void *arg, uint64_t number, struct reference *reference);
+void references_each(struct references *refs, bool (*wants)(bool is_packed, bool has_qos0),
+                     references_visit_fn *visit, void *arg);
+
+/* Adds what is recorded of one chunk: nothing when all of it is settled. */
+void references_encode(struct references *refs, uint64_t chunk, struct text *out);
+/* Reads what references_encode() wrote into `ret`, the absent as SETTLED; gives one above the last
+ * place. RC_CORRUPT: it wrote no such thing. */
+MUST_CHECK enum rc references_decode(struct slice bytes, struct reference ret[REFERENCE_CHUNK],
+                                     unsigned *ret_end);
+
+#endif
