@@ -1,5 +1,5 @@
 # Programs that measure, built by `make bench-programs`, and what runs them.
-EXTRA_PROGRAMS = load_mqtt load_amqp load_kafka bench_file bench_idle bench_start bench_scale
+EXTRA_PROGRAMS = load_mqtt load_amqp load_kafka bench_file bench_idle bench_limits bench_start bench_scale
 BENCH_SHARED = %D%/bench.c %D%/bench.h
 BENCH_LOAD = $(BENCH_SHARED) %D%/load.c %D%/load.h
 load_mqtt_SOURCES = %D%/load_mqtt.c $(BENCH_LOAD)
@@ -12,12 +12,14 @@ bench_file_SOURCES = %D%/bench_file.c $(BENCH_SHARED)
 bench_file_LDADD = $(BASE_LIBS)
 bench_idle_SOURCES = %D%/bench_idle.c $(BENCH_SHARED)
 bench_idle_LDADD = $(BASE_LIBS)
+bench_limits_SOURCES = %D%/bench_limits.c $(BENCH_SHARED)
+bench_limits_LDADD = $(BASE_LIBS)
 bench_start_SOURCES = %D%/bench_start.c $(BENCH_SHARED)
 bench_start_LDADD = $(BASE_LIBS)
 bench_scale_SOURCES = %D%/bench_scale.c %D%/scale_rig.c %D%/scale_rig.h $(BENCH_SHARED)
 bench_scale_LDADD = $(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)
 CLEANFILES += $(EXTRA_PROGRAMS)
-EXTRA_DIST += %D%/run %D%/RESULTS.md
+EXTRA_DIST += %D%/run %D%/storage %D%/RESULTS.md
 .PHONY: bench-programs
 bench-programs: $(EXTRA_PROGRAMS)
 if HAVE_CHECK

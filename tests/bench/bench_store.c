@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Appends per second beside a plain prewritten file that gets the same commits, in turns, in one
- * run: figures mean something only as the ratio of the two. tests/bench/storage tells what is
- * asked.
- *
- *   bench_store [directory [milliseconds a turn [part of a scenario's name]]]
- */
+ * run: figures mean something only as the ratio of the two. A line of JSON for each scenario;
+ * tests/bench/storage tells what is asked of them. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -18,9 +16,9 @@
 #include "broker/base/clock.h"
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
-#include "broker/base/number.h"
 #include "storage/lmdb/lmdb_store.h"
 #include "storage/log.h"
+#include "tests/bench/bench.h"
 
 #define ROUNDS     5
 #define DEPTH_MOST 256
@@ -35,24 +33,24 @@ static const struct scenario {
     const char *name;
     unsigned logs;       /* that share the commit, if more than one */
     uint64_t kept_bytes; /* of the log, the rest is trimmed: segments are written over; 0: grows */
-    double least;        /* of the plain file's rate; 0: told alone */
 } scenarios[] = {
-    { 100, 1, DURABILITY_ALWAYS, "100 B", 1, KEPT_BYTES, 0.70 },
-    { 16 << 10, 1, DURABILITY_ALWAYS, "16 KB", 1, KEPT_BYTES, 0.60 },
-    { 256 << 10, 1, DURABILITY_ALWAYS, "256 KB", 1, KEPT_BYTES, 0 },
-    { 1 << 20, 1, DURABILITY_ALWAYS, "1 MB", 1, KEPT_BYTES, 0 },
-    { 1 << 20, 2, DURABILITY_ALWAYS, "1 MB x2", 1, KEPT_BYTES, 0.85 },
-    { 4 << 20, 1, DURABILITY_ALWAYS, "4 MB", 1, KEPT_BYTES, 0.60 },
-    { 256 << 10, 1, DURABILITY_ALWAYS, "256 KB, grows", 1, 0, 0 },
-    { 1 << 20, 2, DURABILITY_ALWAYS, "1 MB x2, grows", 1, 0, 0 },
-    { 100, 64, DURABILITY_ALWAYS, "100 B x64", 1, KEPT_BYTES, 0 },
-    { 1 << 10, 256, DURABILITY_ALWAYS, "1 KB x256", 1, KEPT_BYTES, 0 },
-    { 16 << 10, 16, DURABILITY_ALWAYS, "16 KB x16", 1, KEPT_BYTES, 0 },
-    { 256 << 10, 4, DURABILITY_ALWAYS, "256 KB x4", 1, KEPT_BYTES, 0 },
-    { 100, 1, DURABILITY_INTERVAL, "100 B interval", 1, KEPT_BYTES, 0 },
-    { 100, 64, DURABILITY_INTERVAL, "100 B x64 interval", 1, KEPT_BYTES, 0 },
-    { 1 << 20, 4, DURABILITY_INTERVAL, "1 MB x4 interval", 1, KEPT_BYTES, 0 },
-    { 100000, 4, DURABILITY_ALWAYS, "100 B in 1000 logs", 1000, 0, 0 },
+    { 100, 1, DURABILITY_ALWAYS, "100 B", 1, KEPT_BYTES },
+    { 16 << 10, 1, DURABILITY_ALWAYS, "16 KB", 1, KEPT_BYTES },
+    { 256 << 10, 1, DURABILITY_ALWAYS, "256 KB", 1, KEPT_BYTES },
+    { 1 << 20, 1, DURABILITY_ALWAYS, "1 MB", 1, KEPT_BYTES },
+    { 1 << 20, 2, DURABILITY_ALWAYS, "1 MB x2", 1, KEPT_BYTES },
+    { 4 << 20, 1, DURABILITY_ALWAYS, "4 MB", 1, KEPT_BYTES },
+    { 256 << 10, 1, DURABILITY_ALWAYS, "256 KB, grows", 1, 0 },
+    { 1 << 20, 2, DURABILITY_ALWAYS, "1 MB x2, grows", 1, 0 },
+    { 100, 64, DURABILITY_ALWAYS, "100 B x64", 1, KEPT_BYTES },
+    { 1 << 10, 256, DURABILITY_ALWAYS, "1 KB x256", 1, KEPT_BYTES },
+    { 10 << 10, 32, DURABILITY_ALWAYS, "10 KB x32", 1, KEPT_BYTES },
+    { 16 << 10, 16, DURABILITY_ALWAYS, "16 KB x16", 1, KEPT_BYTES },
+    { 256 << 10, 4, DURABILITY_ALWAYS, "256 KB x4", 1, KEPT_BYTES },
+    { 100, 1, DURABILITY_INTERVAL, "100 B interval", 1, KEPT_BYTES },
+    { 100, 64, DURABILITY_INTERVAL, "100 B x64 interval", 1, KEPT_BYTES },
+    { 1 << 20, 4, DURABILITY_INTERVAL, "1 MB x4 interval", 1, KEPT_BYTES },
+    { 100000, 4, DURABILITY_ALWAYS, "100 B in 1000 logs", 1000, 0 },
 };
 #define SCENARIOS (sizeof(scenarios) / sizeof(scenarios[0]))
 
@@ -201,9 +199,48 @@ static double written_bytes(void)
     return bytes;
 }
 
+/* The schedstat file of this process's thread of that name. */
+static void find_thread(const char *name, char *ret, size_t room)
+{
+    char at[64], found[32];
+    struct dirent *entry;
+    DIR *dir = opendir("/proc/self/task");
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        FILE *file;
+
+        (void)snprintf(at, sizeof(at), "/proc/self/task/%.20s/comm", entry->d_name);
+        file = fopen(at, "re");
+        if (file == NULL)
+            continue;
+        if (fscanf(file, "%31s", found) == 1 && strcmp(found, name) == 0)
+            (void)snprintf(ret, room, "/proc/self/task/%.20s/schedstat", entry->d_name);
+        (void)fclose(file);
+    }
+    if (dir != NULL)
+        (void)closedir(dir);
+}
+
+/* Processor time of the store's writer thread so far. */
+static double writer_us(void)
+{
+    static char path[64];
+    double ns = 0;
+    FILE *file;
+
+    if (path[0] == '\0')
+        find_thread("store-writer", path, sizeof(path));
+    file = fopen(path, "re");
+    if (file == NULL || fscanf(file, "%lf", &ns) != 1)
+        bench_fail(path, errno);
+    (void)fclose(file);
+    return ns / 1e3;
+}
+
 struct sums {
     double puts;
     double cpu_us;
+    double writer_us;
     double bytes;
     double commits;
     double syncs;
@@ -213,6 +250,7 @@ static struct sums sums_now(void)
 {
     return (struct sums){
         .cpu_us = cpu_us(),
+        .writer_us = writer_us(),
         .bytes = written_bytes(),
         .commits = (double)count_get(COUNT_STORE_COMMITS),
         .syncs = (double)count_get(COUNT_STORE_SYNCS),
@@ -225,6 +263,7 @@ static void sums_add(struct sums *to, const struct sums *before, double puts)
 
     to->puts += puts;
     to->cpu_us += now.cpu_us - before->cpu_us;
+    to->writer_us += now.writer_us - before->writer_us;
     to->bytes += now.bytes - before->bytes;
     to->commits += now.commits - before->commits;
     to->syncs += now.syncs - before->syncs;
@@ -232,7 +271,7 @@ static void sums_add(struct sums *to, const struct sums *before, double puts)
 
 static void run(const struct scenario *scenario, double seconds)
 {
-    double raw[ROUNDS], ours[ROUNDS], ratio[ROUNDS], raw_mb, our_mb;
+    double raw[ROUNDS], ours[ROUNDS], ratio[ROUNDS];
     struct sums sums = { 0 };
     uint64_t p50, p99;
 
@@ -246,16 +285,13 @@ static void run(const struct scenario *scenario, double seconds)
         ratio[i] = ours[i] / raw[i];
     }
     store_commit_latency(store, &p50, &p99);
-    raw_mb = median(raw) * (double)scenario->bytes / 1e6;
-    our_mb = median(ours) * (double)scenario->bytes / 1e6;
-    (void)printf("%-20s %9.0f %8.1f %9.0f %8.1f %6.2f", scenario->name, median(raw), raw_mb,
-                 median(ours), our_mb, median(ratio));
-    if (scenario->least > 0)
-        (void)printf(" %5.2f", scenario->least);
-    else
-        (void)printf("      ");
-    (void)printf(" %7.0f %7.0f %8.1f %7.2f %7.2f %8.2f %8.0f\n", (double)p50 / 1e3,
-                 (double)p99 / 1e3, sums.cpu_us / sums.puts, sums.commits / sums.puts,
+    (void)printf("{\"scenario\":\"%s\",\"bytes\":%zu,\"plain_rate\":%.1f,\"rate\":%.1f"
+                 ",\"ratio\":%.4f,\"p50_us\":%.1f,\"p99_us\":%.1f",
+                 scenario->name, scenario->bytes, median(raw), median(ours), median(ratio),
+                 (double)p50 / 1e3, (double)p99 / 1e3);
+    (void)printf(",\"cpu_us\":%.3f,\"writer_us\":%.3f,\"commits\":%.4f,\"syncs\":%.4f"
+                 ",\"written\":%.4f,\"more_bytes\":%.0f}\n",
+                 sums.cpu_us / sums.puts, sums.writer_us / sums.puts, sums.commits / sums.puts,
                  sums.syncs / sums.commits, sums.bytes / sums.puts / (double)scenario->bytes,
                  (sums.bytes - sums.puts * (double)scenario->bytes) / sums.commits);
     (void)fflush(stdout);
@@ -277,15 +313,17 @@ static void on_read(struct log_read *read, enum rc rc)
     r->is_done = true;
 }
 
-/* Reads log 1 from its start, one read at a time, beside pread() of the plain file: both from the
+/* Reads log 1 from its start, one read at a time, beside pread() of the plain file, which is in the
  * page cache. */
 static void run_read(double seconds)
 {
-    uint64_t offset = 0, bytes = 0, start = clock_monotonic_ns(), plain = 0;
+    uint64_t offset, end, bytes = 0, start = clock_monotonic_ns(), plain = 0;
     uint8_t *to = mem_get((size_t)1 << 20);
     double ours;
 
-    while (offset < log_end && seconds_since(start) < seconds) {
+    if (log_range(store, 1, &offset, &end) != RC_OK)
+        exit(EXIT_FAILURE);
+    while (offset < end && seconds_since(start) < seconds) {
         struct reading r = { .read = { .log = 1, .offset = offset, .max_bytes = 1 << 20 } };
 
         r.read.on_done = on_read;
@@ -341,7 +379,7 @@ static void raw_prepare(const char *directory)
 /* Past the first segments, which are small, and until those that come are written over. */
 static void warm_up(void)
 {
-    const struct scenario scenario = { 1 << 20, 2, DURABILITY_ALWAYS, "", 1, KEPT_BYTES, 0 };
+    const struct scenario scenario = { 1 << 20, 2, DURABILITY_ALWAYS, "", 1, KEPT_BYTES };
 
     while (log_end < 3 * (KEPT_BYTES >> 20))
         (void)run_store(&scenario, 0.05);
@@ -353,28 +391,33 @@ int main(int argc, char **argv)
                                          .on_stall = on_stall,
                                          .wake = on_wake };
     struct store_config config = STORE_CONFIG_DEFAULT;
+    const char *directory = "/tmp", *only = "";
     uint64_t ms = 300;
+    const struct bench_option options[] = {
+        { "dir", NULL, &directory, "where the store lies" },
+        { "ms", &ms, NULL, "of a turn" },
+        { "only", NULL, &only, "part of the scenarios' names" },
+        { NULL, NULL, NULL, NULL },
+    };
     char path[256];
 
-    if (argc > 2 && number_u64(slice_str(argv[2]), 1, 60000, &ms) != RC_OK)
-        return EXIT_FAILURE;
-    (void)snprintf(path, sizeof(path), "%s/bench-store-XXXXXX", argc > 1 ? argv[1] : "/tmp");
+    if (bench_options(argc, argv, options) != argc)
+        bench_fail("options", 0);
+    (void)snprintf(path, sizeof(path), "%s/bench-store-XXXXXX", directory);
     if (mkdtemp(path) == NULL || sem_init(&woken, 0, 0) != 0)
-        return EXIT_FAILURE;
+        bench_fail(path, errno);
     raw_prepare(path);
     config.directory = path;
     if (lmdb_store_open(&config, &store) != RC_OK)
         return EXIT_FAILURE;
     store_set_events(store, &events);
     warm_up();
-    (void)printf("%-20s %9s %8s %9s %8s %6s %5s %7s %7s %8s %7s %7s %8s %8s\n", "commit", "plain/s",
-                 "MB/s", "store/s", "MB/s", "ratio", "least", "p50us", "p99us", "cpu us", "commits",
-                 "syncs", "written", "more");
     for (size_t i = 0; i < SCENARIOS; i++) {
-        if (argc <= 3 || strstr(scenarios[i].name, argv[3]) != NULL)
+        if (strstr(scenarios[i].name, only) != NULL)
             run(&scenarios[i], (double)ms / 1000);
     }
-    run_read(2);
+    if (only[0] == '\0')
+        run_read(2);
     store_close(&store);
     (void)close(raw_fd);
     mem_free(raw_bytes);
