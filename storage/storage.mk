@@ -10,6 +10,7 @@ libstorage_a_SOURCES = \
 	%D%/mem/mem_store.c %D%/mem/mem_store.h \
 	%D%/lmdb/backup.c \
 	%D%/lmdb/backup.h \
+	%D%/lmdb/ahead.c \
 	%D%/lmdb/catalog.c \
 	%D%/lmdb/catalog.h \
 	%D%/lmdb/copied.c \
@@ -68,6 +69,11 @@ test_lmdb_recover_SOURCES = tests/unit/test_lmdb_recover.c $(STORE_FIXTURE)
 test_lmdb_recover_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_lmdb_recover_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_lmdb_recover
+check_PROGRAMS += test_lmdb_ahead
+test_lmdb_ahead_SOURCES = tests/unit/test_lmdb_ahead.c $(STORE_FIXTURE)
+test_lmdb_ahead_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_lmdb_ahead_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_lmdb_ahead
 check_PROGRAMS += test_lmdb_faults
 test_lmdb_faults_SOURCES = tests/unit/test_lmdb_faults.c $(STORE_FIXTURE)
 test_lmdb_faults_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -4,7 +4,7 @@ libbase_a_SOURCES = \
 	%D%/clock.c %D%/clock.h \
 	%D%/counters.c %D%/counters.h %D%/counters.def \
 	%D%/fault.c %D%/fault.h \
-	%D%/hash.c %D%/hash.h \
+	%D%/hash.c %D%/hash.h %D%/hash_wide.h \
 	%D%/heap.c %D%/heap.h \
 	%D%/list.h \
 	%D%/log.c %D%/log.h \
@@ -25,13 +25,20 @@ libbase_a_SOURCES = \
 	%D%/thread.c %D%/thread.h \
 	%D%/utf8.c %D%/utf8.h \
 	%D%/wire.h
-BASE_LIBS = libbase.a $(XXHASH_LIBS) -lpthread
+if WIDE_HASH
+noinst_LIBRARIES += libbase_wide.a
+libbase_wide_a_SOURCES = %D%/hash_wide.c %D%/hash_wide.h
+libbase_wide_a_CFLAGS = $(AM_CFLAGS) -mavx2
+WIDE_LIBS = libbase_wide.a
+endif
+BASE_LIBS = libbase.a $(WIDE_LIBS) $(XXHASH_LIBS) -lpthread
 
 BASE_TEST_LIBS = $(BASE_LIBS) $(CHECK_LIBS)
 if HAVE_CHECK
 BASE_TESTS = test_wire \
 	test_slice \
 	test_list \
+	test_hash \
 	test_map \
 	test_text \
 	test_utf8 \
@@ -58,6 +65,9 @@ test_slice_LDADD = $(BASE_TEST_LIBS)
 test_list_SOURCES = tests/unit/test_list.c
 test_list_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_list_LDADD = $(BASE_TEST_LIBS)
+test_hash_SOURCES = tests/unit/test_hash.c
+test_hash_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_hash_LDADD = $(BASE_TEST_LIBS)
 test_map_SOURCES = tests/unit/test_map.c
 test_map_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_map_LDADD = $(BASE_TEST_LIBS)

@@ -4,7 +4,11 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "broker/base/hash_wide.h"
 #include "broker/base/random.h"
+
+/* Shorter ones are not worth the look at the processor. */
+#define HASH_WIDE_LEAST 1024
 
 static uint64_t process_seed;
 
@@ -20,5 +24,7 @@ uint64_t hash_seeded(struct slice s)
 
 uint64_t hash_checksum(struct slice s, uint64_t seed_value)
 {
+    if (s.len >= HASH_WIDE_LEAST && hash_has_wide())
+        return hash_checksum_wide(s, seed_value);
     return XXH3_64bits_withSeed(s.at, s.len, seed_value);
 }

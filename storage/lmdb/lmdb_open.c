@@ -92,6 +92,7 @@ static struct lmdb_store *store_new(const struct store_config *config)
     map_init(&s->logs);
     map_init(&s->segments);
     list_init(&s->fresh);
+    list_init(&s->ahead);
     list_init(&s->reads);
     list_init(&s->reads_now);
     mailbox_init(&s->done);
@@ -240,6 +241,7 @@ void lmdb_store_end(struct lmdb_store *s)
     copier_stop(s);
     readers_stop(s);
     drain(s);
+    ahead_drop_all(s);
     maintenance_stop(s);
     backup_wait(s);
     drain(s); /* a copy that it had */

@@ -21,6 +21,8 @@ void read_finish(struct lmdb_store *s, struct read_job *job)
     enum rc rc = job->rc;
 
     reads_release(s, job);
+    if (read == NULL && ahead_keep(s, job))
+        return;
     if (read == NULL || rc != RC_OK) {
         log_pieces_done(&job->pieces);
     } else if (log == NULL || log->start > job->offset) {
@@ -28,6 +30,7 @@ void read_finish(struct lmdb_store *s, struct read_job *job)
         rc = RC_RANGE;
     } else {
         read->pieces = job->pieces;
+        ahead_begin(s, job->log, &read->pieces, read->max_bytes);
     }
     mem_free(job);
     if (read == NULL)
@@ -47,7 +50,7 @@ enum rc read_cached(struct store *store, uint32_t number, uint64_t offset, size_
     if (log == NULL || offset < log->start || offset >= log->end)
         return RC_RANGE;
     if (!tail_find(&log->tail, offset, &i))
-        return RC_AGAIN;
+        return ahead_take(s, number, offset, max_bytes, ret) ? RC_OK : RC_AGAIN;
     ret->count = 0;
     ret->bytes = 0;
     tail_read(&log->tail, i, max_bytes, ret);
@@ -55,33 +58,44 @@ enum rc read_cached(struct store *store, uint32_t number, uint64_t offset, size_
     return RC_OK;
 }
 
-/* Has the rows from the one that holds the offset read by a reader thread. */
-static void read_cold(struct lmdb_store *s, struct log_read *read)
+struct read_job *read_job_new(struct lmdb_store *s, const struct store_log *log, uint64_t offset,
+                              size_t max_bytes)
 {
-    const struct store_log *log = store_log_get(s, read->log);
     struct read_job *job = mem_new(struct read_job);
     size_t bytes = 0;
     uint32_t i, count;
-    bool is_found = rows_find(&log->rows, read->offset, &i);
+    bool is_found = rows_find(&log->rows, offset, &i);
 
     ASSERT(is_found); /* what is neither in memory nor here was outside the log's range */
     job->job.kind = JOB_READ;
-    job->read = read;
-    job->log = read->log;
-    job->offset = read->offset;
+    job->log = log->number;
+    job->offset = offset;
+    job->max_bytes = max_bytes;
     for (count = rows_copy(&log->rows, i, job->rows, LOG_PIECES_MAX); job->row_count < count;) {
         const struct row *row = &job->rows[job->row_count];
 
-        if (bytes > 0 && (bytes >= read->max_bytes || row->length > read->max_bytes - bytes ||
+        if (bytes > 0 && (bytes >= max_bytes || row->length > max_bytes - bytes ||
                           row->base_offset != row_end(row - 1)))
             break;
         bytes += row->length;
         job->row_count++;
         segment_info_get(s, row->segment)->reads++;
     }
+    return job;
+}
+
+/* From the disk, by a reader thread. */
+static void read_cold(struct lmdb_store *s, struct log_read *read)
+{
+    struct read_job *job;
+
+    count_add(COUNT_STORE_CACHE_MISSES, 1);
+    if (ahead_join(s, read))
+        return;
+    job = read_job_new(s, store_log_get(s, read->log), read->offset, read->max_bytes);
+    job->read = read;
     read->is_under_way = true;
     read->detail = job;
-    count_add(COUNT_STORE_CACHE_MISSES, 1);
     readers_put(s, job);
 }
 

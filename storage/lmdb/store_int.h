@@ -121,7 +121,9 @@ struct stall {
 
 struct read_job {
     struct job job;
-    struct log_read *read; /* borrowed; NULL when cancelled */
+    struct log_read *read; /* borrowed; NULL when cancelled, and while it is read ahead */
+    struct link ahead;     /* in the store's list while nobody has asked for it yet */
+    bool is_done;          /* and it waits there with its pieces */
     uint32_t log;
     uint64_t offset;
     size_t max_bytes;
@@ -255,6 +257,8 @@ struct lmdb_store {
     uint64_t backlog_bytes;
     struct list fresh; /* committed items that are in tails, from the oldest */
     uint64_t fresh_bytes;
+    struct list ahead; /* what was, or is being, read before it is asked for: oldest first */
+    unsigned ahead_count;
     struct list reads;     /* to be answered from memory by the next poll */
     struct list reads_now; /* those that the poll under way answers */
     enum rc stalled;
@@ -322,6 +326,23 @@ enum rc read_find_time(const struct store *store, uint32_t number, int64_t time_
                        uint64_t *ret_offset);
 void read_finish(struct lmdb_store *s, struct read_job *job);
 void reads_answer(struct lmdb_store *s);
+/* A job for the rows from the one that holds the offset on, which the log must have. */
+struct read_job *read_job_new(struct lmdb_store *s, const struct store_log *log, uint64_t offset,
+                              size_t max_bytes);
+
+/* ---- ahead.c, core thread ---- */
+/* Has what follows the pieces read, if they are a long run and it is on the disk alone. */
+void ahead_begin(struct lmdb_store *s, uint32_t log, const struct log_pieces *before,
+                 size_t max_bytes);
+/* A job came back that nobody has asked for yet: true when it stays, with its pieces. */
+bool ahead_keep(struct lmdb_store *s, struct read_job *job);
+/* Gives the pieces that were read ahead from exactly that offset, if there are any. */
+bool ahead_take(struct lmdb_store *s, uint32_t log, uint64_t offset, size_t max_bytes,
+                struct log_pieces *ret);
+/* True when what is being read ahead is what this read wants: it will be told. */
+bool ahead_join(struct lmdb_store *s, struct log_read *read);
+/* When no reader runs any more. */
+void ahead_drop_all(struct lmdb_store *s);
 
 /* ---- lmdb_store.c, lmdb_open.c ---- */
 extern const struct backend lmdb_backend;
