@@ -567,8 +567,10 @@ static enum rc load_head(struct lane *lane, struct slice value)
 
 void lane_suspect(struct lane *lane)
 {
-    if (lane->taken_high < lane->partition->end)
-        lane->taken_high = lane->redelivered_below = lane->partition->end;
+    if (lane->taken_high >= lane->partition->end)
+        return;
+    lane->taken_high = lane->redelivered_below = lane->partition->end;
+    queue_dirty(lane->queue);
 }
 
 enum rc lane_load(struct lane *lane, uint64_t record, struct slice value)

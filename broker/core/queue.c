@@ -353,7 +353,6 @@ void queues_suspect(struct core *core)
 
         for (unsigned i = 0; i < queue->lane_count; i++)
             lane_suspect(queue->lanes[i]);
-        queue_dirty(queue);
     }
 }
 
