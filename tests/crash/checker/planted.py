@@ -47,6 +47,7 @@ BUGS = {
                       "recovery leaves out the last frame of a segment"),
     "change-lost": Bug(40, "missing backslide returned lost duplicate",
                        "recovery leaves out a small value now and then"),
+    "message-kept": Bug(1, "leak", "a message is not freed", needs_churn=True),
     "segment-kept": Bug(1, "leak", "what was consumed is not given back", needs_churn=True),
     "socket-kept": Bug(5, "leak", "a connection's socket is not closed"),
 }
