@@ -76,30 +76,30 @@ if HAVE_CHECK
 check_PROGRAMS += test_name
 test_name_SOURCES = tests/unit/test_name.c
 test_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-test_name_LDADD = libnames.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+test_name_LDADD = libnames.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_name
 check_PROGRAMS += test_filter
 test_filter_SOURCES = tests/unit/test_filter.c
 test_filter_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-test_filter_LDADD = libnames.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+test_filter_LDADD = libnames.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_filter
 check_PROGRAMS += test_matcher
 test_matcher_SOURCES = tests/unit/test_matcher.c
 test_matcher_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-test_matcher_LDADD = libnames.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+test_matcher_LDADD = libnames.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_matcher
 check_PROGRAMS += test_headers_match
 test_headers_match_SOURCES = tests/unit/test_headers_match.c
 test_headers_match_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-test_headers_match_LDADD = libnames.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+test_headers_match_LDADD = libnames.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_headers_match
 endif
 if FUZZ
 noinst_PROGRAMS += fuzz_name fuzz_filter
 fuzz_name_SOURCES = tests/fuzz/fuzz_name.c
 fuzz_name_LDFLAGS = $(FUZZ_LDFLAGS)
-fuzz_name_LDADD = libnames.a libbase.a $(XXHASH_LIBS)
+fuzz_name_LDADD = libnames.a $(BASE_LIBS)
 fuzz_filter_SOURCES = tests/fuzz/fuzz_filter.c
 fuzz_filter_LDFLAGS = $(FUZZ_LDFLAGS)
-fuzz_filter_LDADD = libnames.a libbase.a $(XXHASH_LIBS)
+fuzz_filter_LDADD = libnames.a $(BASE_LIBS)
 endif

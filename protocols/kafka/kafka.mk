@@ -42,7 +42,7 @@ $(test_kafka_codec_OBJECTS): %D%/kafka_messages.h
 check_PROGRAMS += test_kafka_codec
 test_kafka_codec_SOURCES = tests/unit/test_kafka_codec.c
 test_kafka_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-test_kafka_codec_LDADD = libkafkacodec.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+test_kafka_codec_LDADD = libkafkacodec.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_kafka_codec
 $(test_kafka_session_OBJECTS): %D%/kafka_messages.h
 check_PROGRAMS += test_kafka_session
@@ -53,7 +53,7 @@ TESTS += test_kafka_session
 check_PROGRAMS += test_kafka_errors
 test_kafka_errors_SOURCES = tests/unit/test_kafka_errors.c
 test_kafka_errors_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-test_kafka_errors_LDADD = libkafka.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+test_kafka_errors_LDADD = libkafka.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_kafka_errors
 check_PROGRAMS += test_kafka_topic_config
 test_kafka_topic_config_SOURCES = tests/unit/test_kafka_topic_config.c
@@ -66,7 +66,7 @@ if FUZZ
 $(fuzz_kafka_codec_OBJECTS): %D%/kafka_messages.h
 noinst_PROGRAMS += fuzz_kafka_codec
 fuzz_kafka_codec_SOURCES = tests/fuzz/fuzz_kafka_codec.c
-fuzz_kafka_codec_LDADD = libkafkacodec.a libbase.a $(XXHASH_LIBS)
+fuzz_kafka_codec_LDADD = libkafkacodec.a $(BASE_LIBS)
 fuzz_kafka_codec_LDFLAGS = $(FUZZ_LDFLAGS)
 $(fuzz_kafka_session_OBJECTS): %D%/kafka_messages.h
 noinst_PROGRAMS += fuzz_kafka_session

@@ -30,12 +30,12 @@ if HAVE_CHECK
 check_PROGRAMS += test_mqtt_codec
 test_mqtt_codec_SOURCES = tests/unit/test_mqtt_codec.c
 test_mqtt_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-test_mqtt_codec_LDADD = libmqttcodec.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+test_mqtt_codec_LDADD = libmqttcodec.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_mqtt_codec
 check_PROGRAMS += test_mqtt_parts
 test_mqtt_parts_SOURCES = tests/unit/test_mqtt_parts.c
 test_mqtt_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
-test_mqtt_parts_LDADD = libmqtt.a libmqttcodec.a libbase.a $(CHECK_LIBS) $(XXHASH_LIBS)
+test_mqtt_parts_LDADD = libmqtt.a libmqttcodec.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_mqtt_parts
 check_PROGRAMS += test_mqtt_session
 test_mqtt_session_SOURCES = tests/unit/test_mqtt_session.c \
@@ -59,6 +59,6 @@ fuzz_mqtt_session_LDADD = libmqtt.a libmqttcodec.a \
 	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)
 fuzz_mqtt_session_LDFLAGS = $(FUZZ_LDFLAGS)
 fuzz_mqtt_codec_SOURCES = tests/fuzz/fuzz_mqtt_codec.c
-fuzz_mqtt_codec_LDADD = libmqttcodec.a libbase.a $(XXHASH_LIBS)
+fuzz_mqtt_codec_LDADD = libmqttcodec.a $(BASE_LIBS)
 fuzz_mqtt_codec_LDFLAGS = $(FUZZ_LDFLAGS)
 endif
