@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of streams and queues, a page at a time: ?limit=N&after=NAME, and "next" in the answer
- * where there is more. */
+ * where there is more. ?name=NAME: that stream alone. */
 #include "admin/api_int.h"
 #include "admin/definitions.h"
 #include "admin/jot.h"
@@ -59,7 +59,8 @@ static void add_stream(struct text *to, struct stream *stream)
     jot_switch(to, "transient", stream_is_transient(stream));
     jot_switch(to, "queue", stream_queue(stream) != NULL);
     definitions_add_config(to, stream_config(stream));
-    definitions_add_policy(to, stream_effective_policy(stream));
+    definitions_add_policy(to, "policy", stream_effective_policy(stream));
+    definitions_add_policy(to, "own_policy", stream_policy(stream));
     jot_open(to, "partitions", '[');
     for (unsigned i = 0; i < stream_partition_count(stream); i++) {
         const struct partition *p = stream_partition(stream, i);
@@ -75,12 +76,39 @@ static void add_stream(struct text *to, struct stream *stream)
     jot_close(to, '}');
 }
 
+/* True when one was asked for by its name. */
+static bool get_one(struct api_session *s, const struct http_request *r)
+{
+    struct text name = { 0 };
+    enum rc rc = http_query(r, "name", &name);
+    struct stream *stream = rc == RC_OK ? stream_find(s->api->core, text_slice(&name)) : NULL;
+
+    if (stream != NULL) {
+        jot_open(&s->body, NULL, '{');
+        jot_open(&s->body, "streams", '[');
+        add_stream(&s->body, stream);
+        jot_close(&s->body, ']');
+        jot_bytes(&s->body, "next", SLICE_NONE);
+        jot_close(&s->body, '}');
+        api_answer(s, 200);
+    } else if (rc == RC_OK) {
+        api_refuse(s, 404, "not-found", "there is no stream \"%.*s\"",
+                   SLICE_FMT(text_slice(&name)));
+    } else if (rc != RC_NOT_FOUND) {
+        api_refuse(s, 400, "invalid", "name cannot be read");
+    }
+    text_done(&name);
+    return rc != RC_NOT_FOUND;
+}
+
 void api_get_streams(struct api_session *s, const struct http_request *r, struct slice body)
 {
     struct stream *stream = NULL, *last = NULL;
     struct page page;
 
     (void)body;
+    if (get_one(s, r))
+        return;
     if (!read_page(s, r, &page))
         return;
     if (page.has_after) {

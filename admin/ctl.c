@@ -28,6 +28,7 @@ static const char usage[] =
     "usage: tercet pub URL TOPIC [MESSAGE] [OPTION...]   publish MESSAGE, or standard input\n"
     "       tercet sub URL TOPIC [OPTION...]             print what arrives\n"
     "       tercet status [--json]                       how the broker of this machine is\n"
+    "       tercet stream NAME [--json]                  what a stream keeps and promises\n"
     "       tercet export [FILE]                         write its definitions, as JSON\n"
     "       tercet import FILE|- [--skip NAMES]          make what a file of them says\n"
     "       tercet backup DIR|-                          copy the whole store, while it is in use\n"

@@ -128,6 +128,86 @@ static int do_status(const struct order *order)
     return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+/* As a field of a query holds it. */
+static void add_escaped(struct text *to, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        bool is_plain = strchr("-_.~", *text) != NULL || (*text >= '0' && *text <= '9') ||
+                        (*text >= 'A' && *text <= 'Z') || (*text >= 'a' && *text <= 'z');
+
+        if (is_plain)
+            text_add_byte(to, (uint8_t)*text);
+        else
+            text_format(to, "%%%02X", (unsigned char)*text);
+    }
+}
+
+/* Whether the stream says it itself, or a rule or default does. */
+static const char *said_by(const json_t *stream, const char *name)
+{
+    return json_object_get(json_object_get(stream, "own_policy"), name) != NULL
+               ? "its own"
+               : "as the configuration says";
+}
+
+static void print_kept(const json_t *stream, const char *label, const char *name, const char *unit)
+{
+    const json_t *policy = json_object_get(stream, "policy");
+    long long n = number_of(policy, name);
+
+    if (n < 0)
+        (void)printf("%s  without limit, %s\n", label, said_by(stream, name));
+    else
+        (void)printf("%s  %lld %s, %s\n", label, n, unit, said_by(stream, name));
+}
+
+static void print_stream(const json_t *stream, const json_t *store)
+{
+    const json_t *latency = json_object_get(store, "commit_latency_us"), *partition;
+    size_t i;
+
+    (void)printf("durability       %s, %s\n",
+                 word_of(json_object_get(stream, "policy"), "durability", "?"),
+                 said_by(stream, "durability"));
+    (void)printf("commits          p50 %lld us, p99 %lld us\n", number_of(latency, "p50"),
+                 number_of(latency, "p99"));
+    print_kept(stream, "retention      ", "retention_ms", "ms");
+    print_kept(stream, "retention_bytes", "retention_bytes", "bytes a partition");
+    json_array_foreach(json_object_get(stream, "partitions"), i, partition)(void)
+        printf("partition %-4zu   offsets %lld to %lld, durable to %lld, %lld bytes\n", i,
+               number_of(partition, "start"), number_of(partition, "end"),
+               number_of(partition, "durable_end"), number_of(partition, "bytes"));
+}
+
+static int do_stream(const struct order *order)
+{
+    struct text path = { 0 }, body = { 0 }, overview = { 0 };
+    json_t *all = NULL, *about = NULL;
+    const json_t *stream;
+    bool is_good;
+
+    text_format(&path, "/api/streams?name=");
+    add_escaped(&path, order->words[0]);
+    text_add_byte(&path, '\0');
+    is_good = ctl_ask(&order->place, "GET", (const char *)path.at, SLICE_NONE, &body) &&
+              ctl_ask(&order->place, "GET", "/api/overview", SLICE_NONE, &overview);
+    if (is_good && order->is_json) {
+        is_good = write_json(stdout, "standard output", &body);
+    } else if (is_good) {
+        all = json_loadb((const char *)body.at, body.len, JSON_ALLOW_NUL, NULL);
+        about = json_loadb((const char *)overview.at, overview.len, 0, NULL);
+        stream = json_array_get(json_object_get(all, "streams"), 0);
+        print_stream(stream, json_object_get(about, "store"));
+        is_good = fflush(stdout) == 0 || ctl_fail("standard output: %s", strerror(errno));
+    }
+    json_decref(all);
+    json_decref(about);
+    text_done(&path);
+    text_done(&body);
+    text_done(&overview);
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 /* A file that was there before stays as it was when the new one cannot be written whole. */
 static bool write_file(const char *path, const struct text *body)
 {
@@ -225,6 +305,7 @@ static const struct command {
     const char *words;
 } commands[] = {
     { "status", do_status, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
+    { "stream", do_stream, 1, 1, TAKES_PLACE | TAKES_JSON, "the name of a stream" },
     { "export", do_export, 0, 1, TAKES_PLACE, "at most a file" },
     { "import", do_import, 1, 1, TAKES_PLACE | TAKES_SKIP, "a file, or - for standard input" },
     { "backup", do_backup, 1, 1, TAKES_PLACE, "a folder, or - for standard output" },

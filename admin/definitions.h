@@ -26,7 +26,7 @@ void definitions_add_arguments(const struct definitions_rules *rules, struct tex
 void definitions_add_config(struct text *to, struct slice config);
 
 /* The "policy" of a stream: what it says itself. */
-void definitions_add_policy(struct text *to, const struct stream_policy *policy);
+void definitions_add_policy(struct text *to, const char *name, const struct stream_policy *policy);
 
 struct definitions_tally {
     unsigned made;

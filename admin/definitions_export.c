@@ -127,9 +127,9 @@ void definitions_add_config(struct text *to, struct slice config)
     jot_close(to, '}');
 }
 
-void definitions_add_policy(struct text *to, const struct stream_policy *policy)
+void definitions_add_policy(struct text *to, const char *name, const struct stream_policy *policy)
 {
-    jot_open(to, "policy", '{');
+    jot_open(to, name, '{');
     if (policy->retention_ms != POLICY_OPEN)
         jot_number(to, "retention_ms", policy->retention_ms);
     if (policy->retention_bytes != POLICY_OPEN)
@@ -152,7 +152,7 @@ static void add_streams(struct core *core, struct text *to)
         jot_count(to, "partitions", stream_partition_count(s));
         jot_switch(to, "implicit", stream_is_implicit(s));
         definitions_add_config(to, stream_config(s));
-        definitions_add_policy(to, stream_policy(s));
+        definitions_add_policy(to, "policy", stream_policy(s));
         jot_close(to, '}');
     }
     jot_close(to, ']');

@@ -326,6 +326,8 @@ enum rc amqp_refuse_locked(struct amqp_session *s, struct slice queue);
 
 MUST_CHECK enum rc amqp_queue_arguments_check(struct amqp_session *s, struct slice name,
                                               const struct amqp_queue_declare *declare);
+/* What they say about its stream, once it is there. */
+void amqp_queue_arguments_apply(struct queue *queue);
 /* `current` are the arguments it was declared with. */
 MUST_CHECK enum rc amqp_queue_arguments_equal(struct amqp_session *s, struct slice name,
                                               struct slice current, struct slice received);

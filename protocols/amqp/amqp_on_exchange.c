@@ -94,6 +94,11 @@ enum rc amqp_exchange_arguments(struct amqp_session *s, struct slice arguments,
                            "arg 'x-stream' for exchange '%.*s' in vhost '%s' is not implemented "
                            "yet",
                            SLICE_FMT(spec->name), AMQP_VHOST);
+    if (amqp_table_find(arguments, SLICE("x-durability"), &v))
+        return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED,
+                           "arg 'x-durability' for exchange '%.*s' in vhost '%s': it is a queue's, "
+                           "for an exchange keeps nothing",
+                           SLICE_FMT(spec->name), AMQP_VHOST);
     if (!amqp_table_find(arguments, SLICE("alternate-exchange"), &v))
         return RC_OK;
     if (v.type != AMQP_TEXT)

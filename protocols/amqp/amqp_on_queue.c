@@ -78,6 +78,8 @@ static enum rc declare(struct amqp_session *s, const struct amqp_queue_declare *
     if (rc != RC_OK)
         return rc;
     rc = queue_declare(s->client, &spec, ret);
+    if (rc == RC_OK)
+        amqp_queue_arguments_apply(*ret);
     if (rc == RC_OK && spec.is_durable)
         amqp_hold(s);
     if (rc == RC_REFUSED)

@@ -3,6 +3,8 @@
  * would change what the queue does and is not done yet is refused, never ignored; one that nobody
  * knows is kept and means nothing, as in RabbitMQ. */
 #include "broker/base/number.h"
+#include "broker/core/queue.h"
+#include "broker/core/stream.h"
 #include "protocols/amqp/amqp_int.h"
 #include "protocols/amqp/amqp_table.h"
 
@@ -30,6 +32,7 @@ enum argument_kind {
     KIND_OVERFLOW,
     KIND_MODE,
     KIND_TYPE,
+    KIND_DURABILITY,
     KIND_ANY,
 };
 
@@ -48,6 +51,7 @@ static const struct argument_row {
     { "x-queue-type", KIND_TYPE, CLASSIC | QUORUM | STREAM, DONE },
     { "x-queue-mode", KIND_MODE, CLASSIC, DONE }, /* every queue is lazy: RAM has no part in it */
     { "x-queue-version", KIND_COUNT, CLASSIC, VOID },
+    { "x-durability", KIND_DURABILITY, CLASSIC | QUORUM | STREAM, DONE }, /* not RabbitMQ's */
     { "x-message-ttl", KIND_TIME, CLASSIC | QUORUM, ABSENT },
     { "x-expires", KIND_EXPIRY, CLASSIC | QUORUM, ABSENT },
     { "x-max-length", KIND_COUNT, CLASSIC | QUORUM, ABSENT },
@@ -151,6 +155,11 @@ static enum rc check_text(struct amqp_session *s, const struct argument_row *row
         text_format(&s->refusal_text, ": invalid_overflow");
         return rc;
     }
+    if (row->kind == KIND_DURABILITY && !is_one_of(v->bytes, policy_durability_names)) {
+        rc = invalid(s, row->name, queue);
+        text_format(&s->refusal_text, ": always, interval or memory is expected");
+        return rc;
+    }
     if ((row->kind == KIND_MODE && !is_one_of(v->bytes, modes)) ||
         (row->kind == KIND_TYPE && !is_one_of(v->bytes, type_names))) {
         rc = invalid(s, row->name, queue);
@@ -186,6 +195,7 @@ static enum rc check_value(struct amqp_session *s, const struct argument_row *ro
     case KIND_OVERFLOW:
     case KIND_MODE:
     case KIND_TYPE:
+    case KIND_DURABILITY:
         return check_text(s, row, queue, v);
     case KIND_BOOL:
         return check_bool(s, row, queue, v);
@@ -266,6 +276,10 @@ enum rc amqp_queue_arguments_check(struct amqp_session *s, struct slice queue,
         rc = check_value(s, find_row(SLICE("x-queue-type")), queue, &v);
     if (rc == RC_OK && type != TYPE_CLASSIC)
         rc = check_properties(s, queue, d);
+    if (rc == RC_OK && !d->durable && amqp_table_find(d->arguments, SLICE("x-durability"), &v)) {
+        rc = invalid(s, "x-durability", queue);
+        text_format(&s->refusal_text, ": the queue is not durable");
+    }
     if (rc == RC_OK && amqp_table_find(d->arguments, SLICE("x-dead-letter-routing-key"), &v) &&
         !amqp_table_find(d->arguments, SLICE("x-dead-letter-exchange"), &v)) {
         rc = invalid(s, "x-dead-letter-routing-key", queue);
@@ -281,6 +295,21 @@ enum rc amqp_queue_arguments_check(struct amqp_session *s, struct slice queue,
         rc = amqp_refuse(s, AMQP_REPLY_NOT_IMPLEMENTED,
                          "queues of type stream are not implemented yet");
     return rc;
+}
+
+void amqp_queue_arguments_apply(struct queue *queue)
+{
+    struct stream *stream = queue_stream(queue);
+    struct stream_policy policy = *stream_policy(stream);
+    struct amqp_value v;
+
+    if (!amqp_table_find(queue_spec(queue)->arguments, SLICE("x-durability"), &v))
+        return;
+    for (int64_t i = 0; policy_durability_names[i] != NULL; i++) {
+        if (slice_equal_str(v.bytes, policy_durability_names[i]))
+            policy.durability = i;
+    }
+    stream_set_policy(stream, &policy);
 }
 
 /* ---- equivalence ---- */

@@ -155,6 +155,25 @@ class Telling(BrokerCase):
         told = json.loads(tool("status", "--json", "--data", self.broker.data)[0])
         self.assertEqual(told["pid"], self.broker.pid)
 
+    def test_the_tool_shows_what_a_stream_keeps_and_promises(self):
+        pika = need_module("pika")
+        host, port = self.broker.address("amqp")
+        name = "kept 100% & more"
+        with pika.BlockingConnection(pika.ConnectionParameters(host, port)) as connection:
+            channel = connection.channel()
+            channel.queue_declare(name, durable=True, arguments={"x-durability": "interval"})
+            channel.confirm_delivery()
+            channel.basic_publish("", name, b"x")
+        said, _ = tool("stream", name, "--data", self.broker.data)
+        self.assertRegex(said, "durability +interval, its own\n")
+        self.assertRegex(said, "retention +604800000 ms, as the configuration says\n")
+        self.assertRegex(said, "commits +p50 [0-9]+ us, p99 [0-9]+ us\n")
+        self.assertRegex(said, "partition 0 +offsets 0 to 1, durable to 1, [1-9][0-9]* bytes\n")
+        told = json.loads(tool("stream", name, "--json", "--data", self.broker.data)[0])
+        self.assertEqual(told["streams"][0]["own_policy"], {"durability": "interval"})
+        _, complaint = tool("stream", "no such", "--data", self.broker.data, status=1)
+        self.assertIn("there is no stream", complaint)
+
 
 class Edges(unittest.TestCase):
 

@@ -317,6 +317,21 @@ class Queues(Case):
                      "'signedint'", "queue.declare", queue=q, durable=True,
                      arguments={"x-queue-mode": "lazy"})
 
+    def test_a_queue_says_what_its_confirms_promise(self):
+        q = self.c.call("queue.declare", queue="q.interval", durable=True,
+                        arguments={"x-durability": "interval"})["queue"]
+        self.addCleanup(self.drop, q)
+        self.refused(406, "PRECONDITION_FAILED - inequivalent arg 'x-durability' for queue "
+                     "'q.interval' in vhost '/': received 'memory' but current is 'interval'",
+                     "queue.declare", queue=q, durable=True, arguments={"x-durability": "memory"})
+        self.refused(406, "PRECONDITION_FAILED - invalid arg 'x-durability' for queue 'q.t' in "
+                     "vhost '/': the queue is not durable",
+                     "queue.declare", queue="q.t", arguments={"x-durability": "always"})
+        self.refused(406, "PRECONDITION_FAILED - arg 'x-durability' for exchange 'e.t' in vhost "
+                     "'/': it is a queue's, for an exchange keeps nothing",
+                     "exchange.declare", exchange="e.t", type="fanout",
+                     arguments={"x-durability": "always"})
+
     def drop(self, name):
         with amqp.Client(self.broker) as c:
             c.call("queue.delete", queue=name)
@@ -333,6 +348,9 @@ class Queues(Case):
                 ({"x-overflow": "bogus"}, "'x-overflow'%s: invalid_overflow"),
                 ({"x-queue-type": "bogus"}, "'x-queue-type'%s: \"unsupported queue type 'bogus'\""),
                 ({"x-queue-mode": "bogus"}, "'x-queue-mode'%s: \"unsupported queue mode 'bogus'\""),
+                ({"x-durability": "never"},
+                 "'x-durability'%s: always, interval or memory is expected"),
+                ({"x-durability": 1}, "'x-durability'%s: {unacceptable_type,signedint}"),
                 ({"x-dead-letter-routing-key": "k"},
                  "'x-dead-letter-routing-key'%s: routing_key_but_no_dlx_defined"),
                 ({"x-single-active-consumer": "yes"},
