@@ -14,7 +14,9 @@
 
 /* Streams that came into being by a publish alone: a peer could make one per message. */
 #define IMPLICIT_STREAMS_MAX 100000
-#define PARTITIONS_MAX       1024 /* of one stream: a delivery handle keeps 12 bits for it */
+/* Streams of all kinds that protocols make on request: some 500 bytes of memory each. */
+#define STREAMS_MAX    1000000
+#define PARTITIONS_MAX 1024 /* of one stream: a delivery handle keeps 12 bits for it */
 
 /* One message with all its wrapping; RabbitMQ's limit for a message is 128 MiB. */
 #define MESSAGE_MAX_BYTES ((size_t)128 << 20)

@@ -68,11 +68,10 @@ enum kafka_error kafka_use_topic(struct kafka_request *request, bool by_id, stru
 }
 
 enum kafka_error kafka_create_topic(struct kafka_request *request, const struct stream_spec *spec,
-                                    struct stream **ret)
+                                    unsigned limit, struct stream **ret)
 {
-    /* Core has a limit for what a publish makes; a topic costs the same whoever asks for it. */
-    if (count_get(COUNT_CORE_STREAMS) >= IMPLICIT_STREAMS_MAX) {
-        log_peer(LOG_WARNING, "kafka.topics_full", "limit=%d", IMPLICIT_STREAMS_MAX);
+    if (count_get(COUNT_CORE_STREAMS) >= limit) {
+        log_peer(LOG_WARNING, "kafka.topics_full", "limit=%u", limit);
         return KAFKA_ERROR_POLICY_VIOLATION;
     }
     return kafka_error_of(stream_create(request->kafka->core, request->client, spec, ret),
@@ -107,6 +106,19 @@ struct slice kafka_topic_name(struct kafka_request *request, const struct stream
 {
     return stream_is_hidden(stream) ? SLICE_NONE
                                     : kafka_topic_of_name(request, stream_name(stream));
+}
+
+struct slice kafka_topic_name_now(struct kafka_request *request, const struct stream *stream)
+{
+    struct text scratch = { 0 };
+    struct slice name = stream_name(stream), topic;
+    bool is_same;
+
+    if (stream_is_hidden(stream))
+        return SLICE_NONE;
+    is_same = name_to_kafka_topic(name, &scratch, &topic) == RC_OK && topic.at == name.at;
+    text_done(&scratch);
+    return is_same ? name : kafka_topic_of_name(request, name);
 }
 
 struct kafka_uuid kafka_topic_id(const struct stream *stream)

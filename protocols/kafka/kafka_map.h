@@ -22,14 +22,16 @@ enum kafka_error kafka_find_topic_id(struct kafka_request *request, const struct
 enum kafka_error kafka_use_topic(struct kafka_request *request, bool by_id, struct slice topic,
                                  const struct kafka_uuid *id, enum operation operation,
                                  struct stream **ret);
-/* Makes the stream, unless there are as many as there may be. */
+/* Makes the stream, unless there are `limit` of them. */
 enum kafka_error kafka_create_topic(struct kafka_request *request, const struct stream_spec *spec,
-                                    struct stream **ret);
+                                    unsigned limit, struct stream **ret);
 /* The core's name of a topic, in the request's arena. INVALID_TOPIC. */
 enum kafka_error kafka_stream_name(struct kafka_request *request, struct slice topic,
                                    struct slice *ret);
 /* How Kafka spells it, in the request's arena; none: it has no legal spelling, or is hidden. */
 struct slice kafka_topic_name(struct kafka_request *request, const struct stream *stream);
+/* The same, borrowed from the stream where it can be: for what is answered at once. */
+struct slice kafka_topic_name_now(struct kafka_request *request, const struct stream *stream);
 struct slice kafka_topic_of_name(struct kafka_request *request, struct slice stream_name);
 struct kafka_uuid kafka_topic_id(const struct stream *stream);
 enum kafka_error kafka_may(struct kafka_request *request, enum operation operation,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who we are and what there is: ApiVersions, Metadata, FindCoordinator, DescribeCluster. */
 #include "broker/base/counters.h"
+#include "broker/core/limits.h"
 #include "broker/net/conn.h"
 #include "protocols/kafka/kafka_int.h"
 #include "protocols/kafka/kafka_map.h"
@@ -67,10 +68,14 @@ void kafka_on_api_versions(struct kafka_request *request, const void *body)
 
 /* ---- Metadata ---- */
 
-static void fill_partitions(struct kafka_request *request, struct stream *stream,
-                            struct kafka_metadata_topic_result *topic)
+/* What is said of a partition is the same for all topics: a million of them share it. */
+struct shown {
+    struct kafka_metadata_result *at;
+    unsigned count;
+};
+
+static void show(struct kafka_request *request, unsigned count, struct shown *shown)
 {
-    unsigned count = stream_partition_count(stream);
     struct kafka_metadata_result *at = KAFKA_ARRAY(&request->arena, kafka_metadata_result, count);
     int32_t *node = kafka_arena_take(&request->arena, sizeof(*node));
 
@@ -84,12 +89,24 @@ static void fill_partitions(struct kafka_request *request, struct stream *stream
         at[i].replica_nodes = at[i].isr_nodes = node;
         at[i].replica_nodes_count = at[i].isr_nodes_count = 1;
     }
-    topic->partitions = at;
+    *shown = (struct shown){ at, count };
+}
+
+static void fill_partitions(struct kafka_request *request, struct stream *stream,
+                            struct shown *shown, struct kafka_metadata_topic_result *topic)
+{
+    unsigned count = stream_partition_count(stream);
+
+    if (count > shown->count)
+        show(request, count, shown);
+    if (count > shown->count)
+        return; /* no memory, which the request's arena tells */
+    topic->partitions = shown->at;
     topic->partitions_count = count;
 }
 
 static void fill_topic(struct kafka_request *request, const struct kafka_metadata_request *asked,
-                       struct stream *stream, struct slice name,
+                       struct stream *stream, struct slice name, struct shown *shown,
                        struct kafka_metadata_topic_result *topic)
 {
     topic->name = name;
@@ -97,7 +114,7 @@ static void fill_topic(struct kafka_request *request, const struct kafka_metadat
     topic->error_code = (int16_t)kafka_may(request, OPERATION_DESCRIBE, stream);
     if (topic->error_code != KAFKA_ERROR_NONE)
         return;
-    fill_partitions(request, stream, topic);
+    fill_partitions(request, stream, shown, topic);
     if (asked->include_topic_authorized_operations)
         topic->topic_authorized_operations =
             kafka_authorized_operations(request, RESOURCE_TOPIC, stream_name(stream));
@@ -112,11 +129,11 @@ static enum kafka_error auto_create(struct kafka_request *request, struct slice 
 
     if (error != KAFKA_ERROR_NONE)
         return error;
-    return kafka_create_topic(request, &spec, ret);
+    return kafka_create_topic(request, &spec, IMPLICIT_STREAMS_MAX, ret);
 }
 
 static void answer_named(struct kafka_request *request, const struct kafka_metadata_request *asked,
-                         const struct kafka_metadata_topic *topic,
+                         const struct kafka_metadata_topic *topic, struct shown *shown,
                          struct kafka_metadata_topic_result *result)
 {
     bool may_create = asked->allow_auto_topic_creation && request->kafka->config.is_auto_create;
@@ -127,7 +144,7 @@ static void answer_named(struct kafka_request *request, const struct kafka_metad
         result->topic_id = topic->topic_id;
         error = kafka_find_topic_id(request, &topic->topic_id, &stream);
         if (error == KAFKA_ERROR_NONE)
-            fill_topic(request, asked, stream, kafka_topic_name(request, stream), result);
+            fill_topic(request, asked, stream, kafka_topic_name(request, stream), shown, result);
         else
             result->error_code = (int16_t)error;
         return;
@@ -136,7 +153,7 @@ static void answer_named(struct kafka_request *request, const struct kafka_metad
     if (error == KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION && may_create)
         error = auto_create(request, topic->name, &stream);
     if (error == KAFKA_ERROR_NONE) {
-        fill_topic(request, asked, stream, topic->name, result);
+        fill_topic(request, asked, stream, topic->name, shown, result);
         return;
     }
     result->name = topic->name;
@@ -144,7 +161,7 @@ static void answer_named(struct kafka_request *request, const struct kafka_metad
 }
 
 static void answer_all(struct kafka_request *request, const struct kafka_metadata_request *asked,
-                       struct kafka_metadata_response *r)
+                       struct shown *shown, struct kafka_metadata_response *r)
 {
     struct core *core = request->kafka->core;
     size_t count = 0;
@@ -155,12 +172,12 @@ static void answer_all(struct kafka_request *request, const struct kafka_metadat
     if (r->topics == NULL)
         return;
     for (struct stream *s = stream_next(core, NULL); s != NULL; s = stream_next(core, s)) {
-        struct slice name = kafka_topic_name(request, s);
+        struct slice name = kafka_topic_name_now(request, s);
         struct kafka_metadata_topic_result *topic = &r->topics[r->topics_count];
 
         if (name.at == NULL)
             continue;
-        fill_topic(request, asked, s, name, topic);
+        fill_topic(request, asked, s, name, shown, topic);
         if (topic->error_code == KAFKA_ERROR_NONE) /* what it may not see is left out */
             r->topics_count++;
         else
@@ -173,6 +190,7 @@ void kafka_on_metadata(struct kafka_request *request, const void *body)
     const struct kafka_metadata_request *asked = body;
     struct kafka_metadata_response *r = KAFKA_RESPONSE(request, metadata);
     struct kafka_metadata_broker *broker = KAFKA_ARRAY(&request->arena, kafka_metadata_broker, 1);
+    struct shown shown = { NULL, 0 };
     bool is_all =
         asked->topics == NULL || (request->header.version == 0 && asked->topics_count == 0);
 
@@ -191,11 +209,11 @@ void kafka_on_metadata(struct kafka_request *request, const void *body)
         r->cluster_authorized_operations =
             kafka_authorized_operations(request, RESOURCE_BROKER, SLICE(""));
     if (is_all) {
-        answer_all(request, asked, r);
+        answer_all(request, asked, &shown, r);
     } else {
         r->topics = KAFKA_ARRAY(&request->arena, kafka_metadata_topic_result, asked->topics_count);
         for (uint32_t i = 0; i < asked->topics_count && r->topics != NULL; i++) {
-            answer_named(request, asked, &asked->topics[i], &r->topics[i]);
+            answer_named(request, asked, &asked->topics[i], &shown, &r->topics[i]);
             r->topics_count++;
         }
     }

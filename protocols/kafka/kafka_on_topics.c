@@ -145,7 +145,7 @@ static enum kafka_error create_topic(struct kafka_request *request,
     fill_configs(request, &spec, result);
     if (asked->validate_only)
         return KAFKA_ERROR_NONE;
-    error = kafka_create_topic(request, &spec, &stream);
+    error = kafka_create_topic(request, &spec, STREAMS_MAX, &stream);
     if (error == KAFKA_ERROR_NONE)
         result->topic_id = kafka_topic_id(stream);
     return error;
