@@ -27,9 +27,10 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/number.h"
+#include "storage/backup.h"
 #include "tests/crash/store_replay.h"
 
-#define PASSINGS     3
+#define PASSINGS     2
 #define SITES_MAX    64
 #define SUBMITS_BASE 60
 #define SUBMITS      40
@@ -109,6 +110,42 @@ static void disarm(void)
 {
     fail_end();
     fault_disarm();
+}
+
+/* ---- a backup, in the middle of a life ---- */
+
+static struct {
+    struct store_backup backup;
+    char folder[PATH_ROOM + 16];
+    struct log_state states[LOGS + 1];
+    enum rc rc;
+    bool is_done;
+} kept;
+
+static void on_backup(struct store_backup *backup, enum rc rc)
+{
+    (void)backup;
+    kept.rc = rc;
+    kept.is_done = true;
+}
+
+static void backup_begin(const char *folder)
+{
+    (void)snprintf(kept.folder, sizeof(kept.folder), "%s.backup", folder);
+    kept.backup = (struct store_backup){ .on_done = on_backup };
+    load_states(kept.states);
+    kept.rc = store_backup(store, kept.folder, &kept.backup);
+    kept.is_done = kept.rc != RC_OK;
+}
+
+/* The store is closed. A backup that succeeded has all that was put before it. */
+static void backup_check(void)
+{
+    if (kept.rc != RC_OK)
+        return;
+    memcpy(promised, kept.states, sizeof(promised));
+    load_check(kept.folder);
+    folder_remove(kept.folder);
 }
 
 /* ---- a life ---- */
@@ -195,6 +232,8 @@ static void live(const char *folder, unsigned submits)
     store_set_events(store, &events);
     for (unsigned i = 0; i < submits; i++) {
         load_put(promise_note);
+        if (i == submits / 2)
+            backup_begin(folder);
         load_read();
         do {
             store_poll(store);
@@ -205,12 +244,15 @@ static void live(const char *folder, unsigned submits)
         } while (store_backlog_bytes(store) > ((uint64_t)1 << 17));
     }
     load_read_end();
+    while (!kept.is_done && submits > 1)
+        store_poll(store);
     while (store_flush(store) != RC_OK) {
         if (now->act == ACT_ON)
             disarm();
     }
     disarm();
     store_close(&store);
+    backup_check();
 }
 
 static void life(const struct one *one, const char *folder, const char *trace)

@@ -47,6 +47,8 @@ enum rc load_open(const char *directory);
 void load_begin(void);
 /* Puts and submits a few things; `on_promise` is told each state that the tickets stand for. */
 void load_put(void (*on_promise)(const struct promise *promise));
+/* What has been put so far. */
+void load_states(struct log_state ret[LOGS + 1]);
 /* Now and then while putting: reads and looks at what was read. */
 void load_read(void);
 void load_read_end(void);

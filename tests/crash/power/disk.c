@@ -573,6 +573,20 @@ static int by_name(const void *left, const void *right)
     return strcmp(((const struct name *)left)->at, ((const struct name *)right)->at);
 }
 
+/* All folders above a name are there. */
+static bool has_folders(const struct names *names, const char *at)
+{
+    char parent[TRACE_NAME_MAX];
+
+    for (const char *slash = strchr(at, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        memset(parent, 0, sizeof(parent));
+        memcpy(parent, at, (size_t)(slash - at));
+        if (name_find(names, parent) == NULL)
+            return false;
+    }
+    return true;
+}
+
 static void image_write(const struct disk *disk, struct names *names, const char *folder,
                         unsigned percent, uint64_t *random)
 {
@@ -584,14 +598,10 @@ static void image_write(const struct disk *disk, struct names *names, const char
         qsort(names->at, names->count, sizeof(*names->at), by_name); /* a folder before its files */
     for (size_t i = 0; i < names->count; i++) {
         const struct name *name = &names->at[i];
-        const char *slash = strrchr(name->at, '/');
-        char parent[TRACE_NAME_MAX] = { 0 };
         struct content content;
 
-        if (slash != NULL)
-            memcpy(parent, name->at, (size_t)(slash - name->at));
-        if (slash != NULL && name_find(names, parent) == NULL)
-            continue; /* its folder is not there */
+        if (!has_folders(names, name->at))
+            continue;
         (void)snprintf(path, sizeof(path), "%s/%s", folder, name->at);
         if (name->node == FOLDER) {
             if (mkdir(path, 0700) != 0)
