@@ -27,9 +27,10 @@ struct core_config {
     enum durability durability;      /* of streams that say nothing else */
     const struct policy_rule *rules; /* the first that matches a stream; borrowed until core_free */
     unsigned rule_count;
-    uint64_t sync_interval_ms;      /* the store's, for those who ask what `interval` means */
-    uint64_t consumed_retention_ms; /* how long a queue keeps what was consumed */
-    unsigned disk_warn_percent;     /* of the disk in use: from here on it is logged, */
+    uint64_t sync_interval_ms;         /* the store's, for those who ask what `interval` means */
+    uint64_t consumed_retention_bytes; /* and how much of it; 0: no limit */
+    uint64_t consumed_retention_ms;    /* how long a queue keeps what was consumed */
+    unsigned disk_warn_percent;        /* of the disk in use: from here on it is logged, */
     unsigned disk_stop_percent;   /* and from here on publishers are paused; 100: never for that */
     uint64_t disk_free_min_bytes; /* they are also when less than this is free */
     /* Have core_disk_room() called, on the core's thread; arg is wake_arg. NULL: there is no disk.
@@ -40,11 +41,12 @@ struct core_config {
     void *wake_arg; /* borrowed until store_close(): the store's threads wake too */
 };
 
-#define CORE_CONFIG_DEFAULT                                                                       \
-    {                                                                                             \
-        .auto_stream = true, .default_partitions = 1, .retention_ms = UINT64_C(7) * 86400000,     \
-        .retention_bytes = UINT64_C(1) << 30, .disk_warn_percent = 75, .disk_stop_percent = 85,   \
-        .durability = DURABILITY_ALWAYS, .sync_interval_ms = 200, .consumed_retention_ms = 600000 \
+#define CORE_CONFIG_DEFAULT                                                                     \
+    {                                                                                           \
+        .auto_stream = true, .default_partitions = 1, .retention_ms = UINT64_C(7) * 86400000,   \
+        .retention_bytes = UINT64_C(1) << 30, .disk_warn_percent = 75, .disk_stop_percent = 85, \
+        .durability = DURABILITY_ALWAYS, .sync_interval_ms = 200,                               \
+        .consumed_retention_bytes = UINT64_C(1) << 30, .consumed_retention_ms = 600000          \
     }
 
 /* Reads all that the store knows and makes it live. Borrows `store`, which must outlive the core.

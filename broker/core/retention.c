@@ -129,13 +129,31 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* The offset below which lies what a queue has consumed and is over the bytes kept of that,
+ * reckoned as above. */
+static uint64_t over_consumed_below(const struct partition *p, uint64_t head)
+{
+    uint64_t limit = p->stream->core->config.consumed_retention_bytes;
+    uint64_t records = p->sealed_end - p->start;
+    double consumed_bytes;
+
+    if (limit == 0 || head <= p->start || records == 0)
+        return p->start;
+    consumed_bytes = (double)partition_bytes(p) * ((double)(head - p->start) / (double)records);
+    if (consumed_bytes <= (double)limit)
+        return p->start;
+    return head - (uint64_t)((double)(head - p->start) * ((double)limit / consumed_bytes));
+}
+
 /* A queue's log: what was consumed is kept for a while, for those who read it as a stream; what
  * nobody else can read is not. */
 static uint64_t consumed_below(struct partition *p)
 {
     struct lane *lane = p->stream->queue->lanes[p->index];
+    uint64_t below =
+        lane_retention_floor(lane, core_wall_ms(p->stream->core), consumed_keep_ms(p->stream));
 
-    return lane_retention_floor(lane, core_wall_ms(p->stream->core), consumed_keep_ms(p->stream));
+    return larger(below, over_consumed_below(p, lane->head));
 }
 
 static uint64_t wanted_start(struct partition *p)

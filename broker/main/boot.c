@@ -178,6 +178,9 @@ static enum rc open_core(struct broker *b, struct text *why)
     if (s->ephemeral && !settings_has_retention_bytes(s))
         config.retention_bytes = EPHEMERAL_RETENTION_BYTES;
     config.consumed_retention_ms = s->consumed_retention_ms;
+    config.consumed_retention_bytes = s->consumed_retention_bytes;
+    if (s->ephemeral && !settings_has_consumed_retention_bytes(s))
+        config.consumed_retention_bytes = EPHEMERAL_RETENTION_BYTES;
     config.durability = (enum durability)s->durability;
     config.sync_interval_ms = s->sync_interval_ms;
     config.disk_warn_percent = (unsigned)s->disk_warn_percent;

@@ -86,6 +86,10 @@ static const struct option head_options[] = {
     { "consumed_retention", OPTION_TIME, "10m", 0, YEARS_MS, NULL, FILE_ONLY,
       AT(consumed_retention_ms), "TIME",
       "How long what a queue has consumed stays readable for Kafka consumers." },
+    { "consumed_retention_bytes", OPTION_BYTES, "1g", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
+      AT(consumed_retention_bytes), "BYTES",
+      "How much of that a queue keeps at most; 0 sets no limit. With ephemeral, the default is "
+      "64m." },
     { "durability", OPTION_CHOICE, "always", 0, 0, durabilities, FILE_ONLY, AT(durability), "WHEN",
       "When what is published is confirmed: always, when it is synced to the device; interval, "
       "when "
@@ -444,6 +448,11 @@ enum rc settings_read(struct settings *s, int argc, const char *const argv[], st
     s->port_given[1] = is_given(HEAD, s, "port_amqp");
     s->port_given[2] = is_given(HEAD, s, "port_kafka");
     return check(s, errors);
+}
+
+bool settings_has_consumed_retention_bytes(const struct settings *s)
+{
+    return is_given(HEAD, s, "consumed_retention_bytes");
 }
 
 bool settings_has_retention_bytes(const struct settings *s)

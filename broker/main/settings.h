@@ -60,6 +60,7 @@ struct settings {
     uint64_t retention_ms;
     uint64_t retention_bytes;
     uint64_t consumed_retention_ms;
+    uint64_t consumed_retention_bytes;
     unsigned durability;
     unsigned mqtt_dots;
     uint64_t mqtt_max_keep_alive_ms;
@@ -109,6 +110,7 @@ MUST_CHECK enum rc settings_read(struct settings *s, int argc, const char *const
 void settings_done(struct settings *s);
 /* False: it is the default. */
 bool settings_has_retention_bytes(const struct settings *s);
+bool settings_has_consumed_retention_bytes(const struct settings *s);
 /* False: it is left to what holds for all streams. */
 bool stream_settings_has_retention(const struct stream_settings *s);
 bool stream_settings_has_retention_bytes(const struct stream_settings *s);

@@ -256,6 +256,29 @@ START_TEST(what_is_taken_and_not_settled_stays)
 }
 END_TEST
 
+START_TEST(what_a_queue_has_consumed_is_bounded_in_bytes)
+{
+    struct core_config config = CORE_CONFIG_DEFAULT;
+    static char body[100001];
+    struct queue *queue;
+
+    teardown();
+    config.consumed_retention_bytes = 1000000;
+    setup_as(false, &config);
+    queue = rig_queue(&rig, a, "q", true);
+    memset(body, 'x', 100000);
+    for (unsigned i = 0; i < 60; i++)
+        ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", body), RC_OK);
+    rig_settle(&rig);
+    for (unsigned i = 0; i < 40; i++)
+        rig_get(b, queue, true);
+    pass(MINUTE_MS);
+    ck_assert_uint_ge(held("q"), 20 + 8);
+    ck_assert_uint_le(held("q"), 20 + 11);
+    ck_assert_uint_eq(queue_ready_count(queue), 20);
+}
+END_TEST
+
 START_TEST(a_purge_moves_the_start_at_once)
 {
     struct queue *queue = rig_queue(&rig, a, "q", true);
@@ -479,6 +502,7 @@ int main(void)
     tcase_add_test(memory, a_smaller_limit_takes_effect_at_once);
     tcase_add_test(memory, a_session_that_ends_lets_go_of_what_it_was_owed);
     tcase_add_test(memory, what_is_taken_and_not_settled_stays);
+    tcase_add_test(memory, what_a_queue_has_consumed_is_bounded_in_bytes);
     tcase_add_test(memory, a_purge_moves_the_start_at_once);
     tcase_add_test(memory, nobody_deletes_what_a_session_is_owed);
     tcase_add_test(memory, qos_0_that_waits_for_a_slow_client_is_not_owed);
