@@ -26,6 +26,10 @@ struct backend {
     enum rc (*range)(const struct store *store, uint32_t log, uint64_t *ret_start,
                      uint64_t *ret_end);
     uint64_t (*bytes)(const struct store *store, uint32_t log);
+    void (*compact)(struct store *store, struct log_compact *compact);
+    void (*compact_cancel)(struct store *store, struct log_compact *compact);
+    void (*compacted)(const struct store *store, uint32_t log, uint64_t *ret_end,
+                      int64_t *ret_next_ms, uint64_t *ret_bytes);
     enum rc (*read_cached)(struct store *store, uint32_t log, uint64_t offset, size_t max_bytes,
                            struct log_pieces *ret);
     void (*read)(struct store *store, struct log_read *read);

@@ -113,6 +113,26 @@ uint64_t log_bytes(const struct store *store, uint32_t log)
     return store->backend->bytes(store, log);
 }
 
+void log_compact(struct store *store, struct log_compact *compact)
+{
+    ASSERT(!compact->is_under_way);
+    compact->is_partial = false;
+    store->backend->compact(store, compact);
+}
+
+void log_compact_cancel(struct store *store, struct log_compact *compact)
+{
+    if (compact->is_under_way)
+        store->backend->compact_cancel(store, compact);
+    ASSERT(!compact->is_under_way);
+}
+
+void log_compacted(const struct store *store, uint32_t log, uint64_t *ret_end, int64_t *ret_next_ms,
+                   uint64_t *ret_bytes)
+{
+    store->backend->compacted(store, log, ret_end, ret_next_ms, ret_bytes);
+}
+
 enum rc log_read_cached(struct store *store, uint32_t log, uint64_t offset, size_t max_bytes,
                         struct log_pieces *ret)
 {

@@ -105,9 +105,41 @@ MUST_CHECK enum rc log_range(const struct store *store, uint32_t log, uint64_t *
  * been joined on disk. 0 when there is none. */
 uint64_t log_bytes(const struct store *store, uint32_t log);
 
+/* ---- compaction ---- */
+
+/* A log whose records' keys matter is compacted when its user asks for it: below `end` the last
+ * record of each key stays, and those without a key. Records keep their offsets; offsets without a
+ * record are taken by the batches around, so that pieces still follow each other without a gap. A
+ * record without a value stays for a while after it was first compacted, so that readers learn that
+ * the key is gone. */
+struct log_compact {
+    struct link link; /* the store's while under way */
+    uint32_t log;
+    uint64_t end;                /* what lies here and above is left as it is */
+    int64_t newest_ms;           /* and what comes after the first entry with a record after that */
+    int64_t delete_retention_ms; /* for records without a value */
+    /* Called inside store_poll(). RC_NOT_FOUND: the log is gone; RC_UNSUPPORTED: this store never
+     * compacts; else what failed: nothing, or only part of it, was done. */
+    void (*on_done)(struct log_compact *compact, enum rc rc);
+    bool is_under_way;
+    bool is_partial; /* out: not all below `end` was compacted; ask again */
+    void *detail;    /* the backend's */
+};
+
+/* Embedded in its owner, which keeps it until on_done or log_compact_cancel(). Takes its time: it
+ * runs on other threads, one log at a time. */
+void log_compact(struct store *store, struct log_compact *compact);
+/* on_done will not be called; it may be done all the same. */
+void log_compact_cancel(struct store *store, struct log_compact *compact);
+/* Below `ret_end` it was compacted before; at `ret_next_ms` (INT64_MAX: never) a record without a
+ * value is to go. `ret_bytes`: of what lies above. */
+void log_compacted(const struct store *store, uint32_t log, uint64_t *ret_end, int64_t *ret_next_ms,
+                   uint64_t *ret_bytes);
+
 /* ---- reading ---- */
 
-/* A run of whole batches with contiguous offsets that lies in one piece of memory. */
+/* A run of whole batches that lies in one piece of memory and stands for all offsets in its range;
+ * those that compaction left without a record are in no batch. */
 struct log_piece {
     struct block *block; /* owned: one reference, dropped by log_pieces_done() */
     struct slice bytes;  /* borrowed from block */

@@ -13,6 +13,8 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/ahead.c \
 	%D%/lmdb/catalog.c \
 	%D%/lmdb/catalog.h \
+	%D%/lmdb/compact.c \
+	%D%/lmdb/compaction.c \
 	%D%/lmdb/copied.c \
 	%D%/lmdb/copier.c \
 	%D%/lmdb/copy.c \
@@ -46,7 +48,7 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/verify_segment.c \
 	%D%/lmdb/writer.c
 # What a program that opens a store links, before $(BASE_LIBS).
-STORAGE_LIBS = libstorage.a $(LMDB_LIBS)
+STORAGE_LIBS = libstorage.a $(LMDB_LIBS) $(RECORD_LIBS)
 if HAVE_CHECK
 check_PROGRAMS += test_store
 STORE_FIXTURE = tests/contract/store_fixture.c tests/contract/store_fixture.h
@@ -84,6 +86,11 @@ test_lmdb_copy_SOURCES = tests/unit/test_lmdb_copy.c $(STORE_FIXTURE)
 test_lmdb_copy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_lmdb_copy_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_lmdb_copy
+check_PROGRAMS += test_lmdb_compact
+test_lmdb_compact_SOURCES = tests/unit/test_lmdb_compact.c $(STORE_FIXTURE)
+test_lmdb_compact_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_lmdb_compact_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_lmdb_compact
 check_PROGRAMS += store_kill
 store_kill_SOURCES = tests/crash/store_kill.c tests/crash/store_load.c tests/crash/store_load.h
 store_kill_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)

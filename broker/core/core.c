@@ -148,8 +148,7 @@ void core_turn_end(struct core *core)
     partitions_seal(core);
     awaits_end_turn(core);
     intake_turn_end(core);
-    if (core->has_put)
-        store_submit(core->store);
+    store_submit(core->store); /* also what the store itself has put */
     core->has_put = false;
     awaits_complete(core);
     update_pressure(core);

@@ -6,7 +6,8 @@ librecord_a_SOURCES = \
 	%D%/compression.c %D%/compression.h \
 	%D%/crc32c.c %D%/crc32c.h \
 	%D%/partition_hash.c %D%/partition_hash.h \
-	%D%/record.c %D%/record.h
+	%D%/record.c %D%/record.h \
+	%D%/sift.c %D%/sift.h
 librecord_a_CFLAGS = $(AM_CFLAGS) $(ZLIB_CFLAGS) $(LZ4_CFLAGS) $(ZSTD_CFLAGS) $(ISAL_CFLAGS)
 RECORD_LIBS = librecord.a $(ZLIB_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(SNAPPY_LIBS) $(ISAL_LIBS)
 # Lets tests in other languages compare the format with other implementations.

@@ -6,6 +6,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/fault.h"
 #include "broker/base/log.h"
+#include "broker/base/wire.h"
 #include "storage/lmdb/copy.h"
 
 static enum rc on_row(void *arg, const struct segment_row *row)
@@ -50,31 +51,49 @@ void copy_list(struct maintenance *m, struct copy_job *job)
     job->step = COPY_CHOOSE;
 }
 
-/* The segment's file is closed and its rows are the job's from here on. */
 static enum rc seal(struct maintenance *m, struct copy_job *job)
 {
-    struct segment *made = job->made;
-    enum rc rc = seal_segment(made, m->store->config.has_sync, &job->sealed);
+    enum rc rc = RC_OK;
 
-    job->sealed.is_copy = true;
-    mem_free(job->rows);
-    job->rows = made->rows;
-    job->count = made->row_count;
-    made->rows = NULL;
-    segment_close(&job->made);
-    if (rc != RC_OK)
-        segment_unlink(&m->store->place, job->sealed.number);
+    job->count = 0;
+    for (unsigned i = 0; i < job->made_count && rc == RC_OK; i++) {
+        struct made *made = &job->made[i];
+
+        rc = seal_segment(made->segment, m->store->config.has_sync, &made->sealed);
+        made->sealed.is_copy = true;
+        for (size_t k = 0; k < made->segment->row_count; k++)
+            copy_job_add(job, &made->segment->rows[k]);
+        segment_close(&made->segment);
+    }
+    if (rc == RC_OK)
+        return rc;
+    for (unsigned i = 0; i < job->made_count; i++) {
+        segment_close(&job->made[i].segment);
+        segment_unlink(&m->store->place, job->made[i].sealed.number);
+    }
     return rc;
 }
 
-/* The file stays when the change fails: it may have reached the disk all the same. */
-static enum rc list_copy(struct maintenance *m, const struct copy_job *job)
+static enum rc put_compacted(struct catalog *catalog, const struct compaction *compaction)
+{
+    uint8_t name[5] = { CATALOG_COMPACTED }, value[16];
+
+    put_u32(name + 1, compaction->log);
+    put_u64(value, compaction->end);
+    put_u64(value + 8, (uint64_t)compaction->next_ms);
+    return catalog_put(catalog, slice_of(name, sizeof(name)), slice_of(value, sizeof(value)));
+}
+
+/* The files stay when the change fails: it may have reached the disk all the same. */
+static enum rc list_made(struct maintenance *m, const struct copy_job *job)
 {
     struct catalog *catalog = &m->store->catalog;
     enum rc rc = catalog_begin(catalog);
 
-    if (rc == RC_OK)
-        rc = catalog_put_sealed(catalog, &job->sealed);
+    for (unsigned i = 0; i < job->made_count && rc == RC_OK; i++)
+        rc = catalog_put_sealed(catalog, &job->made[i].sealed);
+    if (rc == RC_OK && job->compaction != NULL)
+        rc = put_compacted(catalog, job->compaction);
     if (rc == RC_OK)
         rc = catalog_commit(catalog);
     catalog_abort(catalog);
@@ -85,19 +104,20 @@ enum rc copy_commit(struct maintenance *m, struct copy_job *job)
 {
     enum rc rc;
 
-    if (job->made != NULL)
+    if (!job->is_sealed)
         job->rc = seal(m, job);
+    job->is_sealed = true;
     if (job->rc != RC_OK) {
         count_add(COUNT_STORE_ERRORS, 1);
         return RC_OK;
     }
     if (FAULT("store.copied"))
         return RC_AGAIN;
-    rc = list_copy(m, job);
+    rc = list_made(m, job);
     if (rc != RC_OK) {
         count_add(COUNT_STORE_ERRORS, 1);
-        log_event(LOG_ERROR, "storage.checkpoint-failed", "rc=%s copy=%u", rc_word(rc),
-                  (unsigned)job->sealed.number);
+        log_event(LOG_ERROR, "storage.checkpoint-failed", "rc=%s copies=%u", rc_word(rc),
+                  job->made_count);
         return RC_AGAIN;
     }
     (void)FAULT("store.moved"); /* for a kill: nothing can fail between the change and its news */

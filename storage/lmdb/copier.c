@@ -21,8 +21,9 @@
 struct copying {
     struct copier *copier;
     struct copy_job *job;
-    struct segment *to;
-    uint8_t *stage; /* owned: frames are built from its first aligned byte on */
+    struct segment *to;  /* owned: being written; NULL: none yet */
+    uint64_t done_bytes; /* of those that are full */
+    uint8_t *stage;      /* owned: frames are built from its first aligned byte on */
     size_t stage_room;
     struct frame_builder frame; /* len 0: none is begun */
     uint8_t *in;                /* owned: entries as they were read */
@@ -54,7 +55,7 @@ static enum rc keep_pace(const struct copying *c)
         uint64_t ms = (clock_monotonic_ns() - c->began_ns) / NS_PER_MS;
         uint64_t by_writer = atomic_load(&copier->store->writer.written_bytes) - c->written_before;
 
-        if (c->to->used <= by_writer + (ms + 1) * FLOOR_BYTES_PER_MS)
+        if (c->done_bytes + c->to->used <= by_writer + (ms + 1) * FLOOR_BYTES_PER_MS)
             return RC_OK;
         bell_wait(&copier->bell, NAP_MS);
     }
@@ -104,25 +105,49 @@ static enum rc frame_start(struct copying *c, size_t entry)
     return RC_OK;
 }
 
-static enum rc entry_write(struct copying *c, const struct entry_header *header,
-                           struct slice payload)
+/* The segment is full: the next entry goes to another one. */
+static void made_add(struct copying *c)
 {
+    struct copy_job *job = c->job;
+
+    job->made = mem_resize(job->made, (job->made_count + 1) * sizeof(*job->made));
+    job->made[job->made_count++] =
+        (struct made){ .segment = c->to, .sealed = { .number = c->to->number } };
+    c->done_bytes += c->to->used;
+    c->to = NULL;
+}
+
+/* Has a segment that can take an entry of that size. */
+static enum rc made_ready(struct copying *c, size_t entry)
+{
+    struct lmdb_store *s = c->copier->store;
+    enum rc rc = RC_OK;
+
+    if (c->to != NULL && c->frame.len > 0 && c->frame.len + entry > FRAME_TARGET)
+        rc = frame_write(c);
+    if (rc == RC_OK && c->to != NULL && c->frame.len == 0 &&
+        c->to->used >= s->config.segment_max_bytes)
+        made_add(c);
+    if (rc == RC_OK && c->to == NULL)
+        rc = segment_create(&s->place, maintenance_number(s), 0, s->config.segment_max_bytes,
+                            FILL_NONE, &c->to);
+    return rc == RC_OK && c->frame.len == 0 ? frame_start(c, entry) : rc;
+}
+
+enum rc copy_write(struct copying *c, const struct entry_header *header, struct slice payload)
+{
+    enum rc rc = made_ready(c, entry_room(header->length));
     struct segment_row row = {
         .log = header->log,
         .row = { .base_offset = header->base_offset,
                  .max_timestamp_ms = header->max_timestamp_ms,
-                 .segment = c->to->number,
                  .length = header->length,
                  .record_count = header->record_count },
     };
-    enum rc rc = RC_OK;
 
-    if (c->frame.len > 0 && c->frame.len + entry_room(header->length) > FRAME_TARGET)
-        rc = frame_write(c);
-    if (rc == RC_OK && c->frame.len == 0)
-        rc = frame_start(c, entry_room(header->length));
     if (rc != RC_OK)
         return rc;
+    row.row.segment = c->to->number;
     row.row.position = (uint32_t)((c->to->used + c->frame.len) / ENTRY_ALIGN);
     frame_entry(&c->frame, header);
     frame_payload(&c->frame, payload);
@@ -144,16 +169,17 @@ static uint64_t row_to(const struct row *row)
 }
 
 /* Rows from `first` on that are read at once. */
-static size_t span_of(const struct copy_job *job, size_t first, uint64_t *ret_to)
+static size_t span_of(const struct copy_job *job, size_t first, size_t end, uint64_t *ret_to)
 {
     const struct row *from = &job->rows[first].row;
     size_t n = 1;
 
     *ret_to = row_to(from);
-    for (; first + n < job->count; n++) {
+    for (; first + n < end; n++) {
         const struct row *row = &job->rows[first + n].row;
 
-        if (row->segment != from->segment || row_from(row) > *ret_to + GAP_MAX_BYTES ||
+        if (row->segment != from->segment || row_from(row) < *ret_to ||
+            row_from(row) > *ret_to + GAP_MAX_BYTES ||
             row_to(row) > row_from(from) + SPAN_MAX_BYTES)
             break;
         *ret_to = row_to(row);
@@ -193,8 +219,8 @@ static enum rc read_whole(int fd, uint8_t *at, size_t len, uint64_t from)
     return RC_OK;
 }
 
-/* An entry that is not as it was written stays where it is. */
-static enum rc copy_row(struct copying *c, const struct segment_row *wanted, struct slice bytes)
+static enum rc visit_row(const struct segment_row *wanted, struct slice bytes, copy_visit_fn *visit,
+                         void *arg)
 {
     struct rd r = rd_of(bytes);
     struct entry_header header;
@@ -203,36 +229,55 @@ static enum rc copy_row(struct copying *c, const struct segment_row *wanted, str
     if (entry_next(&r, wanted->row.segment, &header, &payload) && header.kind == ENTRY_DATA &&
         header.log == wanted->log && header.base_offset == wanted->row.base_offset &&
         header.length == wanted->row.length)
-        return entry_write(c, &header, payload);
+        return visit(arg, wanted, payload);
     count_add(COUNT_STORE_ERRORS, 1);
     log_event(LOG_ERROR, "storage.corrupt", "segment=%u position=%llu log=%u offset=%llu",
               (unsigned)wanted->row.segment, (unsigned long long)row_from(&wanted->row),
               (unsigned)wanted->log, (unsigned long long)wanted->row.base_offset);
-    return RC_OK;
+    return visit(arg, wanted, SLICE_NONE);
 }
 
-static enum rc copy_span(struct copying *c, size_t first, size_t count, uint64_t to)
+static enum rc read_span(struct copying *c, size_t first, uint64_t to)
 {
-    const struct segment_row *rows = &c->job->rows[first];
-    const uint64_t from = row_from(&rows[0].row);
-    enum rc rc = source_open(c, rows[0].row.segment);
+    const struct row *row = &c->job->rows[first].row;
+    enum rc rc = source_open(c, row->segment);
 
-    if (rc == RC_OK && !grow(&c->in, &c->in_room, (size_t)(to - from)))
-        rc = RC_MEMORY;
+    if (rc == RC_OK && !grow(&c->in, &c->in_room, (size_t)(to - row_from(row))))
+        return RC_MEMORY;
     if (rc == RC_OK)
-        rc = read_whole(c->fd, c->in, (size_t)(to - from), from);
-    if (rc == RC_MEMORY)
-        return rc;
-    if (rc != RC_OK) { /* what cannot be read stays where it is */
-        count_add(COUNT_STORE_ERRORS, 1);
-        log_event(LOG_ERROR, "storage.copy-unread", "segment=%u rc=%s",
-                  (unsigned)rows[0].row.segment, rc_word(rc));
+        rc = read_whole(c->fd, c->in, (size_t)(to - row_from(row)), row_from(row));
+    if (rc == RC_OK)
         return RC_OK;
+    count_add(COUNT_STORE_ERRORS, 1);
+    log_event(LOG_ERROR, "storage.copy-unread", "segment=%u rc=%s", (unsigned)row->segment,
+              rc_word(rc));
+    return RC_CORRUPT;
+}
+
+enum rc copy_read(struct copying *c, size_t first, size_t end, copy_visit_fn *visit, void *arg)
+{
+    enum rc rc = RC_OK;
+    uint64_t to;
+    size_t n;
+
+    for (; first < end && rc == RC_OK; first += n) {
+        const struct segment_row *rows = &c->job->rows[first];
+        bool is_read;
+
+        n = span_of(c->job, first, end, &to);
+        rc = read_span(c, first, to);
+        if (rc == RC_MEMORY)
+            return rc;
+        is_read = rc == RC_OK;
+        rc = atomic_load(&c->copier->is_ending) ? RC_CLOSED : RC_OK;
+        for (size_t i = 0; i < n && rc == RC_OK; i++) {
+            const uint8_t *at = c->in + (row_from(&rows[i].row) - row_from(&rows[0].row));
+
+            rc = is_read
+                     ? visit_row(&rows[i], slice_of(at, entry_room(rows[i].row.length)), visit, arg)
+                     : visit(arg, &rows[i], SLICE_NONE);
+        }
     }
-    for (size_t i = 0; i < count && rc == RC_OK; i++)
-        rc = copy_row(
-            c, &rows[i],
-            slice_of(c->in + (row_from(&rows[i].row) - from), entry_room(rows[i].row.length)));
     return rc;
 }
 
@@ -248,57 +293,68 @@ static int by_position(const void *left, const void *right)
     return (a->position > b->position) - (a->position < b->position);
 }
 
+/* An entry that is not as it was written stays where it is. */
+static enum rc copy_one(void *arg, const struct segment_row *row, struct slice payload)
+{
+    struct entry_header header = {
+        .log = row->log,
+        .length = row->row.length,
+        .base_offset = row->row.base_offset,
+        .record_count = row->row.record_count,
+        .kind = ENTRY_DATA,
+        .max_timestamp_ms = row->row.max_timestamp_ms,
+    };
+
+    return slice_is_none(payload) ? RC_OK : copy_write(arg, &header, payload);
+}
+
 static enum rc copy_rows(struct copying *c)
 {
     struct copy_job *job = c->job;
-    enum rc rc = RC_OK;
-    uint64_t to;
-    size_t n;
+    enum rc rc;
 
     qsort(job->rows, job->count, sizeof(*job->rows), by_position);
-    for (size_t i = 0; i < job->count && rc == RC_OK; i += n) {
-        n = span_of(job, i, &to);
-        rc = copy_span(c, i, n, to);
-    }
-    return rc == RC_OK ? frame_write(c) : rc;
+    rc = copy_read(c, 0, job->count, copy_one, c);
+    if (rc == RC_OK && c->to == NULL)
+        return RC_CORRUPT; /* nothing of it could be read */
+    return rc;
 }
 
-static uint64_t room_for(const struct copy_job *job)
+static void made_remove(struct copying *c)
 {
-    uint64_t bytes = 0;
+    struct copy_job *job = c->job;
 
-    for (size_t i = 0; i < job->count; i++)
-        bytes += entry_room(job->rows[i].row.length);
-    return bytes + bytes / FRAME_TARGET * 2 * FRAME_ALIGN + FRAME_TARGET;
+    if (c->to != NULL)
+        made_add(c);
+    for (unsigned i = 0; i < job->made_count; i++) {
+        segment_close(&job->made[i].segment);
+        segment_unlink(&c->copier->store->place, job->made[i].sealed.number);
+    }
+    job->made_count = 0;
 }
 
 static void copy(struct copier *copier, struct copy_job *job)
 {
     struct lmdb_store *s = copier->store;
     struct copying c = { .copier = copier, .job = job, .fd = -1 };
-    uint32_t number = maintenance_number(s);
 
     c.began_ns = clock_monotonic_ns();
     c.written_before = atomic_load(&s->writer.written_bytes);
-    job->rc = segment_create(&s->place, number, 0, room_for(job), FILL_NONE, &c.to);
-    if (job->rc == RC_OK)
-        job->rc = copy_rows(&c);
-    if (job->rc == RC_OK && c.to->frame_count == 0)
-        job->rc = RC_CORRUPT; /* nothing of it could be read */
+    job->rc = job->compaction == NULL ? copy_rows(&c) : compact_rows(&c, job);
+    if (job->rc == RC_OK && c.to != NULL)
+        job->rc = frame_write(&c);
     if (c.fd >= 0)
         (void)close(c.fd); /* read only */
     mem_free(c.stage);
     mem_free(c.in);
     if (job->rc == RC_OK) {
-        job->made = c.to;
+        if (c.to != NULL)
+            made_add(&c);
         job->step = COPY_COMMIT;
         return;
     }
     job->rc = segment_rc_of_space(&s->place, 0, job->rc);
-    if (c.to != NULL) {
-        segment_close(&c.to);
-        segment_unlink(&s->place, number);
-    }
+    made_remove(&c);
 }
 
 static void copier_main(void *arg)

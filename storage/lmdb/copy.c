@@ -12,8 +12,9 @@
 #define TURN_ROWS 400
 /* Nothing is copied while what is dead is less than this part of what lives: segments whose records
  * go in order come free by themselves. */
-#define DEAD_PART 5
-#define RETRY_NS  UINT64_C(1000000000)
+#define DEAD_PART   5
+#define SOURCES_MAX 16
+#define RETRY_NS    UINT64_C(1000000000)
 
 void copy_job_free(struct copy_job **ref)
 {
@@ -22,9 +23,35 @@ void copy_job_free(struct copy_job **ref)
     *ref = NULL;
     if (job == NULL)
         return;
-    segment_close(&job->made);
+    for (unsigned i = 0; i < job->made_count; i++)
+        segment_close(&job->made[i].segment);
+    mem_free(job->made);
+    mem_free(job->compaction);
+    mem_free(job->sources);
     mem_free(job->rows);
     mem_free(job);
+}
+
+struct copy_job *copy_job_new(enum copy_step step)
+{
+    struct copy_job *job = mem_new(struct copy_job);
+
+    job->job.kind = JOB_COPY;
+    job->step = step;
+    return job;
+}
+
+void copy_pin(struct copy_job *job, struct segment_info *info)
+{
+    if (info->is_pinned)
+        return;
+    if (job->source_count == job->source_room) {
+        job->source_room = job->source_room == 0 ? SOURCES_MAX : job->source_room * 2;
+        job->sources = mem_resize(job->sources, job->source_room * sizeof(*job->sources));
+    }
+    job->sources[job->source_count++] = info->number;
+    info->is_pinned = true;
+    info->reads++;
 }
 
 void copy_job_add(struct copy_job *job, const struct segment_row *row)
@@ -82,7 +109,7 @@ static size_t candidates(struct lmdb_store *s, struct segment_info **ret)
     return dead > live / DEAD_PART + s->config.segment_first_bytes ? count : 0;
 }
 
-static void to_thread(struct lmdb_store *s, struct copy_job *job, struct mailbox *inbox)
+void copy_to_thread(struct lmdb_store *s, struct copy_job *job, struct mailbox *inbox)
 {
     s->copy = NULL;
     (void)mailbox_put(inbox, &job->job.link);
@@ -101,19 +128,16 @@ static void begin(struct lmdb_store *s)
         return;
     }
     qsort(all, count, sizeof(struct segment_info *), by_part);
-    job = mem_new(struct copy_job);
-    job->job.kind = JOB_COPY;
-    job->step = COPY_LIST;
-    for (size_t i = 0; i < count && job->source_count < COPY_SOURCES_MAX; i++) {
+    job = copy_job_new(COPY_LIST);
+    for (size_t i = 0; i < count && i < SOURCES_MAX; i++) {
         if (job->source_count > 0 && bytes + all[i]->live_bytes > s->config.segment_max_bytes)
             break;
         bytes += all[i]->live_bytes;
-        all[i]->reads++;
-        job->sources[job->source_count++] = all[i]->number;
+        copy_pin(job, all[i]);
     }
     mem_free(all);
     s->is_copying = true;
-    to_thread(s, job, &s->maintenance.inbox);
+    copy_to_thread(s, job, &s->maintenance.inbox);
 }
 
 /* Would another try leave the same entries behind? */
@@ -122,25 +146,32 @@ static bool is_final(enum rc rc)
     return rc == RC_OK || rc == RC_CORRUPT;
 }
 
-static void end(struct lmdb_store *s, struct copy_job *job)
+static void unpin(struct lmdb_store *s, const struct copy_job *job, uint32_t number)
+{
+    struct segment_info *info = segment_info_get(s, number);
+
+    ASSERT(info != NULL && info->is_pinned && info->reads > 0);
+    info->is_pinned = false;
+    info->reads--;
+    if (job->compaction == NULL && info->live_bytes > 0 && is_final(job->rc))
+        info->is_damaged = true; /* told when it was read */
+    segment_info_check(s, info);
+}
+
+void copy_finish(struct lmdb_store *s, struct copy_job *job)
 {
     s->copy = NULL;
     s->is_copying = false;
     s->is_copy_wanted = true; /* there may be more */
-    if (job->rc != RC_OK) {
+    if (job->rc != RC_OK && job->rc != RC_NOT_FOUND) {
         s->copy_after_ns = clock_monotonic_ns() + RETRY_NS;
         log_event(LOG_WARNING, "storage.copy-failed", "segments=%u rc=%s", job->source_count,
                   rc_word(job->rc));
     }
-    for (unsigned i = 0; i < job->source_count; i++) {
-        struct segment_info *info = segment_info_get(s, job->sources[i]);
-
-        ASSERT(info != NULL && info->reads > 0);
-        info->reads--;
-        if (info->live_bytes > 0 && is_final(job->rc))
-            info->is_damaged = true; /* told when it was read */
-        segment_info_check(s, info);
-    }
+    for (unsigned i = 0; i < job->source_count; i++)
+        unpin(s, job, job->sources[i]);
+    if (job->compaction != NULL)
+        compact_finish(s, job);
     copy_job_free(&job);
 }
 
@@ -179,52 +210,55 @@ static void choose(struct lmdb_store *s, struct copy_job *job)
     job->at = 0;
     job->step = COPY_WRITE;
     if (job->count == 0)
-        end(s, job); /* all of it died meanwhile */
+        copy_finish(s, job); /* all of it died meanwhile */
     else
-        to_thread(s, job, &s->copier.inbox);
+        copy_to_thread(s, job, &s->copier.inbox);
 }
 
-static bool is_source(const struct copy_job *job, uint32_t segment)
+void copy_open_made(struct lmdb_store *s, const struct copy_job *job)
 {
-    for (unsigned i = 0; i < job->source_count; i++)
-        if (job->sources[i] == segment)
-            return true;
-    return false;
-}
+    for (unsigned i = 0; i < job->made_count; i++) {
+        const struct sealed *sealed = &job->made[i].sealed;
 
-static struct segment_info *made_info(struct lmdb_store *s, const struct copy_job *job)
-{
-    struct segment_info *info = segment_info_get(s, job->sealed.number);
-
-    if (info == NULL) {
-        info = segment_info_new(s, job->sealed.number);
-        info->file_bytes = job->sealed.index_position;
+        segment_info_new(s, sealed->number)->file_bytes = sealed->index_position;
+        count_add(COUNT_STORE_COPIED, (int64_t)sealed->index_position);
     }
-    return info;
+}
+
+void copy_close_made(struct lmdb_store *s, const struct copy_job *job)
+{
+    for (unsigned i = 0; i < job->made_count; i++) {
+        struct segment_info *info = segment_info_get(s, job->made[i].sealed.number);
+
+        info->is_closed = true;
+        segment_info_check(s, info);
+    }
 }
 
 static void apply(struct lmdb_store *s, struct copy_job *job)
 {
-    struct segment_info *made = made_info(s, job);
-
+    if (job->at == 0)
+        copy_open_made(s, job);
     for (unsigned n = 0; n < TURN_ROWS && job->at < job->count; n++) {
         const struct segment_row *copied = &job->rows[job->at++];
+        struct segment_info *from;
         struct store_log *log;
         struct row row;
         uint32_t i;
 
-        if (!row_now(s, copied, &log, &i, &row) || !is_source(job, row.segment))
+        if (!row_now(s, copied, &log, &i, &row))
             continue; /* trimmed or dropped meanwhile */
-        segment_info_less(segment_info_get(s, row.segment), &row);
+        from = segment_info_get(s, row.segment);
+        if (!from->is_pinned)
+            continue;
+        segment_info_less(from, &row);
         rows_move_to(&log->rows, i, copied->row.segment, copied->row.position);
-        made->live_bytes += entry_room(row.length);
+        segment_info_get(s, copied->row.segment)->live_bytes += entry_room(row.length);
     }
     if (job->at < job->count)
         return;
-    count_add(COUNT_STORE_COPIED, (int64_t)job->sealed.index_position);
-    made->is_closed = true;
-    segment_info_check(s, made);
-    end(s, job);
+    copy_close_made(s, job);
+    copy_finish(s, job);
 }
 
 /* ---- turns ---- */
@@ -233,14 +267,16 @@ void copy_poll(struct lmdb_store *s)
 {
     struct copy_job *job = s->copy;
 
-    if (job != NULL && job->step == COPY_CHOOSE)
+    if (job != NULL && job->compaction != NULL)
+        compact_step(s, job);
+    else if (job != NULL && job->step == COPY_CHOOSE)
         choose(s, job);
     else if (job != NULL)
         apply(s, job);
-    else if (s->is_copy_wanted && !s->is_copying &&
+    else if (!s->is_copying && !compact_next(s) && s->is_copy_wanted &&
              (s->copy_after_ns == 0 || clock_monotonic_ns() >= s->copy_after_ns))
         begin(s);
-    if (s->copy != NULL && s->store.events.wake != NULL)
+    if (s->copy != NULL && s->copy->step != COPY_SYNC && s->store.events.wake != NULL)
         s->store.events.wake(s->store.events.wake_arg);
 }
 
@@ -248,7 +284,7 @@ void copy_back(struct lmdb_store *s, struct copy_job *job)
 {
     s->copy = job;
     if (job->rc != RC_OK)
-        end(s, job);
+        copy_finish(s, job);
 }
 
 void copy_end(struct lmdb_store *s)

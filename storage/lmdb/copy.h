@@ -17,23 +17,55 @@
 #include "storage/lmdb/frame.h"
 #include "storage/lmdb/store_int.h"
 
-#define COPY_SOURCES_MAX 16
+enum copy_step {
+    COPY_LIST,
+    COPY_CHOOSE,
+    COPY_SYNC,   /* compaction alone: what was committed is being synced */
+    COPY_GATHER, /* compaction alone: instead of the two above */
+    COPY_WRITE,
+    COPY_COMMIT,
+    COPY_APPLY,
+    COPY_EVICT, /* compaction alone: the cache lets go of what was compacted */
+};
 
-enum copy_step { COPY_LIST, COPY_CHOOSE, COPY_WRITE, COPY_COMMIT, COPY_APPLY };
+/* A segment that was made. */
+struct made {
+    struct segment *segment; /* owned, until it is sealed */
+    struct sealed sealed;
+};
+
+/* What a copy that compacts one log is to do; see compact.h. */
+struct compaction {
+    struct log_compact *request; /* borrowed; NULL: cancelled */
+    uint32_t log;
+    uint64_t from; /* below it was compacted before */
+    uint64_t end;  /* in the end: how far it came */
+    int64_t newest_ms;
+    int64_t delete_retention_ms;
+    int64_t next_ms;    /* out: when a record without a value is to go */
+    uint64_t next;      /* core: next offset to gather */
+    uint64_t flush;     /* core: the flush it waits for */
+    bool is_partial;    /* out */
+    uint64_t was_bytes; /* of the rows that were written anew, */
+    uint64_t now_bytes; /* before and after */
+};
 
 struct copy_job {
     struct job job;
     enum copy_step step; /* the next, or the one under way */
     enum rc rc;          /* of the steps so far */
-    uint32_t sources[COPY_SOURCES_MAX];
+    uint32_t *sources;   /* owned: segments that are pinned for it */
     unsigned source_count;
+    unsigned source_room;
     struct segment_row *rows; /* owned: to be copied; in the end those of the copy */
     size_t count;
     size_t room;
-    size_t at;            /* core: rows that were looked at */
-    size_t kept;          /* core: those of them that live */
-    struct segment *made; /* owned: the copy, until it is sealed */
-    struct sealed sealed; /* the copy */
+    size_t at;         /* core: rows that were looked at */
+    size_t kept;       /* core: those of them that live */
+    struct made *made; /* owned */
+    unsigned made_count;
+    bool is_sealed;                /* all that was made is */
+    struct compaction *compaction; /* owned; NULL: it copies what lives in its sources */
 };
 
 /* ---- copy.c, core thread ---- */
@@ -46,9 +78,49 @@ void copy_back(struct lmdb_store *s, struct copy_job *job);
 /* Gives up the copy that the core thread works on, if any: the store is closing. */
 void copy_end(struct lmdb_store *s);
 void copy_job_free(struct copy_job **job);
+struct copy_job *copy_job_new(enum copy_step step);
+/* Keeps a segment from being retired until the job ends; fine when it is pinned already. */
+void copy_pin(struct copy_job *job, struct segment_info *info);
+/* The job is over. */
+void copy_finish(struct lmdb_store *s, struct copy_job *job);
+/* Hands the core thread's job to another thread. */
+void copy_to_thread(struct lmdb_store *s, struct copy_job *job, struct mailbox *inbox);
+/* The segments that were made, as the core thread sees them; one that holds nothing is retired when
+ * they are closed. */
+void copy_open_made(struct lmdb_store *s, const struct copy_job *job);
+void copy_close_made(struct lmdb_store *s, const struct copy_job *job);
 void copy_job_add(struct copy_job *job, const struct segment_row *row);
 
+/* ---- compaction.c, core thread ---- */
+void compact_begin(struct store *store, struct log_compact *compact);
+void compact_cancel(struct store *store, struct log_compact *compact);
+void compact_state(const struct store *store, uint32_t log, uint64_t *ret_end, int64_t *ret_next_ms,
+                   uint64_t *ret_bytes);
+/* Begins the next one that was asked for. False: none was. */
+bool compact_next(struct lmdb_store *s);
+/* A part of the job's step. */
+void compact_step(struct lmdb_store *s, struct copy_job *job);
+/* The job is over: tells who asked. */
+void compact_finish(struct lmdb_store *s, struct copy_job *job);
+/* Notes how far a log was compacted. */
+void compact_note(struct lmdb_store *s, uint32_t log, uint64_t end, int64_t next_ms);
+void compact_forget(struct lmdb_store *s, uint32_t log);
+void compact_free_all(struct lmdb_store *s);
+
 /* ---- copier.c, its own thread ---- */
+struct copying;
+/* Reads the rows from `first` to `end` and gives each to `visit`; the payload of one that cannot be
+ * read is none. Stops at the first rc that is not RC_OK. */
+typedef enum rc copy_visit_fn(void *arg, const struct segment_row *row, struct slice payload);
+MUST_CHECK enum rc copy_read(struct copying *c, size_t first, size_t end, copy_visit_fn *visit,
+                             void *arg);
+/* Writes one entry to the segment that is being made. */
+MUST_CHECK enum rc copy_write(struct copying *c, const struct entry_header *header,
+                              struct slice payload);
+/* ---- compact.c, copier's thread ---- */
+/* Writes what compaction makes of the job's rows. */
+MUST_CHECK enum rc compact_rows(struct copying *c, struct copy_job *job);
+
 MUST_CHECK enum rc copier_start(struct lmdb_store *s);
 void copier_stop(struct lmdb_store *s);
 

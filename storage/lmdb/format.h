@@ -44,6 +44,7 @@
  * Catalogue: keys start with a table number
  *   0x00 name           the store's facts: 8 bytes each: format, id, covered
  *   1..14 key           meta tables; value: 0 then the bytes, or 1, length:8, blob:8
+ *   0xfc log:4          as a meta value: compacted below offset:8, a record is to go at ms:8
  *   0xfd segment:4      sealed: ordinal:4 first:8 last:8 index position:8 index length:8
  *                       is a copy:1 (since format 3)
  *   0xfe log:4          as a meta value: start offset:8
@@ -93,10 +94,11 @@ enum entry_kind {
 /* In a file of format 1, LMDB's page header stands before a frame. */
 #define PAGE_HEADER_1 16
 
-#define CATALOG_FACTS    0x00
-#define CATALOG_SEGMENTS 0xfd
-#define CATALOG_LOGS     0xfe
-#define CATALOG_BLOBS    0xff
+#define CATALOG_FACTS     0x00
+#define CATALOG_COMPACTED 0xfc
+#define CATALOG_SEGMENTS  0xfd
+#define CATALOG_LOGS      0xfe
+#define CATALOG_BLOBS     0xff
 /* One page each, so that freeing them never makes LMDB search for runs of free pages. */
 #define BLOB_PIECE 4000
 /* Longer values go to pieces: the longest key and this fit LMDB's limit for values in a leaf. */

@@ -100,6 +100,8 @@ static struct lmdb_store *store_new(const struct store_config *config)
     s->writer.next_capacity = s->config.segment_first_bytes;
     mailbox_init(&s->writer.inbox);
     bell_init(&s->writer.bell);
+    list_init(&s->compacts);
+    map_init(&s->compacted);
     list_init(&s->writer.pending);
     map_init(&s->writer.changes);
     s->copier.store = s;
@@ -246,6 +248,7 @@ void lmdb_store_end(struct lmdb_store *s)
     backup_wait(s);
     drain(s); /* a copy that it had */
     copy_end(s);
+    compact_free_all(s);
     memory_free(s);
     if (s->catalog.env != NULL)
         catalog_close(&s->catalog);

@@ -151,6 +151,7 @@ static uint64_t on_drop(struct store *store, uint32_t number)
         return s->open->ticket = ++s->ticket;
     }
     ticket = put_log_change(s, log, ENTRY_DROP, 0);
+    compact_forget(s, number);
     store_log_drop(s, log);
     return ticket;
 }
@@ -403,6 +404,9 @@ const struct backend lmdb_backend = {
     .drop = on_drop,
     .range = on_range,
     .bytes = on_bytes,
+    .compact = compact_begin,
+    .compact_cancel = compact_cancel,
+    .compacted = compact_state,
     .read_cached = read_cached,
     .read = read_begin,
     .read_cancel = read_cancel,

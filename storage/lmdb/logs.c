@@ -128,6 +128,14 @@ static void tail_drop_first(struct lmdb_store *s, struct store_log *log)
     item_leave_tail(s, CONTAINER_OF(tail_pop(&log->tail), struct item, entry));
 }
 
+bool store_log_evict(struct lmdb_store *s, struct store_log *log, uint64_t end)
+{
+    if (log->tail.count == 0 || entry_end(tail_at(&log->tail, 0)) > end)
+        return false;
+    tail_drop_first(s, log);
+    return true;
+}
+
 void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start)
 {
     log->start = start;

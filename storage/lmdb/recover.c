@@ -17,6 +17,7 @@
 #include "broker/base/fault.h"
 #include "broker/base/log.h"
 #include "broker/base/plant.h"
+#include "storage/lmdb/copy.h"
 #include "storage/lmdb/scan.h"
 #include "storage/lmdb/store_int.h"
 
@@ -134,6 +135,21 @@ static enum rc on_log(void *arg, struct slice key, struct slice value)
     if (k.bad || v.bad || number == 0)
         return RC_CORRUPT;
     (void)store_log_new(r->s, number, start);
+    return RC_OK;
+}
+
+static enum rc on_compacted(void *arg, struct slice key, struct slice value)
+{
+    struct recovery *r = arg;
+    struct rd k = rd_of(key), v = rd_of(value);
+    uint32_t number = rd_u32(&k);
+    uint64_t end = rd_u64(&v);
+    int64_t next_ms = rd_i64(&v);
+
+    if (k.bad || v.bad || number == 0)
+        return RC_CORRUPT;
+    if (store_log_get(r->s, number) != NULL)
+        compact_note(r->s, number, end, next_ms);
     return RC_OK;
 }
 
@@ -275,7 +291,7 @@ static enum rc apply_meta(struct recovery *r, const struct entry_header *entry,
     struct slice name = rd_bytes(&rd, rd_u16(&rd)), value = rd_rest(&rd);
 
     if (rd.bad || name.len < 2 || name.len > NAME_MAX_BYTES || name.at[0] == CATALOG_FACTS ||
-        name.at[0] >= CATALOG_SEGMENTS)
+        name.at[0] >= CATALOG_COMPACTED)
         return RC_CORRUPT;
     if (PLANTED("change-lost"))
         return RC_OK;
@@ -660,6 +676,8 @@ enum rc store_recover(struct lmdb_store *s)
     if (rc == RC_OK)
         rc = catalog_each(&s->catalog, CATALOG_LOGS, on_log, &r);
     map_init(&r.copied);
+    if (rc == RC_OK)
+        rc = catalog_each(&s->catalog, CATALOG_COMPACTED, on_compacted, &r);
     r.synced = r.covered;
     r.last = r.covered;
     if (rc == RC_OK)

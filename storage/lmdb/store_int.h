@@ -93,6 +93,7 @@ struct segment_info {
     bool is_closed;            /* nothing is appended to it any more */
     bool is_sparse;            /* so little of it lives that copying that would free its space */
     bool is_damaged;           /* not all of it could be copied: not tried again */
+    bool is_pinned;            /* by the copy under way */
     struct segment_info *next; /* in a batch's list of those to retire */
 };
 
@@ -269,6 +270,8 @@ struct lmdb_store {
     uint64_t latency_count;
     unsigned next_reader;
     struct copy_job *copy;     /* owned: that the core thread works on */
+    struct list compacts;      /* struct log_compact: that wait for their turn */
+    struct map compacted;      /* how far logs were compacted: struct compacted_log, owned */
     bool is_copying;           /* a copy is under way, here or on another thread */
     bool is_copy_wanted;       /* segments are to be looked at */
     uint64_t copy_after_ns;    /* not before: one has failed; 0: at any time */
@@ -296,6 +299,8 @@ struct store_log *store_log_get(const struct lmdb_store *s, uint32_t number);
 struct store_log *store_log_new(struct lmdb_store *s, uint32_t number, uint64_t start);
 /* Takes it out of the map; frees it when nothing of it is under way. */
 void store_log_drop(struct lmdb_store *s, struct store_log *log);
+/* Takes its oldest entry out of the cache if it ends at or below `end`. False: it does not. */
+bool store_log_evict(struct lmdb_store *s, struct store_log *log, uint64_t end);
 void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start);
 /* Adds a committed row; one that lies below the start is not kept. */
 void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row);

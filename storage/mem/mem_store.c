@@ -20,6 +20,7 @@ struct mem_store {
     struct map logs;
     struct list reads;         /* under way, answered by the next poll */
     struct list reads_polling; /* those that the poll under way answers */
+    struct list compacts;      /* struct log_compact: refused by the next poll */
     uint64_t ticket;           /* the last one given */
     uint64_t submitted;
     uint64_t reported;
@@ -83,6 +84,17 @@ static enum rc fill(const struct mem_store *m, uint32_t number, uint64_t offset,
     return RC_OK;
 }
 
+static void compacts_answer(struct mem_store *m)
+{
+    struct log_compact *compact;
+
+    while ((compact = LIST_FIRST(&m->compacts, struct log_compact, link)) != NULL) {
+        link_remove(&compact->link);
+        compact->is_under_way = false;
+        compact->on_done(compact, RC_UNSUPPORTED);
+    }
+}
+
 static void on_poll(struct store *store)
 {
     struct mem_store *m = mem_store_of(store);
@@ -92,6 +104,7 @@ static void on_poll(struct store *store)
         if (store->events.on_durable != NULL)
             store->events.on_durable(store->events.arg, m->reported);
     }
+    compacts_answer(m);
     list_splice(&m->reads_polling, &m->reads);
     while (!list_is_empty(&m->reads_polling)) {
         struct log_read *read = LIST_FIRST(&m->reads_polling, struct log_read, link);
@@ -272,6 +285,34 @@ static enum rc on_each(struct store *store, enum meta_table table, meta_visit_fn
     return RC_OK;
 }
 
+/* What is compacted when is the store's business: here it never is. */
+static void on_compact(struct store *store, struct log_compact *compact)
+{
+    struct mem_store *m = mem_store_of(store);
+
+    compact->is_under_way = true;
+    list_append(&m->compacts, &compact->link);
+    if (store->events.wake != NULL)
+        store->events.wake(store->events.wake_arg);
+}
+
+static void on_compact_cancel(struct store *store, struct log_compact *compact)
+{
+    (void)store;
+    link_remove(&compact->link);
+    compact->is_under_way = false;
+}
+
+static void on_compacted(const struct store *store, uint32_t log, uint64_t *ret_end,
+                         int64_t *ret_next_ms, uint64_t *ret_bytes)
+{
+    (void)store;
+    (void)log;
+    *ret_end = 0;
+    *ret_next_ms = INT64_MAX;
+    *ret_bytes = 0;
+}
+
 static const struct backend mem_backend = {
     .name = "memory",
     .submit = on_submit,
@@ -285,6 +326,9 @@ static const struct backend mem_backend = {
     .drop = on_drop,
     .range = on_range,
     .bytes = on_bytes,
+    .compact = on_compact,
+    .compact_cancel = on_compact_cancel,
+    .compacted = on_compacted,
     .read_cached = on_read_cached,
     .read = on_read,
     .read_cancel = on_read_cancel,
@@ -301,6 +345,7 @@ enum rc mem_store_open(const struct store_config *config, struct store **ret)
     (void)config; /* none of the options concerns memory */
     m->store.backend = &mem_backend;
     map_init(&m->logs);
+    list_init(&m->compacts);
     list_init(&m->reads);
     list_init(&m->reads_polling);
     *ret = &m->store;

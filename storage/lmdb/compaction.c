@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The core thread's part of compaction: requests, the rows that are looked at, what becomes of the
+ * log. What is written and made to count goes the way of every copy (copy.h). */
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "storage/lmdb/copy.h"
+
+/* Rows that one turn gathers, and entries that the cache lets go of in one. */
+#define GATHER_ROWS 2000
+#define EVICT_ITEMS 2000
+/* Rows of one pass; entries are joined, so that the next one comes farther. */
+#define PASS_ROWS ((size_t)1 << 20)
+#define CHUNK     64
+
+struct compacted_log {
+    struct map_node node; /* key: the number below */
+    uint32_t number;
+    uint64_t end;
+    int64_t next_ms;
+};
+
+static struct compacted_log *compacted_of(const struct lmdb_store *s, uint32_t number)
+{
+    struct map_node *node = map_get(&s->compacted, slice_of(&number, sizeof(number)));
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct compacted_log, node);
+}
+
+void compact_note(struct lmdb_store *s, uint32_t number, uint64_t end, int64_t next_ms)
+{
+    struct compacted_log *log = compacted_of(s, number);
+
+    if (log == NULL) {
+        log = mem_new(struct compacted_log);
+        log->number = number;
+        map_add(&s->compacted, slice_of(&log->number, sizeof(log->number)), &log->node);
+    }
+    log->end = end;
+    log->next_ms = next_ms;
+}
+
+void compact_forget(struct lmdb_store *s, uint32_t number)
+{
+    struct compacted_log *log = compacted_of(s, number);
+
+    if (log == NULL)
+        return;
+    map_remove(&s->compacted, &log->node);
+    mem_free(log);
+}
+
+void compact_free_all(struct lmdb_store *s)
+{
+    struct map_node *node;
+
+    while ((node = map_any(&s->compacted)) != NULL)
+        compact_forget(s, CONTAINER_OF(node, struct compacted_log, node)->number);
+    map_done(&s->compacted);
+}
+
+void compact_state(const struct store *store, uint32_t number, uint64_t *ret_end,
+                   int64_t *ret_next_ms, uint64_t *ret_bytes)
+{
+    const struct lmdb_store *s = lmdb_store_of(store);
+    const struct compacted_log *done = compacted_of(s, number);
+    const struct store_log *log = store_log_get(s, number);
+    struct row rows[CHUNK];
+    uint32_t count = 0, i;
+
+    *ret_end = done == NULL ? 0 : done->end;
+    *ret_next_ms = done == NULL ? INT64_MAX : done->next_ms;
+    *ret_bytes = 0;
+    if (log == NULL || !rows_find(&log->rows, *ret_end, &i))
+        return;
+    for (; i < log->rows.count; i += count) {
+        count = rows_copy(&log->rows, i, rows, CHUNK);
+        for (uint32_t k = 0; k < count; k++)
+            *ret_bytes += rows[k].length;
+    }
+}
+
+/* ---- requests ---- */
+
+void compact_begin(struct store *store, struct log_compact *compact)
+{
+    struct lmdb_store *s = lmdb_store_of(store);
+
+    compact->is_under_way = true;
+    compact->detail = NULL;
+    list_append(&s->compacts, &compact->link);
+    if (store->events.wake != NULL)
+        store->events.wake(store->events.wake_arg);
+}
+
+void compact_cancel(struct store *store, struct log_compact *compact)
+{
+    struct copy_job *job = compact->detail;
+
+    (void)store;
+    if (job != NULL)
+        job->compaction->request = NULL; /* the core thread alone looks at it */
+    link_remove_if(&compact->link);
+    compact->detail = NULL;
+    compact->is_under_way = false;
+}
+
+bool compact_next(struct lmdb_store *s)
+{
+    struct log_compact *request = LIST_FIRST(&s->compacts, struct log_compact, link);
+    struct compacted_log *before;
+    struct compaction *c;
+    struct copy_job *job;
+
+    if (request == NULL)
+        return false;
+    link_remove(&request->link);
+    before = compacted_of(s, request->log);
+    job = copy_job_new(COPY_SYNC);
+    c = job->compaction = mem_new(struct compaction);
+    request->detail = job;
+    c->request = request;
+    c->log = request->log;
+    c->from = before == NULL ? 0 : before->end;
+    c->end = request->end;
+    c->newest_ms = request->newest_ms;
+    c->delete_retention_ms = request->delete_retention_ms;
+    /* What the copy holds must not be there after a power cut that takes what shared its commit. */
+    c->flush = ++s->flushes_asked;
+    store_open_batch(s)->is_flush = true;
+    s->copy = job;
+    s->is_copying = true;
+    return true;
+}
+
+void compact_finish(struct lmdb_store *s, struct copy_job *job)
+{
+    struct compaction *c = job->compaction;
+    struct log_compact *request = c->request;
+
+    (void)s;
+    if (job->rc == RC_OK && job->made_count > 0)
+        log_event(LOG_INFO, "storage.compacted", "log=%u end=%llu bytes=%llu to=%llu",
+                  (unsigned)c->log, (unsigned long long)c->end, (unsigned long long)c->was_bytes,
+                  (unsigned long long)c->now_bytes);
+    if (request == NULL)
+        return;
+    request->is_under_way = false;
+    request->detail = NULL;
+    request->is_partial = c->is_partial;
+    request->on_done(request, job->rc);
+}
+
+static void fail(struct lmdb_store *s, struct copy_job *job, enum rc rc)
+{
+    job->rc = rc;
+    copy_finish(s, job);
+}
+
+/* ---- what is looked at ---- */
+
+/* False: nothing behind it is. */
+static bool gather_row(struct lmdb_store *s, struct copy_job *job, const struct row *row)
+{
+    struct compaction *c = job->compaction;
+
+    if (row_end(row) > c->end ||
+        (row->base_offset >= c->from && row->max_timestamp_ms > c->newest_ms))
+        return false;
+    if (job->count == PASS_ROWS) {
+        c->is_partial = true;
+        return false;
+    }
+    copy_job_add(job, &(struct segment_row){ c->log, *row });
+    copy_pin(job, segment_info_get(s, row->segment));
+    c->next = row_end(row);
+    return true;
+}
+
+static void gather(struct lmdb_store *s, struct copy_job *job)
+{
+    struct compaction *c = job->compaction;
+    const struct store_log *log = store_log_get(s, c->log);
+    struct row rows[CHUNK];
+    bool is_more = true;
+    uint32_t i, count;
+
+    if (log == NULL) {
+        fail(s, job, RC_NOT_FOUND);
+        return;
+    }
+    for (unsigned n = 0; n < GATHER_ROWS && is_more; n += count) {
+        is_more = rows_find(&log->rows, c->next, &i);
+        count = is_more ? rows_copy(&log->rows, i, rows, CHUNK) : 0;
+        for (uint32_t k = 0; k < count && is_more; k++)
+            is_more = gather_row(s, job, &rows[k]);
+    }
+    if (is_more)
+        return;
+    c->end = c->next;
+    job->step = COPY_WRITE;
+    if (job->count == 0)
+        copy_finish(s, job);
+    else
+        copy_to_thread(s, job, &s->copier.inbox);
+}
+
+/* ---- what becomes of the log ---- */
+
+/* Takes a row of the copy in, unless it was trimmed meanwhile. */
+static void built_push(struct lmdb_store *s, struct store_log *log, struct rows *built,
+                       const struct row *row)
+{
+    if (row_end(row) <= log->start)
+        return;
+    rows_push(built, row);
+    segment_info_get(s, row->segment)->live_bytes += entry_room(row->length);
+    log->bytes += row->length;
+}
+
+static void replaced(struct lmdb_store *s, struct store_log *log, const struct row *row)
+{
+    segment_info_less(segment_info_get(s, row->segment), row);
+    log->bytes -= row->length;
+}
+
+/* The log's rows again, with those of the copy for those that it covers. In one turn: trims and
+ * appends come between turns. */
+static void rebuild(struct lmdb_store *s, const struct copy_job *job, struct store_log *log)
+{
+    struct rows built = { 0 };
+    struct row rows[CHUNK];
+    size_t at = 0;
+    uint32_t count;
+
+    for (uint32_t i = 0; i < log->rows.count; i += count) {
+        count = rows_copy(&log->rows, i, rows, CHUNK);
+        for (uint32_t k = 0; k < count; k++) {
+            const struct row *row = &rows[k];
+
+            for (; at < job->count && job->rows[at].row.base_offset <= row->base_offset; at++)
+                built_push(s, log, &built, &job->rows[at].row);
+            if (at > 0 && row->base_offset < row_end(&job->rows[at - 1].row))
+                replaced(s, log, row);
+            else
+                rows_push(&built, row);
+        }
+    }
+    rows_done(&log->rows);
+    log->rows = built;
+}
+
+static void apply(struct lmdb_store *s, struct copy_job *job)
+{
+    struct compaction *c = job->compaction;
+    struct store_log *log = store_log_get(s, c->log);
+
+    copy_open_made(s, job);
+    if (log != NULL && job->count > 0)
+        rebuild(s, job, log);
+    if (log != NULL)
+        compact_note(s, c->log, c->end, c->next_ms);
+    copy_close_made(s, job);
+    job->step = COPY_EVICT;
+}
+
+/* What the cache holds would go on being read as it was. */
+static void evict(struct lmdb_store *s, struct copy_job *job)
+{
+    struct compaction *c = job->compaction;
+    struct store_log *log = store_log_get(s, c->log);
+
+    for (unsigned n = 0; n < EVICT_ITEMS; n++) {
+        if (log == NULL || job->made_count == 0 || !store_log_evict(s, log, c->end)) {
+            copy_finish(s, job);
+            return;
+        }
+    }
+}
+
+void compact_step(struct lmdb_store *s, struct copy_job *job)
+{
+    switch (job->step) {
+    case COPY_SYNC:
+        if (s->stalled != RC_OK)
+            fail(s, job, s->stalled);
+        else if (s->flushes_done >= job->compaction->flush && s->flushed != RC_OK)
+            fail(s, job, s->flushed);
+        else if (s->flushes_done >= job->compaction->flush)
+            job->step = COPY_GATHER;
+        return;
+    case COPY_GATHER:
+        gather(s, job);
+        return;
+    case COPY_APPLY:
+        apply(s, job);
+        return;
+    case COPY_EVICT:
+        evict(s, job);
+        return;
+    case COPY_LIST:
+    case COPY_CHOOSE:
+    case COPY_WRITE:
+    case COPY_COMMIT:
+        break;
+    }
+    ASSERT(!"a step of another thread");
+}
