@@ -17,9 +17,10 @@ WAIT_SECONDS = 2
 
 
 class Bug:
-    def __init__(self, every, finds, what, needs_churn=False):
-        self.every, self.finds, self.what = every, set(finds.split()), what
-        self.needs_churn = needs_churn
+    """`by`: what it takes beside kills: power cuts, or a queue that is filled and emptied."""
+
+    def __init__(self, every, finds, what, by=None):
+        self.every, self.finds, self.what, self.by = every, set(finds.split()), what, by
 
 
 BUGS = {
@@ -45,10 +46,13 @@ BUGS = {
     "credit-lost": Bug(3, "stuck", "a session that has credit again is not gone on with"),
     "frame-lost": Bug(1, "lost offset-reused offset-backward",
                       "recovery leaves out the last frame of a segment"),
+    "sync-skipped": Bug(1, "lost missing half-done backslide", "a commit is not synced",
+                        by="power"),
+    "name-unsynced": Bug(1, "lost missing trouble", "a new file's name is not synced", by="power"),
     "change-lost": Bug(40, "missing backslide returned lost duplicate",
                        "recovery leaves out a small value now and then"),
-    "message-kept": Bug(1, "leak", "a message is not freed", needs_churn=True),
-    "segment-kept": Bug(1, "leak", "what was consumed is not given back", needs_churn=True),
+    "message-kept": Bug(1, "leak", "a message is not freed", by="churn"),
+    "segment-kept": Bug(1, "leak", "what was consumed is not given back", by="churn"),
     "socket-kept": Bug(5, "leak", "a connection's socket is not closed"),
 }
 
@@ -72,7 +76,7 @@ def hunt(name, options, ledger, run_round):
     mine = copy.copy(options)
     mine.env = {"TERCET_PLANTED": "%s:%d" % (name, bug.every)}
     mine.quiet, mine.wait = True, min(options.wait, WAIT_SECONDS)
-    mine.churn = bug.needs_churn
+    mine.churn, mine.power = bug.by == "churn", bug.by == "power"
     while kills < MOST_KILLS:
         report, line, folder = run_round(seeds.randrange(1 << 32), ROUND_KILLS, mine)
         ledger.add(line)
