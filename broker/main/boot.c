@@ -318,7 +318,7 @@ static enum rc renew_tls(struct broker *b, const struct listener_settings *l, st
             return rc;
         for (unsigned j = 0; j < b->listener_count; j++)
             if (strcmp(listener_name(b->listeners[j]), l->name) == 0 &&
-                listener_is_tls(b->listeners[j]))
+                listener_takes_tls(b->listeners[j]))
                 listener_set_tls(b->listeners[j], fresh);
         tls_free(&b->tls[i].tls);
         b->tls[i].tls = fresh;
@@ -335,7 +335,7 @@ enum rc broker_reload(struct broker *broker, const struct settings *fresh, struc
     LIST_EACH (k, &fresh->listeners) {
         const struct listener_settings *l = CONTAINER_OF(k, struct listener_settings, link);
 
-        if (l->tls && rc == RC_OK)
+        if (l->certificate != NULL && rc == RC_OK)
             rc = renew_tls(broker, l, why);
     }
     return rc;

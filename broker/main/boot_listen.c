@@ -102,6 +102,10 @@ static void explain(const struct listener_config *config, enum rc rc, struct tex
     }
 }
 
+static const char *const websocket_words[] = {
+    [WEBSOCKET_NO] = "no", [WEBSOCKET_ONLY] = "yes", [WEBSOCKET_DETECTED] = "detected"
+};
+
 enum rc boot_open_listener(struct broker *b, const struct listener_config *config)
 {
     struct listener *l = NULL;
@@ -113,9 +117,13 @@ enum rc boot_open_listener(struct broker *b, const struct listener_config *confi
     if (rc != RC_OK)
         return rc;
     b->listeners[b->listener_count++] = l;
-    log_event(LOG_NOTICE, "broker.listening", "protocol=%s address=%s port=%u tls=%s",
-              config->protocol->name, config->address, listener_port(l),
-              config->tls == NULL ? "no" : "yes");
+    log_event(LOG_NOTICE, "broker.listening",
+              "protocol=%s address=%s port=%u tls=%s websocket=%s proxy=%s", config->protocol->name,
+              config->address, listener_port(l),
+              config->tls == NULL       ? "no"
+              : config->is_tls_optional ? "detected"
+                                        : "yes",
+              websocket_words[config->websocket], config->is_proxied ? "yes" : "no");
     return RC_OK;
 }
 
@@ -169,12 +177,16 @@ enum rc boot_make_tls(const struct listener_settings *l, struct tls **ret, struc
     struct tls_config config = { .certificate_file = l->certificate,
                                  .key_file = l->key,
                                  .ca_file = l->client_ca,
-                                 .is_client_certificate_required = l->require_client_certificate };
+                                 .is_client_certificate_required = l->require_client_certificate,
+                                 .is_1_3_required = l->tls_min_version == 1,
+                                 .ciphers = l->tls_ciphers,
+                                 .ciphersuites = l->tls_ciphersuites };
     enum rc rc = tls_new(&config, ret);
 
     if (rc != RC_OK)
-        text_format(why, "listener %s: its certificate and key cannot be used (the log says why)",
-                    l->name);
+        text_format(
+            why, "listener %s: its certificate, key or ciphers cannot be used (the log says why)",
+            l->name);
     return rc;
 }
 
@@ -196,6 +208,13 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
     struct listener_config config = { .name = l->name,
                                       .max_connections = (unsigned)l->max_connections,
                                       .is_trusting = b->settings->allow_anonymous_remote,
+                                      .is_tls_optional = l->detect && !l->tls,
+                                      .websocket = l->websocket ? WEBSOCKET_ONLY
+                                                   : l->detect  ? WEBSOCKET_DETECTED
+                                                                : WEBSOCKET_NO,
+                                      .websocket_origins = l->websocket_origins,
+                                      .is_proxied = l->proxy_protocol,
+                                      .proxy_peers = l->proxy_peers,
                                       .protocol = row->protocol,
                                       .context = b->contexts[l->protocol] };
     struct slice list = slice_str(l->address);
@@ -207,7 +226,7 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
                     protocol_names[l->protocol]);
         return RC_UNSUPPORTED;
     }
-    if (l->tls)
+    if (l->certificate != NULL)
         rc = load_tls(b, l, &config.tls, why);
     config.port = l->tls ? row->protocol->default_tls_port : row->protocol->default_port;
     if (listener_settings_has_port(l))

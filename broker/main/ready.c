@@ -41,11 +41,13 @@ void ready_format(const struct broker *broker, struct text *to)
     for (unsigned i = 0; i < broker_listener_count(broker); i++) {
         const struct listener *l = broker_listener(broker, i);
 
-        text_format(to, "%s{\"protocol\": \"%s\", \"address\": ", i == 0 ? "" : ", ",
-                    protocol_of(l));
+        text_format(to, "%s{\"protocol\": \"%s\", \"name\": ", i == 0 ? "" : ", ", protocol_of(l));
+        add_json_text(to, listener_name(l));
+        text_format(to, ", \"address\": ");
         add_json_text(to, listener_address(l));
-        text_format(to, ", \"port\": %u, \"tls\": %s}", listener_port(l),
-                    listener_is_tls(l) ? "true" : "false");
+        text_format(to, ", \"port\": %u, \"tls\": %s, \"websocket\": %s}", listener_port(l),
+                    listener_is_tls(l) ? "true" : "false",
+                    listener_is_websocket(l) ? "true" : "false");
     }
     text_format(to, "]}\n");
 }
@@ -119,7 +121,7 @@ static const struct listener *find_plain(const struct broker *broker, const char
         const struct listener *l = broker_listener(broker, i);
 
         if (strcmp(protocol_of(l), protocol) == 0 && !listener_is_tls(l) &&
-            strcmp(listener_address(l), "127.0.0.1") == 0)
+            !listener_is_websocket(l) && strcmp(listener_address(l), "127.0.0.1") == 0)
             return l;
     }
     return NULL;
@@ -133,8 +135,8 @@ void ready_greet(const struct broker *broker, struct text *to)
     for (unsigned i = 0; i < broker_listener_count(broker); i++) {
         const struct listener *l = broker_listener(broker, i);
 
-        text_format(to, "  %-6s%s  %s", protocol_of(l), listener_is_tls(l) ? " TLS" : "",
-                    listener_address(l));
+        text_format(to, "  %-6s%s%s  %s", protocol_of(l), listener_is_tls(l) ? " TLS" : "",
+                    listener_is_websocket(l) ? " WebSocket" : "", listener_address(l));
         if (listener_port(l) != 0)
             text_format(to, " port %u", listener_port(l));
         text_add_byte(to, '\n');

@@ -29,6 +29,7 @@
 const char *const protocol_names[] = { "mqtt", "amqp", "kafka", NULL };
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const durabilities[] = { "memory", "interval", "always", NULL };
+static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const dots[] = { "exact", "rabbitmq", NULL };
 
 #define AT(field) offsetof(struct settings, field)
@@ -181,7 +182,8 @@ static const struct option listener_options[] = {
       "Where to listen: IPv4 and IPv6 addresses (0.0.0.0 and :: are all of them) or unix:/PATH, "
       "with commas between." },
     { "port", OPTION_NUMBER, NULL, 0, 65535, NULL, FILE_ONLY, AT(port), "N",
-      "The port, 0 for any free one; by default the protocol's own, with TLS or without." },
+      "The port, 0 for any free one; by default the protocol's own, with TLS or without. For "
+      "WebSocket it must be given." },
     { "tls", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(tls), NULL,
       "Speak TLS, 1.2 or newer; certificate and key must then be given." },
     { "certificate", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
@@ -193,6 +195,34 @@ static const struct option listener_options[] = {
       "FILE", "Ask clients for certificates, and trust those of these authorities, in PEM." },
     { "require_client_certificate", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY | RELOAD,
       AT(require_client_certificate), NULL, "Turn clients away that show no certificate." },
+    { "tls_min_version", OPTION_CHOICE, "1.2", 0, 0, tls_versions, FILE_ONLY | RELOAD,
+      AT(tls_min_version), "VERSION", "The oldest version of TLS that is spoken: 1.2 or 1.3." },
+    { "tls_ciphers", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
+      AT(tls_ciphers), "LIST",
+      "The ciphers for TLS 1.2, in the notation of openssl-ciphers(1); by default OpenSSL's." },
+    { "tls_ciphersuites", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
+      AT(tls_ciphersuites), "LIST",
+      "The cipher suites for TLS 1.3, with colons between; by default OpenSSL's." },
+    { "websocket", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(websocket), NULL,
+      "Speak the protocol inside WebSocket, at the paths /ws and /PROTOCOL, where PROTOCOL is the "
+      "listener's. The sub-protocols are mqtt and mqttv3.1 (one of them must be asked for), amqp, "
+      "kafka." },
+    { "websocket_origins", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY,
+      AT(websocket_origins), "ORIGINS",
+      "The web pages that may connect, with commas between: https://app.example for one origin, "
+      "app.example for a host whatever its port, * for all. By default those of localhost, and, "
+      "for a browser on another machine, those of the host that it connects to." },
+    { "detect", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(detect), NULL,
+      "Tell by a connection's first bytes whether it speaks TLS (certificate and key must be given "
+      "for that) and whether it speaks WebSocket, and take all of it; with tls or websocket, that "
+      "one is nevertheless required." },
+    { "proxy_protocol", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(proxy_protocol), NULL,
+      "Every connection begins with a PROXY protocol header, version 1 or 2, which tells who the "
+      "client is; one without it is closed." },
+    { "proxy_peers", OPTION_TEXT, "127.0.0.0/8, ::1, unix", 1, PATH_MAX_BYTES, NULL, FILE_ONLY,
+      AT(proxy_peers), "NETWORKS",
+      "The proxies that proxy_protocol believes, as addresses and networks with commas between, "
+      "unix for those on a Unix socket; who else connects is turned away." },
     { "max_connections", OPTION_NUMBER, "10000", 1, 1000000, NULL, FILE_ONLY, AT(max_connections),
       "N", "Connections that it takes at a time." },
 };
@@ -321,10 +351,22 @@ static bool is_consistent(const struct listener_settings *l, struct text *errors
         wrong = "protocol must be given";
     else if (l->tls && (l->certificate == NULL || l->key == NULL))
         wrong = "with tls = yes, certificate and key must be given";
-    else if (!l->tls && (l->certificate != NULL || l->key != NULL || l->client_ca != NULL))
-        wrong = "certificate, key and client_ca need tls = yes";
+    else if ((l->certificate == NULL) != (l->key == NULL))
+        wrong = "certificate and key belong together";
+    else if (!l->tls && !l->detect &&
+             (l->certificate != NULL || l->key != NULL || l->client_ca != NULL))
+        wrong = "certificate, key and client_ca need tls = yes, or detect = yes";
+    else if (l->client_ca != NULL && l->certificate == NULL)
+        wrong = "client_ca needs certificate and key";
     else if (l->require_client_certificate && l->client_ca == NULL)
         wrong = "require_client_certificate needs client_ca";
+    else if (l->websocket && !is_given(LISTENER, l, "port") &&
+             !slice_starts(slice_str(l->address), SLICE("unix:")))
+        wrong = "with websocket = yes, port must be given";
+    else if (l->websocket_origins != NULL && !l->websocket && !l->detect)
+        wrong = "websocket_origins needs websocket = yes, or detect = yes";
+    else if (is_given(LISTENER, l, "proxy_peers") && !l->proxy_protocol)
+        wrong = "proxy_peers needs proxy_protocol = yes";
     if (wrong != NULL)
         text_format(errors, "listener %s: %s\n", l->name, wrong);
     return wrong == NULL;

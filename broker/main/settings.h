@@ -23,6 +23,14 @@ struct listener_settings {
     char *key;
     char *client_ca;
     bool require_client_certificate;
+    unsigned tls_min_version; /* index: 1.2, 1.3 */
+    char *tls_ciphers;
+    char *tls_ciphersuites;
+    bool websocket;
+    char *websocket_origins;
+    bool detect;
+    bool proxy_protocol;
+    char *proxy_peers;
     uint64_t max_connections;
     uint64_t given;
 };

@@ -37,20 +37,11 @@ static void learn_local(struct conn *conn)
 {
     struct sockaddr_storage address;
     socklen_t len = sizeof(address);
-    char text[INET6_ADDRSTRLEN] = "";
 
-    conn->local_port = conn->listener->port;
-    if (conn->listener->is_any && getsockname(conn->fd, (struct sockaddr *)&address, &len) == 0) {
-        if (address.ss_family == AF_INET)
-            (void)inet_ntop(AF_INET, &((struct sockaddr_in *)&address)->sin_addr, text,
-                            sizeof(text));
-        else
-            (void)inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&address)->sin6_addr, text,
-                            sizeof(text));
-        conn->local_host = mem_copy_text(slice_str(text));
-        return;
-    }
-    conn->local_host = mem_copy_text(slice_str(conn->listener->config.address));
+    if (conn->listener->is_any && getsockname(conn->fd, (struct sockaddr *)&address, &len) == 0)
+        conn_set_local(conn, &address);
+    else
+        conn->local_host = mem_copy_text(slice_str(conn->listener->config.address));
 }
 
 const char *conn_local_host(const struct conn *conn)
@@ -62,7 +53,7 @@ const char *conn_local_host(const struct conn *conn)
 
 uint16_t conn_local_port(const struct conn *conn)
 {
-    return conn->listener->port;
+    return conn->local_port;
 }
 
 bool conn_is_loopback(const struct conn *conn)
@@ -73,6 +64,15 @@ bool conn_is_loopback(const struct conn *conn)
 bool conn_is_tls(const struct conn *conn)
 {
     return conn->tls != NULL;
+}
+
+const char *conn_certificate_name(const struct conn *conn)
+{
+    struct conn *cache = (struct conn *)(uintptr_t)conn;
+
+    if (conn->certificate_name == NULL && conn->tls != NULL)
+        cache->certificate_name = tls_certificate_name(conn->tls);
+    return conn->certificate_name;
 }
 
 const char *conn_listener_name(const struct conn *conn)
@@ -97,26 +97,45 @@ uint64_t conn_last_output_ns(const struct conn *conn)
 
 /* ---- the beginning ---- */
 
-static void learn_peer(struct conn *conn, const struct sockaddr_storage *peer)
+void conn_set_peer(struct conn *conn, const struct sockaddr_storage *peer)
 {
+    const struct sockaddr_in *in = (const struct sockaddr_in *)peer;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)peer;
     char text[INET6_ADDRSTRLEN];
 
     if (peer->ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)peer;
-
         (void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
         (void)snprintf(conn->peer, sizeof(conn->peer), "%s:%u", text, ntohs(in->sin_port));
         conn->is_loopback = ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
     } else if (peer->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)peer;
-
-        (void)inet_ntop(AF_INET6, &in->sin6_addr, text, sizeof(text));
-        (void)snprintf(conn->peer, sizeof(conn->peer), "[%s]:%u", text, ntohs(in->sin6_port));
-        conn->is_loopback = IN6_IS_ADDR_LOOPBACK(&in->sin6_addr);
+        (void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+        (void)snprintf(conn->peer, sizeof(conn->peer), "[%s]:%u", text, ntohs(in6->sin6_port));
+        conn->is_loopback =
+            IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
+            (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
     } else {
         (void)snprintf(conn->peer, sizeof(conn->peer), "unix");
         conn->is_loopback = true;
     }
+}
+
+void conn_set_local(struct conn *conn, const struct sockaddr_storage *local)
+{
+    const struct sockaddr_in *in = (const struct sockaddr_in *)local;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)local;
+    char text[INET6_ADDRSTRLEN];
+
+    if (local->ss_family != AF_INET && local->ss_family != AF_INET6)
+        return;
+    if (local->ss_family == AF_INET) {
+        (void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+        conn->local_port = ntohs(in->sin_port);
+    } else {
+        (void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
+        conn->local_port = ntohs(in6->sin6_port);
+    }
+    mem_free(conn->local_host);
+    conn->local_host = mem_copy_text(slice_str(text));
 }
 
 static void release(struct conn *conn)
@@ -127,11 +146,13 @@ static void release(struct conn *conn)
     if (conn->write_event != NULL)
         event_free(conn->write_event);
     tls_conn_free(&conn->tls);
+    MEM_FREE(conn->websocket);
     if (!PLANTED("socket-kept"))
         (void)close(conn->fd);
     input_done(conn);
     output_done(conn);
     mem_free(conn->local_host);
+    mem_free(conn->certificate_name);
     link_remove(&conn->all);
     link_remove_if(&conn->work);
     link_remove_if(&conn->waiting);
@@ -140,36 +161,11 @@ static void release(struct conn *conn)
     listener_lost(listener);
 }
 
-static void on_handshake(struct conn *conn)
-{
-    bool wants_write = false;
-    enum rc rc = tls_handshake(conn->tls, &wants_write);
-
-    if (rc == RC_OK) {
-        conn_wait_over(conn);
-        conn_start(conn);
-        return;
-    }
-    if (rc == RC_AGAIN) {
-        output_arm(conn, wants_write);
-        return;
-    }
-    count_add(COUNT_NET_REFUSED, 1);
-    conn_close(conn, rc);
-}
-
-void conn_on_ready(struct conn *conn)
-{
-    if (conn->state == CONN_HANDSHAKE)
-        on_handshake(conn);
-}
-
 void conn_start(struct conn *conn)
 {
     const struct listener_config *config = &conn->listener->config;
     enum rc rc;
 
-    output_arm(conn, false);
     conn->state = CONN_OPEN;
     rc = config->protocol->on_open(config->context, conn, &conn->session);
     if (rc != RC_OK) {
@@ -179,10 +175,9 @@ void conn_start(struct conn *conn)
     }
     conn->has_session = true;
     /* What came in the same packets as the end of the handshake. */
-    if (conn->tls != NULL && tls_has_pending(conn->tls)) {
-        conn->is_resumed = true;
+    conn->is_resumed = conn->is_resumed || carrier_has_pending(conn);
+    if (conn->is_resumed)
         loop_add_work(conn->loop, conn);
-    }
 }
 
 void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer)
@@ -198,21 +193,19 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr_storage 
     conn->why = RC_CLOSED;
     conn->frame_timeout_ms = CONN_FRAME_TIMEOUT_MS;
     conn->last_input_ns = conn->last_output_ns = loop->now_ns;
-    learn_peer(conn, peer);
+    conn->local_port = listener->port;
+    conn->opening = opening_first(&listener->config);
+    conn_set_peer(conn, peer);
     (void)event_assign(&conn->read_event, loop->base, fd, EV_READ | EV_PERSIST, input_on_readable,
                        conn);
     list_append(&loop->conns, &conn->all);
     listener->connections++;
     count_add(COUNT_NET_OPEN, 1);
     conn_set_reading(conn, true);
-    if (listener->config.tls == NULL) {
+    if (conn->opening == OPENING_DONE)
         conn_start(conn);
-        return;
-    }
-    if (tls_conn_new(listener->config.tls, fd, &conn->tls) == RC_OK)
-        conn_wait(conn);
     else
-        conn_close(conn, RC_MEMORY);
+        conn_wait(conn);
 }
 
 /* ---- reading or not ---- */
@@ -382,6 +375,7 @@ void conn_finish(struct conn *conn, enum rc why)
     if (conn->state != CONN_OPEN)
         return;
     conn->why = why;
+    carrier_finish(conn, why);
     conn->state = CONN_FINISHING;
     conn->paused = 0;
     conn_wait(conn);
@@ -424,9 +418,7 @@ static bool end_session(struct conn *conn)
  * input would reset the connection and could take our last bytes from the peer. */
 static void drain(struct conn *conn)
 {
-    if (conn->tls != NULL)
-        tls_goodbye(conn->tls);
-    (void)shutdown(conn->fd, SHUT_WR);
+    carrier_goodbye(conn);
     conn->state = CONN_DRAINING;
     conn_wait(conn);
 }
@@ -437,7 +429,7 @@ bool conn_reap(struct conn *conn)
 
     if (conn->state == CONN_FINISHING)
         input_done(conn); /* not before: the session may have been reading it when it finished */
-    if (conn->state == CONN_FINISHING && conn->output.bytes == 0) {
+    if (conn->state == CONN_FINISHING && !carrier_has_output(conn)) {
         if (conn->is_input_over)
             conn->state = CONN_CLOSED;
         else

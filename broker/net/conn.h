@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One accepted connection, plain or TLS: its output, its pauses, its end. Loop thread only. */
+/* One accepted connection, whatever carries it: its output, its pauses, its end. Loop thread only.
+ */
 #ifndef TERCET_BROKER_NET_CONN_H
 #define TERCET_BROKER_NET_CONN_H
 
@@ -15,14 +16,18 @@ struct loop;
 
 /* ---- who is there ---- */
 uint64_t conn_id(const struct conn *conn); /* unique in this process, from 1 */
-/* "127.0.0.1:53411", "[::1]:53411" or "unix"; borrowed until closed. */
+/* "127.0.0.1:53411", "[::1]:53411" or "unix"; borrowed until closed. As a trusted proxy told. */
 const char *conn_peer(const struct conn *conn);
 /* The address and port the peer connected to, as numbers for those who must advertise it. */
 const char *conn_local_host(const struct conn *conn);
 uint16_t conn_local_port(const struct conn *conn);
-/* Came over a loopback address or a Unix socket, or to a listener that trusts everybody alike. */
+/* Came from a loopback address or over a Unix socket, or to a listener that trusts everybody alike.
+ * Who comes through a proxy came from where the proxy says. */
 bool conn_is_loopback(const struct conn *conn);
 bool conn_is_tls(const struct conn *conn);
+/* The common name of the client's certificate, which was found good, here or by a trusted proxy;
+ * NULL: none. Borrowed until closed. */
+const char *conn_certificate_name(const struct conn *conn);
 const char *conn_listener_name(const struct conn *conn);
 struct loop *conn_loop(const struct conn *conn);
 /* Loop time when bytes last came, and when bytes were last handed to the kernel. */

@@ -221,6 +221,17 @@ struct slice http_header(const struct http_request *request, const char *name)
     return SLICE_NONE;
 }
 
+bool http_lists(const struct http_request *request, const char *name, const char *word)
+{
+    struct slice rest = request->headers, line, found;
+
+    while (next_line(&rest, &line) == RC_OK) {
+        if (split(&line, ':', &found) && is_word(found, name) && lists(line, word))
+            return true;
+    }
+    return false;
+}
+
 /* ---- the query ---- */
 
 static int digit_of(uint8_t c)
@@ -289,6 +300,7 @@ static const struct {
     { 409, "Conflict" },
     { 413, "Content Too Large" },
     { 415, "Unsupported Media Type" },
+    { 426, "Upgrade Required" },
     { 431, "Request Header Fields Too Large" },
     { 500, "Internal Server Error" },
     { 501, "Not Implemented" },
@@ -313,6 +325,8 @@ void http_encode(struct text *to, const struct http_answer *answer)
         text_format(to, "Content-Type: %s\r\n", answer->type);
     if (answer->allow != NULL)
         text_format(to, "Allow: %s\r\n", answer->allow);
+    if (answer->more != NULL)
+        text_add(to, slice_str(answer->more));
     text_format(to, "Content-Length: %llu\r\nCache-Control: no-store\r\n%s\r\n",
                 (unsigned long long)answer->body_bytes,
                 answer->is_kept ? "" : "Connection: close\r\n");

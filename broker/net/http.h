@@ -35,6 +35,8 @@ struct http_request {
 MUST_CHECK enum rc http_decode(struct slice in, struct http_request *ret);
 /* The value of the first header with that name in any case, without blanks around it; none. */
 struct slice http_header(const struct http_request *request, const char *name);
+/* One of the headers with that name lists this word, in any case, between commas. */
+bool http_lists(const struct http_request *request, const char *name, const char *word);
 /* The decoded value of a field of the query; `ret` is cleared first. RC_NOT_FOUND. RC_MALFORMED: a
  * '%' without two digits. */
 MUST_CHECK enum rc http_query(const struct http_request *request, const char *name,
@@ -45,6 +47,7 @@ struct http_answer {
     const char *type; /* Content-Type; NULL: there is no body */
     uint64_t body_bytes;
     const char *allow; /* the methods, with 405 */
+    const char *more;  /* further whole lines, or NULL */
     bool is_kept;
 };
 /* Appends status line and headers. The body follows. */

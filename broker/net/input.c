@@ -2,8 +2,6 @@
 /* Reading. All connections of a loop read into one large buffer; what a session leaves unread of it
  * is copied to a small one of the connection, which goes when it is empty. Only a frame larger than
  * INPUT_COPY_MAX_BYTES is read into memory of its own. An idle connection holds no buffer. */
-#include <errno.h>
-
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/net/net_int.h"
@@ -14,24 +12,6 @@ void input_done(struct conn *conn)
 {
     MEM_FREE(conn->input.at);
     conn->input = (struct input){ 0 };
-}
-
-static enum rc receive(struct conn *conn, uint8_t *at, size_t room, size_t *ret)
-{
-    ssize_t n;
-
-    if (conn->tls != NULL && conn->state <= CONN_OPEN)
-        return tls_read(conn->tls, at, room, ret);
-    do
-        n = recv(conn->fd, at, room, 0);
-    while (n < 0 && errno == EINTR);
-    if (n > 0) {
-        *ret = (size_t)n;
-        return RC_OK;
-    }
-    if (n < 0 && (errno == EAGAIN))
-        return RC_AGAIN;
-    return RC_CLOSED;
 }
 
 /* Room for `n` bytes behind the unread ones, which move to the front. */
@@ -61,8 +41,7 @@ static void refuse_memory(struct conn *conn)
     conn_close(conn, RC_MEMORY);
 }
 
-/* Keeps what the session did not use; `rest` lies in the shared buffer. */
-static void keep(struct conn *conn, struct slice rest)
+void input_keep(struct conn *conn, struct slice rest)
 {
     struct input *in = &conn->input;
 
@@ -126,7 +105,7 @@ bool input_give(struct conn *conn)
     }
     if (in->len == 0)
         conn_wait_over(conn);
-    if (conn->tls != NULL && conn->paused == 0 && tls_has_pending(conn->tls)) {
+    if (conn->paused == 0 && carrier_has_pending(conn)) {
         input_on_readable(conn->fd, EV_READ, conn);
         was_called = true;
     }
@@ -136,7 +115,7 @@ bool input_give(struct conn *conn)
 /* One read takes at most a buffer full; what TLS has decrypted beyond it no poll tells. */
 static void look_inside(struct conn *conn)
 {
-    if (conn->tls == NULL || conn->state != CONN_OPEN || !tls_has_pending(conn->tls))
+    if (conn->state != CONN_OPEN || !carrier_has_pending(conn))
         return;
     conn->is_resumed = true;
     loop_add_work(conn->loop, conn);
@@ -144,6 +123,11 @@ static void look_inside(struct conn *conn)
 
 static void on_end(struct conn *conn)
 {
+    if (conn->state == CONN_OPEN && conn->websocket != NULL && conn->websocket->is_over) {
+        /* its close is answered, or ours is sent; then the peer is to see the end of the socket */
+        conn_finish(conn, conn->websocket->peer_code == 0 ? RC_PROTOCOL : RC_CLOSED);
+        return;
+    }
     conn->is_input_over = true;
     conn_set_reading(conn, false);
     if (conn->state == CONN_OPEN && conn->output.bytes > 0)
@@ -175,7 +159,7 @@ static void read_own(struct conn *conn)
         refuse_memory(conn);
         return;
     }
-    rc = receive(conn, in->at + in->len, want, &n);
+    rc = carrier_read(conn, in->at + in->len, want, &n);
     if (rc == RC_AGAIN)
         return;
     if (rc != RC_OK) {
@@ -206,7 +190,7 @@ static void read_shared(struct conn *conn)
 
     if (before > 0)
         memcpy(at, in->at + in->start, before);
-    rc = receive(conn, at + before, LOOP_INPUT_BYTES - before, &n);
+    rc = carrier_read(conn, at + before, LOOP_INPUT_BYTES - before, &n);
     if (rc == RC_AGAIN)
         return;
     if (rc != RC_OK) {
@@ -217,14 +201,14 @@ static void read_shared(struct conn *conn)
     used = call_session(conn, slice_of(at, before + n), &was_called);
     if (conn->state != CONN_OPEN)
         return;
-    keep(conn, slice_of(at + used, before + n - used));
+    input_keep(conn, slice_of(at + used, before + n - used));
     watch(conn, n, used);
 }
 
 static void throw_away(struct conn *conn)
 {
     size_t n = 0;
-    enum rc rc = receive(conn, conn->loop->input, LOOP_INPUT_BYTES, &n);
+    enum rc rc = carrier_read(conn, conn->loop->input, LOOP_INPUT_BYTES, &n);
 
     if (rc == RC_OK)
         count_add(COUNT_NET_BYTES_IN, (int64_t)n);
@@ -241,7 +225,7 @@ void input_on_readable(evutil_socket_t fd, short what, void *arg)
     loop_begin(conn->loop);
     switch (conn->state) {
     case CONN_HANDSHAKE:
-        conn_on_ready(conn);
+        opening_go_on(conn);
         return;
     case CONN_OPEN:
         if (conn->paused != 0) {

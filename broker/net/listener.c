@@ -15,6 +15,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/net/net_int.h"
+#include "broker/net/networks.h"
 
 /* Accepted at one wake-up, so that a flood of connections leaves the others their share. */
 #define ACCEPT_BUDGET 64
@@ -236,6 +237,11 @@ static bool accept_one(struct listener *l)
         refuse(l, fd, "descriptors");
         return true;
     }
+    if (!opening_is_welcome(l, &peer.storage)) {
+        count_add(COUNT_NET_PROXY_REFUSED, 1);
+        refuse(l, fd, "proxy_peers");
+        return true;
+    }
     count_add(COUNT_NET_ACCEPTED, 1);
     conn_open(l, fd, &peer.storage);
     return true;
@@ -259,6 +265,7 @@ static void listener_free(struct listener *l)
 {
     timer_done(&l->retry);
     link_remove_if(&l->all);
+    networks_free(&l->proxies);
     mem_free((void *)(uintptr_t)l->config.name);
     mem_free((void *)(uintptr_t)l->config.address);
     mem_free(l);
@@ -292,6 +299,9 @@ enum rc listener_open(struct loop *loop, const struct listener_config *config,
     l->config.address = mem_copy_text(slice_str(config->address));
     l->port = config->port;
     timer_init(&l->retry, loop, go_on, l);
+    rc = config->is_proxied ? networks_new(config->proxy_peers, &l->proxies) : RC_OK;
+    if (rc != RC_OK)
+        goto out;
     rc = parse_address(config, &address, &len);
     if (rc != RC_OK)
         goto out;
@@ -366,7 +376,17 @@ uint16_t listener_port(const struct listener *listener)
 
 bool listener_is_tls(const struct listener *listener)
 {
+    return listener->config.tls != NULL && !listener->config.is_tls_optional;
+}
+
+bool listener_takes_tls(const struct listener *listener)
+{
     return listener->config.tls != NULL;
+}
+
+bool listener_is_websocket(const struct listener *listener)
+{
+    return listener->config.websocket == WEBSOCKET_ONLY;
 }
 
 const struct protocol *listener_protocol(const struct listener *listener)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A listening socket for one protocol: IPv4, IPv6 or Unix, plain or TLS. Loop thread only. */
+/* A listening socket for one protocol: IPv4, IPv6 or Unix, plain, TLS, WebSocket or either. Loop
+ * thread only. */
 #ifndef TERCET_BROKER_NET_LISTENER_H
 #define TERCET_BROKER_NET_LISTENER_H
 
@@ -13,11 +14,22 @@ struct listener;
 struct loop;
 struct tls;
 
+enum websocket_use {
+    WEBSOCKET_NO,
+    WEBSOCKET_ONLY,
+    WEBSOCKET_DETECTED, /* by the first byte, or without it */
+};
+
 struct listener_config {
-    const char *name;    /* borrowed until freed */
-    const char *address; /* "127.0.0.1", "::1", "0.0.0.0", "unix:/path"; borrowed during open */
-    uint16_t port;       /* 0: any free one */
-    struct tls *tls;     /* NULL: plain; borrowed until the listener is freed */
+    const char *name;     /* borrowed until freed */
+    const char *address;  /* "127.0.0.1", "::1", "0.0.0.0", "unix:/path"; borrowed during open */
+    uint16_t port;        /* 0: any free one */
+    struct tls *tls;      /* NULL: plain; borrowed until the listener is freed */
+    bool is_tls_optional; /* TLS is recognised by the first byte, and refused when `tls` is NULL */
+    enum websocket_use websocket;
+    const char *websocket_origins; /* as in upgrade.h; borrowed until the listener is freed */
+    bool is_proxied;               /* a PROXY head comes before anything else */
+    const char *proxy_peers;       /* networks of the proxies; borrowed during open */
     unsigned max_connections;
     bool is_trusting; /* its peers count as if they were on this machine */
     const struct protocol *protocol;
@@ -25,7 +37,8 @@ struct listener_config {
 };
 
 /* Binds and listens. RC_IN_USE: the address is taken. RC_REFUSED: not permitted. RC_INVALID: no
- * such address. */
+ * such address, or
+ * proxy_peers are none. */
 MUST_CHECK enum rc listener_open(struct loop *loop, const struct listener_config *config,
                                  struct listener **ret);
 /* Stops accepting; its connections stay. */
@@ -35,7 +48,10 @@ void listener_set_tls(struct listener *listener, struct tls *tls);
 const char *listener_name(const struct listener *listener);
 const char *listener_address(const struct listener *listener);
 uint16_t listener_port(const struct listener *listener);
+/* Without TLS nobody gets in. */
 bool listener_is_tls(const struct listener *listener);
+bool listener_takes_tls(const struct listener *listener);
+bool listener_is_websocket(const struct listener *listener);
 const struct protocol *listener_protocol(const struct listener *listener);
 /* Walks the open listeners of a loop; start with NULL. */
 struct listener *listener_next(struct loop *loop, struct listener *after);

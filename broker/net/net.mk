@@ -1,15 +1,21 @@
 noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
+	%D%/carrier.c \
 	%D%/conn.c %D%/conn.h \
 	%D%/http.c %D%/http.h \
 	%D%/input.c \
 	%D%/listener.c %D%/listener.h \
 	%D%/loop.c %D%/loop.h \
 	%D%/net_int.h \
+	%D%/networks.c %D%/networks.h \
+	%D%/opening.c \
 	%D%/output.c \
 	%D%/protocol.h \
+	%D%/proxy.c %D%/proxy.h \
 	%D%/shutdown.c \
-	%D%/tls.c %D%/tls.h
+	%D%/tls.c %D%/tls.h \
+	%D%/upgrade.c %D%/upgrade.h \
+	%D%/websocket.c %D%/websocket.h
 NET_LIBS = libnet.a $(EVENT_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
 if HAVE_CHECK

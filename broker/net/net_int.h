@@ -17,6 +17,7 @@
 #include "broker/net/listener.h"
 #include "broker/net/loop.h"
 #include "broker/net/protocol.h"
+#include "broker/net/websocket.h"
 
 #define NS_PER_MS 1000000u
 
@@ -89,24 +90,36 @@ struct input {
 };
 
 enum conn_state {
-    CONN_HANDSHAKE, /* TLS below is not up yet; there is no session */
+    CONN_HANDSHAKE, /* what lies below is not up yet; there is no session */
     CONN_OPEN,
     CONN_FINISHING, /* the last output is being sent, input is thrown away */
     CONN_DRAINING,  /* all is sent and the session is gone; waits for the peer's end */
     CONN_CLOSED,    /* freed at the end of the turn */
 };
 
+/* What comes next on the way to a session. */
+enum opening {
+    OPENING_PROXY,
+    OPENING_LOOK, /* TLS or not? */
+    OPENING_TLS,
+    OPENING_LOOK_INSIDE, /* WebSocket or not? */
+    OPENING_UPGRADE,
+    OPENING_DONE,
+};
+
 struct conn {
-    struct link all;           /* loop->conns */
-    struct link work;          /* loop->work: something to do at the end of this turn */
-    struct link waiting;       /* loop->waiting: a deadline runs */
-    struct loop *loop;         /* borrowed until freed */
-    struct listener *listener; /* borrowed: it lives as long as its connections */
-    struct tls_conn *tls;      /* owned; NULL: plain */
-    void *session;             /* the protocol's, from on_open to on_closed */
+    struct link all;             /* loop->conns */
+    struct link work;            /* loop->work: something to do at the end of this turn */
+    struct link waiting;         /* loop->waiting: a deadline runs */
+    struct loop *loop;           /* borrowed until freed */
+    struct listener *listener;   /* borrowed: it lives as long as its connections */
+    struct tls_conn *tls;        /* owned; NULL: plain */
+    struct websocket *websocket; /* owned; NULL: none */
+    void *session;               /* the protocol's, from on_open to on_closed */
     uint64_t id;
     int fd;
     enum conn_state state;
+    enum opening opening;
     enum rc why; /* of its end */
     unsigned paused;
     unsigned frame_timeout_ms;
@@ -120,6 +133,8 @@ struct conn {
     bool is_output_fresh; /* output was gathered and not yet offered to the kernel */
     bool is_output_bulky; /* the last turn's output did not fit a small chunk */
     bool is_input_over;   /* the peer closed its side */
+    bool is_looked_into;  /* `input` holds what the next step of the opening begins with */
+    bool is_loopback;
     struct input input;
     size_t expect_bytes;
     struct output output;
@@ -130,9 +145,9 @@ struct conn {
     struct event read_event;
     struct event *write_event; /* owned; made when the kernel is full for the first time */
     char *local_host;          /* owned; made when asked for */
+    char *certificate_name;    /* owned; made when asked for, or as a proxy told */
     uint16_t local_port;
     char peer[INET6_ADDRSTRLEN + 9]; /* "[" "]:65535" */
-    bool is_loopback;
 };
 
 struct listener {
@@ -141,8 +156,9 @@ struct listener {
     struct listener_config config; /* its texts are owned copies */
     int fd;
     uint16_t port;
-    int descriptor_max; /* a connection beyond it is refused */
-    bool is_any;        /* bound to the wildcard address */
+    struct networks *proxies; /* owned; NULL: the PROXY protocol is not spoken */
+    int descriptor_max;       /* a connection beyond it is refused */
+    bool is_any;              /* bound to the wildcard address */
     bool is_unix;
     bool is_bound;
     bool is_closed; /* freed when the last connection goes */
@@ -215,8 +231,9 @@ void loop_add_work(struct loop *loop, struct conn *conn);
 void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer);
 /* The handshake is done, or there is none: makes the session. */
 void conn_start(struct conn *conn);
-/* The socket can be read or written again during the handshake. */
-void conn_on_ready(struct conn *conn);
+/* Who the peer is, and what it connected to. */
+void conn_set_peer(struct conn *conn, const struct sockaddr_storage *peer);
+void conn_set_local(struct conn *conn, const struct sockaddr_storage *local);
 /* End-of-turn work: input given again; the end. Both say whether a session was called. */
 bool conn_redeliver(struct conn *conn);
 bool conn_reap(struct conn *conn); /* may free it */
@@ -235,11 +252,36 @@ void listener_lost(struct listener *listener);
 /* A connection or its last bytes are gone. */
 void shutdown_look(struct loop *loop);
 
+/* ---- opening.c ---- */
+enum opening opening_first(const struct listener_config *config);
+/* The socket is there, or can be read or written again, and there is no session yet. */
+void opening_go_on(struct conn *conn);
+/* False: the listener takes connections from its proxies alone, and this is none. */
+bool opening_is_welcome(const struct listener *listener, const struct sockaddr_storage *peer);
+
+/* ---- carrier.c ---- */
+/* Like recv(): *ret bytes for the session. RC_AGAIN: nothing now. RC_CLOSED: the end. */
+enum rc carrier_read(struct conn *conn, uint8_t *at, size_t room, size_t *ret);
+/* The same, below WebSocket. */
+enum rc carrier_read_below(struct conn *conn, uint8_t *at, size_t room, size_t *ret);
+/* Something waits inside that no poll of the socket tells. */
+bool carrier_has_pending(const struct conn *conn);
+bool carrier_has_output(const struct conn *conn);
+/* Offers output to the kernel once. *ret: how much of conn->output went, whatever it gives back.
+ * RC_AGAIN: the kernel is full. RC_CLOSED: the end. */
+enum rc carrier_write(struct conn *conn, size_t *ret);
+/* All output that will ever come is there. */
+void carrier_finish(struct conn *conn, enum rc why);
+/* And all of it was sent. */
+void carrier_goodbye(struct conn *conn);
+
 /* ---- input.c ---- */
 void input_on_readable(evutil_socket_t fd, short what, void *arg);
 /* Gives unread input to the session again. True when it was called. */
 bool input_give(struct conn *conn);
 void input_done(struct conn *conn);
+/* Keeps `rest`, which lies in the loop's buffer, as the connection's unread input. */
+void input_keep(struct conn *conn, struct slice rest);
 
 /* ---- output.c ---- */
 /* Offers to the kernel what is gathered, unless it was full and has not said otherwise. */
@@ -247,6 +289,8 @@ void output_send(struct conn *conn);
 /* Waits for the kernel to have room, or no longer. */
 void output_arm(struct conn *conn, bool is_on);
 void output_done(struct conn *conn);
+/* Adds to pieces[*count..OUTPUT_IOVECS) the first bytes, at most `limit`; gives how many. */
+size_t output_gather(const struct output *out, size_t limit, struct iovec *pieces, int *count);
 void output_free_pools(struct loop *loop);
 
 /* ---- tls.c: the layer under a connection ---- */
@@ -260,5 +304,8 @@ enum rc tls_write(struct tls_conn *tls, const struct iovec *pieces, int count, s
 /* Decrypted bytes wait inside, which no poll of the socket tells. */
 bool tls_has_pending(const struct tls_conn *tls);
 void tls_goodbye(struct tls_conn *tls);
+/* The common name of the certificate that the peer has shown and that was found good, a new text;
+ * NULL: none. */
+char *tls_certificate_name(const struct tls_conn *tls);
 
 #endif

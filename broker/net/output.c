@@ -3,8 +3,6 @@
  * block that log, cache and other connections share (long bodies). Chunks and pieces come from the
  * loop's free lists, so that a busy connection costs no malloc in a turn. The chain goes to the
  * kernel once a turn; only when the kernel is full is the socket's writability asked for. */
-#include <errno.h>
-
 #include "broker/base/counters.h"
 #include "broker/net/net_int.h"
 
@@ -269,7 +267,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
     (void)what;
     loop_begin(conn->loop);
     if (conn->state == CONN_HANDSHAKE) {
-        conn_on_ready(conn);
+        opening_go_on(conn);
         return;
     }
     output_arm(conn, false);
@@ -296,26 +294,12 @@ void output_arm(struct conn *conn, bool is_on)
         (void)event_del(conn->write_event);
 }
 
-static enum rc transmit(struct conn *conn, const struct iovec *pieces, int count, size_t *ret)
-{
-    ssize_t n;
-
-    if (conn->tls != NULL)
-        return tls_write(conn->tls, pieces, count, ret);
-    do
-        n = writev(conn->fd, pieces, count);
-    while (n < 0 && errno == EINTR);
-    if (n >= 0) {
-        *ret = (size_t)n;
-        return RC_OK;
-    }
-    return errno == EAGAIN ? RC_AGAIN : RC_CLOSED;
-}
-
 static void sent(struct conn *conn, size_t n)
 {
     struct output *out = &conn->output;
 
+    if (n == 0)
+        return;
     out->bytes -= n;
     count_add(COUNT_NET_BYTES_OUT, (int64_t)n);
     conn->last_output_ns = conn->loop->now_ns;
@@ -349,38 +333,32 @@ static void look_at_marks(struct conn *conn)
     loop_add_work(conn->loop, conn);
 }
 
-static size_t gather(const struct output *out, struct iovec *pieces, int *ret_count)
+size_t output_gather(const struct output *out, size_t limit, struct iovec *pieces, int *count)
 {
     size_t bytes = 0;
-    int count = 0;
 
-    for (const struct piece *p = out->first; p != NULL && count < OUTPUT_IOVECS; p = p->next) {
-        pieces[count++] = (struct iovec){ p->at, p->len };
-        bytes += p->len;
+    for (const struct piece *p = out->first; p != NULL && *count < OUTPUT_IOVECS && bytes < limit;
+         p = p->next) {
+        size_t len = p->len < limit - bytes ? p->len : limit - bytes;
+
+        pieces[(*count)++] = (struct iovec){ p->at, len };
+        bytes += len;
     }
-    *ret_count = count;
     return bytes;
 }
 
 /* Returns what is true of the kernel afterwards: RC_OK takes more, RC_AGAIN is full. */
 static enum rc send_bounded(struct conn *conn)
 {
-    struct iovec pieces[OUTPUT_IOVECS];
     size_t budget = OUTPUT_TURN_BYTES;
     enum rc rc = RC_OK;
 
-    while (rc == RC_OK && conn->output.bytes > 0 && budget > 0) {
+    while (rc == RC_OK && carrier_has_output(conn) && budget > 0) {
         size_t n = 0;
-        int count;
-        size_t offered = gather(&conn->output, pieces, &count);
 
-        rc = transmit(conn, pieces, count, &n);
-        if (rc != RC_OK)
-            break;
+        rc = carrier_write(conn, &n);
         sent(conn, n);
         budget -= n < budget ? n : budget;
-        if (n < offered)
-            rc = RC_AGAIN;
     }
     return rc;
 }
@@ -418,7 +396,7 @@ void output_send(struct conn *conn)
     if (rc == RC_AGAIN)
         output_arm(conn, true);
     look_at_marks(conn);
-    if (conn->output.bytes > 0 && rc == RC_OK)
+    if (carrier_has_output(conn) && rc == RC_OK)
         conn->is_output_fresh = true; /* its share of this turn is used: more in the next */
     if (conn->is_output_fresh || conn->state == CONN_FINISHING)
         loop_add_work(conn->loop, conn);

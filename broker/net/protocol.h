@@ -4,6 +4,8 @@
 #ifndef TERCET_BROKER_NET_PROTOCOL_H
 #define TERCET_BROKER_NET_PROTOCOL_H
 
+#include <stdbool.h>
+
 #include "broker/base/rc.h"
 #include "broker/base/slice.h"
 
@@ -13,8 +15,12 @@ struct protocol {
     const char *name; /* "mqtt": in listener options, the ready file, logs */
     uint16_t default_port;
     uint16_t default_tls_port;
+    /* What clients may call it as a sub-protocol of WebSocket, the best first; NULL at the end, or
+     * none at all. */
+    const char *const *websocket_names;
+    bool needs_websocket_name; /* a client that calls it nothing is refused */
 
-    /* A connection was accepted (and its TLS handshake is done). `context` is what main gave with
+    /* A connection was accepted (and what lies below is up). `context` is what main gave with
      * the listener. Not RC_OK: net closes the connection, on_closed is not called. */
     enum rc (*on_open)(void *context, struct conn *conn, void **ret_session);
 

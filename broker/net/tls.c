@@ -96,6 +96,24 @@ static enum rc load(struct tls *tls, const struct tls_config *config)
     return RC_OK;
 }
 
+static enum rc restrict_to(struct tls *tls, const struct tls_config *config)
+{
+    SSL_CTX *context = tls->context;
+
+    (void)SSL_CTX_set_min_proto_version(context,
+                                        config->is_1_3_required ? TLS1_3_VERSION : TLS1_2_VERSION);
+    if (config->ciphers != NULL && SSL_CTX_set_cipher_list(context, config->ciphers) != 1) {
+        log_openssl(LOG_ERROR, "none of the ciphers for TLS 1.2 is known", config->ciphers);
+        return RC_INVALID;
+    }
+    if (config->ciphersuites != NULL &&
+        SSL_CTX_set_ciphersuites(context, config->ciphersuites) != 1) {
+        log_openssl(LOG_ERROR, "a cipher suite for TLS 1.3 is unknown", config->ciphersuites);
+        return RC_INVALID;
+    }
+    return RC_OK;
+}
+
 enum rc tls_new(const struct tls_config *config, struct tls **ret)
 {
     static const unsigned char session_context[] = "tercet";
@@ -106,7 +124,6 @@ enum rc tls_new(const struct tls_config *config, struct tls **ret)
     tls->context = SSL_CTX_new(TLS_server_method());
     if (tls->context == NULL)
         goto out;
-    (void)SSL_CTX_set_min_proto_version(tls->context, TLS1_2_VERSION);
     (void)SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
                                                 SSL_OP_CIPHER_SERVER_PREFERENCE |
                                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
@@ -118,7 +135,9 @@ enum rc tls_new(const struct tls_config *config, struct tls **ret)
     (void)SSL_CTX_set_session_id_context(tls->context, session_context,
                                          sizeof(session_context) - 1);
     SSL_CTX_set_msg_callback(tls->context, on_message);
-    rc = load(tls, config);
+    rc = restrict_to(tls, config);
+    if (rc == RC_OK)
+        rc = load(tls, config);
     if (rc != RC_OK)
         goto out;
     *ret = tls;
@@ -229,8 +248,36 @@ enum rc tls_read(struct tls_conn *tls, uint8_t *at, size_t room, size_t *ret)
     return RC_OK;
 }
 
+/* Short pieces together are one record, and so one write; a long one is not copied. Asked again
+ * after RC_AGAIN, the same bytes stand first, as OpenSSL wants it. */
+static struct slice next_record(const struct iovec *pieces, int count, size_t skip,
+                                uint8_t together[TLS_RECORD_BYTES])
+{
+    struct slice record = SLICE_NONE;
+
+    for (int i = 0; i < count && record.len < TLS_RECORD_BYTES; i++) {
+        struct slice piece = slice_of(pieces[i].iov_base, pieces[i].iov_len);
+        size_t room = TLS_RECORD_BYTES - record.len;
+
+        if (skip >= piece.len) {
+            skip -= piece.len;
+            continue;
+        }
+        piece = slice_after(piece, skip);
+        skip = 0;
+        if (piece.len > room)
+            piece.len = room;
+        if (record.len == 0 && (piece.len == room || i + 1 == count))
+            return piece;
+        memcpy(together + record.len, piece.at, piece.len);
+        record = slice_of(together, record.len + piece.len);
+    }
+    return record;
+}
+
 enum rc tls_write(struct tls_conn *tls, const struct iovec *pieces, int count, size_t *ret)
 {
+    uint8_t together[TLS_RECORD_BYTES];
     bool wants_write = false;
     size_t done = 0;
     enum rc rc = RC_OK;
@@ -238,21 +285,17 @@ enum rc tls_write(struct tls_conn *tls, const struct iovec *pieces, int count, s
     if (tls->is_failed)
         return RC_CLOSED;
     ERR_clear_error();
-    for (int i = 0; i < count && rc == RC_OK; i++) {
-        const uint8_t *at = pieces[i].iov_base;
-        size_t left = pieces[i].iov_len;
+    while (rc == RC_OK) {
+        struct slice record = next_record(pieces, count, done, together);
+        size_t n = 0;
+        int result;
 
-        while (left > 0 && rc == RC_OK) {
-            size_t n = 0;
-            int result =
-                SSL_write_ex(tls->ssl, at, left < TLS_RECORD_BYTES ? left : TLS_RECORD_BYTES, &n);
-
-            if (result != 1)
-                rc = rc_of(tls, result, &wants_write);
-            at += n;
-            left -= n;
-            done += n;
-        }
+        if (record.len == 0)
+            break;
+        result = SSL_write_ex(tls->ssl, record.at, record.len, &n);
+        if (result != 1)
+            rc = rc_of(tls, result, &wants_write);
+        done += n;
     }
     if (done == 0 && rc != RC_OK)
         return rc == RC_AGAIN ? RC_AGAIN : RC_CLOSED;
@@ -272,4 +315,25 @@ void tls_goodbye(struct tls_conn *tls)
     ERR_clear_error();
     (void)SSL_shutdown(tls->ssl); /* our close_notify; the peer's is not waited for */
     ERR_clear_error();
+}
+
+char *tls_certificate_name(const struct tls_conn *tls)
+{
+    X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
+    X509_NAME *subject = certificate == NULL ? NULL : X509_get_subject_name(certificate);
+    unsigned char *name = NULL;
+    char *copy = NULL;
+    int at, len;
+
+    if (subject == NULL || SSL_get_verify_result(tls->ssl) != X509_V_OK)
+        return NULL;
+    at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+    if (at < 0)
+        return NULL;
+    len = ASN1_STRING_to_UTF8(&name, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+    /* a NUL inside would make two names look alike */
+    if (len > 0 && memchr(name, '\0', (size_t)len) == NULL)
+        copy = mem_copy_text(slice_of(name, (size_t)len));
+    OPENSSL_free(name);
+    return copy;
 }

@@ -14,9 +14,13 @@ struct tls_config {
     const char *key_file;         /* PEM */
     const char *ca_file;          /* NULL: no client certificates are asked for */
     bool is_client_certificate_required;
+    bool is_1_3_required;     /* else 1.2 will do */
+    const char *ciphers;      /* for 1.2, in OpenSSL's notation; NULL: its defaults */
+    const char *ciphersuites; /* for 1.3 */
 };
 
-/* The log line says what OpenSSL found wrong. RC_INVALID: the files do not fit together. */
+/* The log line says what OpenSSL found wrong. RC_INVALID: the files do not fit together, or the
+ * ciphers are none. */
 MUST_CHECK enum rc tls_new(const struct tls_config *config, struct tls **ret);
 void tls_free(struct tls **tls);
 

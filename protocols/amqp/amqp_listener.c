@@ -32,10 +32,13 @@ static void on_shutdown(void *session)
     amqp_session_shutdown(amqp_session_of(session));
 }
 
+static const char *const websocket_names[] = { "amqp", NULL };
+
 const struct protocol amqp_protocol = {
     .name = "amqp",
     .default_port = 5672,
     .default_tls_port = 5671,
+    .websocket_names = websocket_names,
     .on_open = on_open,
     .on_input = on_input,
     .on_drained = on_drained,

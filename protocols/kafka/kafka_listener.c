@@ -72,10 +72,13 @@ void kafka_definitions_rules(struct kafka *kafka, struct definitions_rules *rule
     rules->config_arg = kafka;
 }
 
+static const char *const websocket_names[] = { "kafka", NULL };
+
 const struct protocol kafka_protocol = {
     .name = "kafka",
     .default_port = 9092,
     .default_tls_port = 9093,
+    .websocket_names = websocket_names,
     .on_open = kafka_session_open,
     .on_input = kafka_session_input,
     .on_drained = kafka_session_drained,

@@ -51,10 +51,15 @@ static void on_shutdown(void *session)
     mqtt_session_shutdown(session);
 }
 
+/* MQTT 5 6: "mqtt"; what 3.1 was called before there was a standard. */
+static const char *const websocket_names[] = { "mqtt", "mqttv3.1", NULL };
+
 const struct protocol mqtt_protocol = {
     .name = "mqtt",
     .default_port = MQTT_PORT,
     .default_tls_port = MQTT_TLS_PORT,
+    .websocket_names = websocket_names,
+    .needs_websocket_name = true,
     .on_open = on_open,
     .on_input = on_input,
     .on_drained = on_drained,

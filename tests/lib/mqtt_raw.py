@@ -282,11 +282,14 @@ class Packet:
 
 
 class Client:
-    def __init__(self, address, version=5, seconds=10):
+    def __init__(self, address, version=5, seconds=10, sock=None):
+        """`sock`: a connection that is there already, of whatever kind."""
         self.version = version
         self.seconds = seconds * SCALE
-        self.sock = socket.create_connection(address, timeout=self.seconds)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock = sock
+        if sock is None:
+            self.sock = socket.create_connection(address, timeout=self.seconds)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
         self.connack = None
 

@@ -268,6 +268,17 @@ class Broker:
                 return one
         raise AssertionError("no listener for %s (tls=%s) in %r" % (protocol, tls, self.listeners))
 
+    def listener_named(self, name):
+        """The first one that a [listener NAME] of the configuration opened."""
+        for one in self.listeners:
+            if one["name"] == name:
+                return one
+        raise AssertionError("no listener %s in %r" % (name, self.listeners))
+
+    def address_of(self, name):
+        one = self.listener_named(name)
+        return one["address"], one["port"]
+
     def port(self, protocol, tls=False):
         return self.listener(protocol, tls)["port"]
 
