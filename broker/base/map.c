@@ -48,9 +48,8 @@ static void put(struct map_node **buckets, size_t bucket_count, struct map_node 
     *bucket = node;
 }
 
-static void grow(struct map *m)
+static void grow_to(struct map *m, size_t bucket_count)
 {
-    size_t bucket_count = m->bucket_count == 0 ? MAP_FIRST_BUCKETS : m->bucket_count * 2;
     struct map_node **buckets = mem_new_array(struct map_node *, bucket_count);
 
     for (size_t i = 0; i < m->bucket_count; i++) {
@@ -65,10 +64,19 @@ static void grow(struct map *m)
     m->first = 0;
 }
 
+void map_reserve(struct map *m, size_t count)
+{
+    size_t bucket_count = m->bucket_count == 0 ? MAP_FIRST_BUCKETS : m->bucket_count;
+
+    while (bucket_count < count)
+        bucket_count *= 2;
+    if (bucket_count > m->bucket_count)
+        grow_to(m, bucket_count);
+}
+
 void map_add(struct map *m, struct slice key, struct map_node *node)
 {
-    if (m->count >= m->bucket_count)
-        grow(m);
+    map_reserve(m, m->count + 1);
     node->key = key;
     node->hash = hash_seeded(key);
     put(m->buckets, m->bucket_count, node);

@@ -26,6 +26,8 @@ void map_done(struct map *m);
 struct map_node *map_get(const struct map *m, struct slice key);
 /* The same with hash_seeded(key) already known. */
 struct map_node *map_get_hashed(const struct map *m, struct slice key, uint64_t hash);
+/* Room for that many, so that adding them looks at none twice. */
+void map_reserve(struct map *m, size_t count);
 /* The key must not be there (asserted by the caller having looked it up). */
 void map_add(struct map *m, struct slice key, struct map_node *node);
 void map_remove(struct map *m, struct map_node *node);

@@ -30,12 +30,12 @@ static void put(struct table *t, void *item)
     t->slots[slot] = item;
 }
 
-static void grow(struct table *t)
+static void grow_to(struct table *t, size_t wanted)
 {
     void **before = t->slots;
     size_t room = t->room;
 
-    t->room = room == 0 ? TABLE_FIRST_ROOM : room * 2;
+    t->room = wanted;
     t->slots = mem_new_array(void *, t->room);
     for (size_t i = 0; i < room; i++) {
         if (before[i] != NULL)
@@ -44,10 +44,19 @@ static void grow(struct table *t)
     mem_free(before);
 }
 
+void table_reserve(struct table *t, size_t count)
+{
+    size_t wanted = t->room == 0 ? TABLE_FIRST_ROOM : t->room;
+
+    while (count > wanted / 4 * 3)
+        wanted *= 2;
+    if (wanted > t->room)
+        grow_to(t, wanted);
+}
+
 void table_add(struct table *t, void *item)
 {
-    if (t->count + 1 > t->room / 4 * 3)
-        grow(t);
+    table_reserve(t, t->count + 1);
     put(t, item);
     t->count++;
 }

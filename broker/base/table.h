@@ -23,6 +23,8 @@ struct table {
 void table_init(struct table *t, table_hash_fn *hash);
 /* Items that are still in it are let go. */
 void table_done(struct table *t);
+/* Room for that many, so that adding them looks at none twice. */
+void table_reserve(struct table *t, size_t count);
 /* The item must not be there. */
 void table_add(struct table *t, void *item);
 /* The item must be there (asserted). */

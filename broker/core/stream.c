@@ -69,7 +69,8 @@ static struct partition *partition_new(struct stream *stream, unsigned index, ui
     if (rc != RC_OK)
         p->start = p->end = 0; /* never appended to */
     p->sealed_end = p->durable_end = p->end;
-    table_add(&stream->core->logs, p);
+    if (!stream->core->is_loading) /* index_loaded() does all at once */
+        table_add(&stream->core->logs, p);
     return p;
 }
 
@@ -122,8 +123,10 @@ static void stream_link(struct stream *stream)
 {
     struct core *core = stream->core;
 
-    map_add(&core->streams, stream->name_slice, &stream->by_name);
-    table_add(&core->streams_by_id, stream);
+    if (!core->is_loading) {
+        map_add(&core->streams, stream->name_slice, &stream->by_name);
+        table_add(&core->streams_by_id, stream);
+    }
     list_append(&core->stream_list, &stream->link);
     core->implicit_streams += stream->is_implicit;
     core->bindings_epoch++;
@@ -383,10 +386,33 @@ static enum rc visit_producer(void *arg, struct slice key, struct slice value)
     return producer_load(arg, key, value);
 }
 
+/* With their number known, nothing is looked at again because a table grows. */
+static void index_loaded(struct core *core)
+{
+    size_t streams = 0, logs = 0;
+
+    LIST_EACH (k, &core->stream_list) {
+        streams++;
+        logs += CONTAINER_OF(k, struct stream, link)->partition_count;
+    }
+    map_reserve(&core->streams, streams);
+    table_reserve(&core->streams_by_id, streams);
+    table_reserve(&core->logs, logs);
+    LIST_EACH (k, &core->stream_list) {
+        struct stream *stream = CONTAINER_OF(k, struct stream, link);
+
+        map_add(&core->streams, stream->name_slice, &stream->by_name);
+        table_add(&core->streams_by_id, stream);
+        for (unsigned i = 0; i < stream->partition_count; i++)
+            table_add(&core->logs, stream->partitions[i]);
+    }
+}
+
 enum rc streams_load(struct core *core)
 {
     enum rc rc = meta_each(core->store, META_STREAMS, visit_stream, core);
 
+    index_loaded(core); /* also what was loaded before a failure: it is freed from there */
     return rc != RC_OK ? rc : meta_each(core->store, META_PRODUCERS, visit_producer, core);
 }
 

@@ -125,6 +125,7 @@ static void streams_open(void)
     before = usage_now();
     scale_open(&s, directory, true);
     before = usage_since(&before);
+    scale_tell("open: CPU in all, to T9", (double)before.cpu_ns / 1e6, "ms", 700);
     scale_tell("open: store", (double)s.open_store_ns / 1e6, "ms", 0);
     scale_tell("open: core, to a scan", (double)s.open_core_ns / 1e6, "ms", base);
     scale_tell("a stream opened: resident, to T9", per(before.resident_bytes, streams), "bytes",
