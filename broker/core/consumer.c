@@ -18,15 +18,29 @@ static uint64_t handle_of(const struct lane *lane, uint64_t offset)
 
 /* ---- holdings ---- */
 
+/* Both have a list: the shorter one ends the search. */
+static struct holding *find_holding(const struct client *client, const struct queue *queue)
+{
+    struct link *a = client->holdings.head.next, *b = queue->holdings.head.next;
+
+    for (; a != &client->holdings.head && b != &queue->holdings.head; a = a->next, b = b->next) {
+        struct holding *of_client = CONTAINER_OF(a, struct holding, of_client);
+        struct holding *of_queue = CONTAINER_OF(b, struct holding, of_queue);
+
+        if (of_client->queue == queue)
+            return of_client;
+        if (of_queue->client == client)
+            return of_queue;
+    }
+    return NULL;
+}
+
 struct holding *holding_of(struct client *client, struct queue *queue)
 {
-    struct holding *holding;
+    struct holding *holding = find_holding(client, queue);
 
-    LIST_EACH (k, &client->holdings) {
-        holding = CONTAINER_OF(k, struct holding, of_client);
-        if (holding->queue == queue)
-            return holding;
-    }
+    if (holding != NULL)
+        return holding;
     holding = mem_new(struct holding);
     holding->client = client;
     holding->queue = queue;

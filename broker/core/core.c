@@ -200,6 +200,7 @@ static void init_tables(struct core *core)
     map_init(&core->sessions);
     map_init(&core->retained);
     map_init(&core->groups);
+    map_init(&core->place_streams);
     map_init(&core->routes);
     list_init(&core->route_list);
     map_init(&core->bindings);

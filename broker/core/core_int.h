@@ -90,6 +90,7 @@ struct core {
     struct map sessions;
     struct map retained;
     struct map groups;
+    struct map place_streams; /* see position.c */
     struct map routes;
     struct list route_list; /* struct route.link */
 

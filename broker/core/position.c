@@ -11,6 +11,13 @@
 /* What a client may say with a position; Kafka's offset.metadata.max.bytes. */
 #define POSITION_METADATA_MAX_BYTES 4096
 
+/* What all groups have in one stream: a stream that goes takes them along. */
+struct place_stream {
+    struct map_node by_name;
+    char *name; /* owned */
+    struct list places;
+};
+
 struct group {
     struct map_node by_name;
     char *name; /* owned */
@@ -20,6 +27,9 @@ struct group {
 /* The key: stream name, NUL, partition u32. A stream name has no NUL in its canonical spelling. */
 struct place {
     struct map_node by_key;
+    struct group *group; /* borrowed: its owner */
+    struct place_stream *stream;
+    struct link of_stream;
     uint8_t *key;             /* owned */
     struct position position; /* metadata owned */
 };
@@ -70,6 +80,50 @@ static void group_drop_if_empty(struct core *core, struct group *group)
     mem_free(group);
 }
 
+static struct place_stream *place_stream_find(struct core *core, struct slice name)
+{
+    struct map_node *node = map_get(&core->place_streams, name);
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct place_stream, by_name);
+}
+
+static struct place_stream *place_stream_make(struct core *core, struct slice name)
+{
+    struct place_stream *stream = place_stream_find(core, name);
+
+    if (stream != NULL)
+        return stream;
+    stream = mem_new(struct place_stream);
+    stream->name = mem_copy_text(name);
+    list_init(&stream->places);
+    map_add(&core->place_streams, slice_of(stream->name, name.len), &stream->by_name);
+    return stream;
+}
+
+static void place_free(struct core *core, struct place *place)
+{
+    struct place_stream *stream = place->stream;
+
+    map_remove(&place->group->places, &place->by_key);
+    link_remove(&place->of_stream);
+    if (list_is_empty(&stream->places)) {
+        map_remove(&core->place_streams, &stream->by_name);
+        mem_free(stream->name);
+        mem_free(stream);
+    }
+    mem_free(place->key);
+    mem_free((void *)(uintptr_t)place->position.metadata.at);
+    mem_free(place);
+}
+
+static struct slice stream_of_key(struct slice key, uint32_t *ret_partition)
+{
+    struct rd rd = rd_of(slice_after(key, key.len - 4));
+
+    *ret_partition = rd_u32(&rd);
+    return slice_of(key.at, key.len - 5);
+}
+
 static struct place *place_find(const struct group *group, struct slice key)
 {
     struct map_node *node = map_get(&group->places, key);
@@ -77,12 +131,17 @@ static struct place *place_find(const struct group *group, struct slice key)
     return node == NULL ? NULL : CONTAINER_OF(node, struct place, by_key);
 }
 
-static void place_set(struct group *group, struct slice key, const struct position *position)
+static void place_set(struct core *core, struct group *group, struct slice key,
+                      const struct position *position)
 {
     struct place *place = place_find(group, key);
+    uint32_t partition;
 
     if (place == NULL) {
         place = mem_new(struct place);
+        place->group = group;
+        place->stream = place_stream_make(core, stream_of_key(key, &partition));
+        list_append(&place->stream->places, &place->of_stream);
         place->key = (uint8_t *)mem_copy_text(key);
         map_add(&group->places, slice_of(place->key, key.len), &place->by_key);
     }
@@ -126,10 +185,7 @@ static void place_delete(struct core *core, struct group *group, struct place *p
 
     core_delete(core, META_GROUPS, meta_key(&key, group->by_name.key, place->by_key.key));
     text_done(&key);
-    map_remove(&group->places, &place->by_key);
-    mem_free(place->key);
-    mem_free((void *)(uintptr_t)place->position.metadata.at);
-    mem_free(place);
+    place_free(core, place);
 }
 
 enum rc position_set(struct core *core, struct slice group, struct slice stream, uint32_t partition,
@@ -142,7 +198,7 @@ enum rc position_set(struct core *core, struct slice group, struct slice stream,
         position->metadata.len > POSITION_METADATA_MAX_BYTES)
         return RC_LIMIT;
     key = place_key(&bytes, stream, partition);
-    place_set(group_make(core, group), key, position);
+    place_set(core, group_make(core, group), key, position);
     position_record(core, group, key, position);
     return RC_OK;
 }
@@ -162,15 +218,6 @@ enum rc position_get(struct core *core, struct slice group, struct slice stream,
     return RC_OK;
 }
 
-static struct slice place_stream(const struct place *place, uint32_t *ret_partition)
-{
-    struct slice key = place->by_key.key;
-    struct rd rd = rd_of(slice_after(key, key.len - 4));
-
-    *ret_partition = rd_u32(&rd);
-    return slice_of(key.at, key.len - 5);
-}
-
 void position_each(struct core *core, struct slice group, position_visit_fn *visit, void *arg)
 {
     struct group *found = group_find(core, group);
@@ -180,7 +227,7 @@ void position_each(struct core *core, struct slice group, position_visit_fn *vis
     MAP_EACH (node, &found->places) {
         struct place *place = CONTAINER_OF(node, struct place, by_key);
         uint32_t partition;
-        struct slice stream = place_stream(place, &partition);
+        struct slice stream = stream_of_key(place->by_key.key, &partition);
 
         visit(arg, stream, partition, &place->position);
     }
@@ -217,29 +264,15 @@ void position_delete_group(struct core *core, struct slice group)
     group_drop_if_empty(core, found);
 }
 
-static void group_forget_stream(struct core *core, struct group *group, struct slice stream)
-{
-    struct map_node *node = map_next(&group->places, NULL);
-
-    while (node != NULL) {
-        struct place *place = CONTAINER_OF(node, struct place, by_key);
-        uint32_t partition;
-
-        node = map_next(&group->places, node);
-        if (slice_equal(place_stream(place, &partition), stream))
-            place_delete(core, group, place);
-    }
-}
-
 void positions_forget_stream(struct core *core, struct slice stream)
 {
-    struct map_node *node = map_next(&core->groups, NULL);
+    struct place_stream *found;
 
-    while (node != NULL) {
-        struct group *group = CONTAINER_OF(node, struct group, by_name);
+    while ((found = place_stream_find(core, stream)) != NULL) {
+        struct place *place = LIST_FIRST(&found->places, struct place, of_stream);
+        struct group *group = place->group;
 
-        node = map_next(&core->groups, node);
-        group_forget_stream(core, group, stream);
+        place_delete(core, group, place);
         group_drop_if_empty(core, group);
     }
 }
@@ -259,7 +292,7 @@ static enum rc visit_position(void *arg, struct slice key, struct slice value)
         log_event(LOG_ERROR, "core.bad_position", "group=%s", log_quote(group.at, group.len));
         return RC_CORRUPT;
     }
-    place_set(group_make(arg, group), place, &position);
+    place_set(arg, group_make(arg, group), place, &position);
     return RC_OK;
 }
 
@@ -273,10 +306,7 @@ static void group_free(struct core *core, struct group *group)
     while (group->places.count > 0) {
         struct place *place = CONTAINER_OF(map_any(&group->places), struct place, by_key);
 
-        map_remove(&group->places, &place->by_key);
-        mem_free(place->key);
-        mem_free((void *)(uintptr_t)place->position.metadata.at);
-        mem_free(place);
+        place_free(core, place);
     }
     group_drop_if_empty(core, group);
 }
@@ -286,4 +316,5 @@ void positions_done(struct core *core)
     while (core->groups.count > 0)
         group_free(core, CONTAINER_OF(map_any(&core->groups), struct group, by_name));
     map_done(&core->groups);
+    map_done(&core->place_streams);
 }

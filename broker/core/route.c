@@ -185,8 +185,11 @@ const struct route *route_of(struct core *core, struct slice address)
     if (node != NULL) {
         route = CONTAINER_OF(node, struct route, by_address);
         if (route->topics_epoch == matcher_epoch(core->topics) &&
-            route->bindings_epoch == core->bindings_epoch)
+            route->bindings_epoch == core->bindings_epoch) {
+            if (route->stream == NULL) /* one that comes into being changes no other route */
+                route->stream = stream_find(core, name_stream(address));
             return route;
+        }
         empty(route);
     } else {
         if (core->routes.count >= ROUTES_MAX)

@@ -129,7 +129,6 @@ static void stream_link(struct stream *stream)
     }
     list_append(&core->stream_list, &stream->link);
     core->implicit_streams += stream->is_implicit;
-    core->bindings_epoch++;
     count_add(COUNT_CORE_STREAMS, 1);
 }
 
@@ -215,7 +214,6 @@ enum rc stream_grow(struct stream *stream, unsigned partition_count)
     stream->partitions = partitions;
     stream->partition_count = partition_count;
     resolve_policy(stream);
-    stream->core->bindings_epoch++;
     stream_record(stream);
     return RC_OK;
 }
@@ -269,7 +267,7 @@ static void stream_free(struct stream *stream)
     table_remove(&core->streams_by_id, stream);
     link_remove(&stream->link);
     core->implicit_streams -= stream->is_implicit;
-    core->bindings_epoch++;
+    core->bindings_epoch++; /* routes point to it */
     count_add(COUNT_CORE_STREAMS, -1);
     mem_free((void *)(uintptr_t)stream->config.at);
     partitions_array_free(stream);

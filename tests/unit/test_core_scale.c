@@ -4,6 +4,8 @@
 
 #include "broker/base/mem.h"
 #include "broker/core/core_int.h"
+#include "broker/core/position.h"
+#include "broker/core/route.h"
 #include "broker/core/stream_int.h"
 #include "tests/lib/core_rig.h"
 #include "tests/lib/suite.h"
@@ -67,6 +69,67 @@ START_TEST(a_partition_keeps_nothing_for_work_that_is_done)
 }
 END_TEST
 
+static void set_position(const char *group, const char *stream, uint32_t partition)
+{
+    const struct position position = { .offset = 5, .metadata = SLICE("") };
+
+    ck_assert_int_eq(
+        position_set(rig.core, slice_str(group), slice_str(stream), partition, &position), RC_OK);
+}
+
+static bool has_position(const char *group, const char *stream, uint32_t partition)
+{
+    struct position position;
+
+    return position_get(rig.core, slice_str(group), slice_str(stream), partition, &position) ==
+           RC_OK;
+}
+
+START_TEST(a_stream_takes_its_positions_along_and_looks_at_no_others)
+{
+    struct stream *stream = make_stream(1);
+
+    set_position("a", "stream-0000001", 0);
+    set_position("a", "stream-0000001", 1);
+    set_position("b", "stream-0000001", 0);
+    set_position("b", "other", 0);
+    ck_assert_uint_eq(rig.core->place_streams.count, 2);
+    ck_assert_int_eq(stream_delete(rig.core, client.client, stream), RC_OK);
+    ck_assert_uint_eq(rig.core->place_streams.count, 1);
+    ck_assert_uint_eq(rig.core->groups.count, 1);
+    ck_assert(!has_position("a", "stream-0000001", 0));
+    ck_assert(!has_position("b", "stream-0000001", 0));
+    ck_assert(has_position("b", "other", 0));
+    position_delete_group(rig.core, SLICE("b"));
+    ck_assert_uint_eq(rig.core->place_streams.count, 0);
+}
+END_TEST
+
+START_TEST(a_new_stream_leaves_cached_routes_as_they_are)
+{
+    const struct route *route = route_of(rig.core, SLICE("a/b"));
+    uint64_t epoch = rig.core->bindings_epoch;
+
+    (void)make_stream(1);
+    ck_assert_uint_eq(rig.core->bindings_epoch, epoch);
+    ck_assert_ptr_eq(route_of(rig.core, SLICE("a/b")), route);
+}
+END_TEST
+
+START_TEST(one_route_goes_for_one_that_comes)
+{
+    char address[32];
+
+    for (unsigned i = 0; i < ROUTES_MAX + 10; i++) {
+        (void)snprintf(address, sizeof(address), "a/%u", i);
+        (void)route_of(rig.core, slice_str(address));
+    }
+    ck_assert_uint_eq(rig.core->routes.count, ROUTES_MAX);
+    ck_assert_ptr_null(map_get(&rig.core->routes, SLICE("a/9")));
+    ck_assert_ptr_nonnull(map_get(&rig.core->routes, SLICE("a/10")));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("scale");
@@ -75,5 +138,8 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_stream_at_rest_is_small);
     tcase_add_test(tests, a_partition_keeps_nothing_for_work_that_is_done);
+    tcase_add_test(tests, a_stream_takes_its_positions_along_and_looks_at_no_others);
+    tcase_add_test(tests, a_new_stream_leaves_cached_routes_as_they_are);
+    tcase_add_test(tests, one_route_goes_for_one_that_comes);
     return suite_run("core_scale", tests);
 }
