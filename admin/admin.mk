@@ -31,8 +31,11 @@ tercet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(MOSQUITTO_CFLAGS) $(RABBITMQ_CF
 tercet_LDADD = $(BASE_LIBS) $(JANSSON_LIBS) $(MOSQUITTO_LIBS) $(RABBITMQ_LIBS) $(RDKAFKA_LIBS)
 
 if HAVE_CHECK
-check_PROGRAMS += test_ctl_url test_jot
-TESTS += test_ctl_url test_jot
+check_PROGRAMS += test_ctl_tar test_ctl_url test_jot
+TESTS += test_ctl_tar test_ctl_url test_jot
+test_ctl_tar_SOURCES = tests/unit/test_ctl_tar.c %D%/ctl_tar.c
+test_ctl_tar_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_ctl_tar_LDADD = $(BASE_TEST_LIBS)
 test_jot_SOURCES = tests/unit/test_jot.c %D%/jot.c
 test_jot_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_jot_LDADD = $(BASE_TEST_LIBS)

@@ -37,8 +37,10 @@ const struct api_route *api_route_of(struct api_session *s, const struct http_re
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (!slice_equal_str(r->path, routes[i].path))
             continue;
-        if (routes[i].method == method)
+        if (routes[i].method == method) {
+            text_done(&allow);
             return &routes[i];
+        }
         text_format(&allow, "%s%s", allow.len > 0 ? ", " : "", method_names[routes[i].method]);
     }
     if (allow.len > 0) {

@@ -39,6 +39,7 @@ BASE_TESTS = test_wire \
 	test_slice \
 	test_list \
 	test_hash \
+	test_manifest \
 	test_map \
 	test_text \
 	test_utf8 \
@@ -68,6 +69,9 @@ test_list_LDADD = $(BASE_TEST_LIBS)
 test_hash_SOURCES = tests/unit/test_hash.c
 test_hash_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_hash_LDADD = $(BASE_TEST_LIBS)
+test_manifest_SOURCES = tests/unit/test_manifest.c
+test_manifest_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_manifest_LDADD = $(BASE_TEST_LIBS)
 test_map_SOURCES = tests/unit/test_map.c
 test_map_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_map_LDADD = $(BASE_TEST_LIBS)

@@ -192,6 +192,52 @@ class UnderLoad(Case):
             b.stop()
             self.assert_sound(b.data)
 
+    def test_what_was_copied_out_of_sparse_segments_is_verified_and_backed_up(self):
+        """One log lives for long, others do not: what lives is copied out of their segments."""
+        with Broker(data=True, config="segment_first = 4m\nsegment_max = 4m\n") as b:
+            admin = need_module("kafka.admin")
+            client = admin.KafkaAdminClient(bootstrap_servers=b.server("kafka"))
+            client.create_topics([admin.NewTopic("short", 1, 1, topic_configs={
+                "retention.bytes": "1000000"})])
+            client.close()
+            lasting = [b"%d" % i for i in range(30)]
+            producer = kafka.KafkaProducer(bootstrap_servers=b.server("kafka"), acks="all")
+            for value in lasting:
+                producer.send("lasting", value).get(SECONDS)
+                producer.send("short", os.urandom(LARGE)).get(SECONDS)
+            producer.close()
+
+            def copied():
+                told, _ = self.tool("status", "--json", "--data", b.data)
+                return json.loads(told)["counters"]["store_copied_bytes_total"]
+
+            wait_for(copied, 30, "a copy")
+            self.tool("backup", self.path("copy"), "--data", b.data)
+            self.assert_sound(self.path("copy"))
+            self.tool("restore", self.path("copy"), self.path("new"))
+            with Broker(data=self.path("new")) as new:
+                self.assertEqual([v for _, v in read_all(new, "lasting")], lasting)
+            b.kill()
+            self.assert_sound(b.data)
+
+    @unittest.skipUnless(os.path.isdir("/dev/shm")
+                         and os.stat("/dev/shm").st_dev != os.stat(tempfile.gettempdir()).st_dev,
+                         "there is no second file system to copy to")
+    def test_to_another_file_system_it_is_copied(self):
+        folder = tempfile.mkdtemp(prefix="tercet-backup-", dir="/dev/shm")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        with Broker(data=True, config="segment_first = 4m\n") as b:
+            produce(b, "kept", [os.urandom(LARGE) for _ in range(6)])
+            self.tool("backup", folder, "--data", b.data)
+            with open(folder + "/backup.manifest", encoding="ascii") as file:
+                sizes = [line.split()[1:3] for line in file if line.startswith("file")]
+            for name, size in sizes:
+                self.assertEqual(os.stat(os.path.join(folder, name)).st_size, int(size))
+            self.assertEqual(self.assert_sound(folder)["records"], 6)
+            status, _, said = run("backup", folder, "--data", b.data)
+            self.assertEqual(status, 1)
+            self.assertIn("not empty", said)
+
     def test_a_backup_outlives_the_segments_it_was_made_of(self):
         """Files of the log are written over when nothing lives in them: not those of a backup."""
         with Broker(data=True, config="segment_first = 4m\nsegment_max = 4m\n") as b:
