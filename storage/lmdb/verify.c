@@ -129,6 +129,12 @@ static enum rc on_sealed(void *arg, const struct sealed *sealed)
     return RC_OK;
 }
 
+static enum rc on_compacted(void *arg, struct slice key, struct slice value)
+{
+    (void)arg;
+    return key.len == 4 && value.len == 16 ? RC_OK : RC_CORRUPT;
+}
+
 static enum rc read_catalog(struct verification *v)
 {
     enum rc rc = catalog_get_number(&v->catalog, "covered", &v->covered);
@@ -144,6 +150,8 @@ static enum rc read_catalog(struct verification *v)
     }
     if (rc == RC_OK)
         rc = catalog_each(&v->catalog, CATALOG_LOGS, on_log, v);
+    if (rc == RC_OK)
+        rc = catalog_each(&v->catalog, CATALOG_COMPACTED, on_compacted, v);
     if (rc == RC_OK)
         rc = catalog_each_sealed(&v->catalog, on_sealed, v);
     return rc;
