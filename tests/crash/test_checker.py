@@ -247,6 +247,32 @@ class OfLogs(Case):
         self.story.drained("queue-log")
         self.expect()
 
+    def test_a_compacted_log_keeps_the_last_of_each_key(self):
+        self.story.consumer("keys", "log", protocol="kafka", compacted=True)
+        for n, key in enumerate("xyxyx"):
+            self.story.sent(n, key=key)
+            if n < 4:
+                self.story.acked(n)
+
+        def read(reader, *numbers):
+            self.story.put(reader, "rewind")
+            self.story.drain(reader)
+            self.story.ends(0, 5, reader=reader)
+            for n in numbers:
+                self.story.at(n, n, reader=reader, key="xyxyx"[n])
+            self.story.drained(reader)
+
+        read("log", 0, 1, 2, 3, 4)
+        read("keys", 0, 1, 2, 3, 4)
+        read("keys", 2, 3, 4)
+        read("keys", 3, 4)
+        self.expect()
+        read("keys", 1, 4)  # 3 of y was acknowledged
+        read("keys", 3)     # so was 2 of x
+        self.expect(lost=2)
+        read("log", 3, 4)
+        self.expect(lost=2, offset_gap=1)
+
     def test_key_headers_and_time(self):
         self.story.sent_and_acked(0, 1)
         self.story.sent(2, time=500)

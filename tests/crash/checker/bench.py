@@ -5,6 +5,7 @@
   work     a queue: producers of all three, consumers of AMQP and MQTT, and a reader of its log
   exact    QoS 2 in and out; again: an idempotent producer
   txq txs  transactions over a queue and a stream
+  keys     a stream that keeps the last of each key, where that is offered
   kept/+   retained messages; positions of a group; queues and exchanges that come and go
   churn    a queue that is filled and emptied, at the end, to see that the disk is given back
 """
@@ -68,6 +69,7 @@ class Bench:
                 KafkaProducer(self, "kafka-work", "work")]
         exact = [MqttExactly(self, "mqtt-exact", "exact", ["e"])]
         again = [KafkaProducer(self, "kafka-again", "again", once=True)]
+        keys = [KafkaProducer(self, "kafka-keys", "keys", ["k/%d" % one for one in range(20)])]
         tx = [AmqpTransactions(self, "amqp-tx", "txq", "txs")]
         kept = [MqttRetainer(self, "mqtt-kept", "kept", ["0", "1", "2", "3"])]
         self.queues = [AmqpQueue(self, "all-queue", "all-copy", every, binding="all.#"),
@@ -79,10 +81,11 @@ class Bench:
                      KafkaLog(self, "all-log", "all", every, partitions=2),
                      KafkaLog(self, "exact-log", "exact", exact),
                      KafkaLog(self, "again-log", "again", again),
+                     KafkaLog(self, "keys-log", "keys", keys, compacted=True),
                      KafkaLog(self, "tx-log", "txs", tx)]
         others = [MqttKeeper(self, "kept-keeper", "kept/#", kept), AmqpObjects(self, "objects"),
                   KafkaCommitter(self, "group", "all")]
-        self.producers = every + work + exact + again + tx + kept
+        self.producers = every + work + exact + again + keys + tx + kept
         self.drained = self.logs + self.sessions + self.queues + others
         self.workers = self.producers + self.drained + [MqttQueue(self, "work-mqtt", "work", work)]
 
@@ -132,6 +135,8 @@ class Bench:
         wire = Kafka(self.address("kafka"))
         for topic, partitions in (("all", 2), ("exact", 1), ("again", 1), ("txs", 1)):
             wire.create(topic, partitions)
+        if not wire.create("keys", 1, [("cleanup.policy", "compact")]):
+            wire.create("keys", 1)
         wire.close()
         for queue in self.queues:
             queue.make()

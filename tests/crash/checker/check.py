@@ -172,6 +172,8 @@ class Group:
         self.kind, self.once = head["kind"], head.get("once", False)
         self.order = head.get("order", "producer")
         self.reads, self.may_trim = head.get("reads"), head.get("may_trim", False)
+        self.compacted = head.get("compacted", False)
+        self.acked_last, self.pass_last = {}, {}  # (p, key) -> n: what a compacted log must show
         self.heads = {one["name"]: one for one in heads}
         self.producers = {name: producers[name] for name in head["from"] if name in producers}
         self.all_producers = producers
@@ -210,7 +212,10 @@ class Group:
     def expect_until(self, t):
         while self.next_due is not None and self.next_due[0] < t:
             one = self.next_due[1:]
-            if one not in self.first_got:
+            if self.compacted:
+                place = (one[0], self.producers[one[0]].sent[one[1]].key)
+                self.acked_last[place] = max(one[1], self.acked_last.get(place, -1))
+            elif one not in self.first_got:
                 self.pending.add(one)
             self.next_due = next(self.due, None)
 
@@ -223,6 +228,9 @@ class Group:
         for one in self.pending:
             self.late[one] = event
         self.pending.clear()
+        for place, n in self.acked_last.items():
+            if self.pass_last.get(place, -1) < n:
+                self.add("lost", "%s %d, the last for %s" % (place[0], n, place[1]), event)
 
     def finish(self):
         for one, event in () if self.may_trim else sorted(self.late.items()):
@@ -366,6 +374,7 @@ class Group:
         return self.logs.setdefault(event["partition"], Log())
 
     def on_rewind(self, head, event):
+        self.pass_last.clear()
         for log in self.logs.values():
             log.next = None
 
@@ -387,9 +396,11 @@ class Group:
         expected = log.first if log.next is None else log.next
         if self.may_trim:
             expected = max(expected, log.first)
-        if offset > expected:
+        place = (one[0], self.producers[one[0]].sent[one[1]].key)
+        self.pass_last[place] = max(one[1], self.pass_last.get(place, -1))
+        if offset > expected and not self.compacted:
             self.add("offset-gap", "%d after %d" % (offset, expected - 1), event)
-        elif offset < expected:
+        if offset < expected:
             self.add("offset-backward", "%d after %d" % (offset, expected - 1), event)
         log.next = offset + 1
         before = log.records.get(offset)

@@ -85,9 +85,11 @@ class KafkaLog(Consumer):
 
     protocol = "kafka"
 
-    def __init__(self, bench, name, topic, producers, partitions=1, may_trim=False):
-        super().__init__(bench, name, "log", producers, reads=topic, may_trim=may_trim)
-        self.topic, self.may_trim = topic, may_trim
+    def __init__(self, bench, name, topic, producers, partitions=1, may_trim=False,
+                 compacted=False):
+        super().__init__(bench, name, "log", producers, reads=topic, may_trim=may_trim,
+                         compacted=compacted)
+        self.topic, self.may_trim, self.compacted = topic, may_trim, compacted
         self.next = [0] * partitions
 
     def rewind(self):
@@ -128,6 +130,9 @@ class KafkaLog(Consumer):
                          time=record.timestamp,
                          headers={name: value.decode("utf-8", "replace")
                                   for name, value in record.headers if name.startswith(HEADER)})
+            if self.compacted:  # the batch may have lost its last records
+                self.next[partition] = max(self.next[partition],
+                                           batch.base_offset + batch.last_offset_delta + 1)
 
     def run(self):
         wire = Kafka(self.bench.address("kafka"))

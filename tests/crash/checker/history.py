@@ -8,7 +8,8 @@ times the broker had been started). The first line of a file says who writes it:
   consumer   name, protocol, kind (log, queue or session), group (those that share), from (the
              producers it must hear), reads (a destination, for messages that have one of their
              own), order (producer or key: within what it is promised), once, flags (it shows the
-             mark of a redelivery), may_trim (what was consumed may be gone from this log)
+             mark of a redelivery), may_trim (what was consumed may be gone from this log),
+             compacted (of each key, at least the last is there, and there may be gaps)
   keeper     reads what is kept for each key (retained messages) of the producers in `from`
   observer   all others: a group's positions, objects, gauges, the broker's ends
 
