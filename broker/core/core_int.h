@@ -116,6 +116,7 @@ struct core {
     struct deadlines deadlines;
     struct deadlines retention_dues; /* partitions and retained messages that time takes */
     struct deadline retention;       /* follows the first of them */
+    uint64_t retired_records;        /* let go by the last run of it */
     struct partition *near;          /* found last by its log's number; NULL */
     struct text scratch;             /* for one function at a time, never across a call */
 };

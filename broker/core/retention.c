@@ -23,8 +23,10 @@
 /* A record's time may be anything; nothing is waited for longer. */
 #define WAIT_MAX_MS (INT64_C(36500) * 86400000)
 #define TIME_MAX_MS (INT64_MAX / 2)
-/* Looked at in one turn. */
-#define TURN_BUDGET 256
+/* In one turn so many logs are looked at, and about so many records let go: each may be an entry of
+ * the store's index to forget. */
+#define TURN_LOOKS   256
+#define TURN_RECORDS UINT64_C(16384)
 
 /* ---- the heap ---- */
 
@@ -53,8 +55,11 @@ static void on_due(void *arg)
     struct core *core = arg;
     uint64_t now_ns = clock_monotonic_ns();
 
-    for (unsigned i = 0; i < TURN_BUDGET && deadlines_run_one(&core->retention_dues, now_ns); i++)
-        continue;
+    core->retired_records = 0;
+    for (unsigned i = 0; i < TURN_LOOKS && core->retired_records < TURN_RECORDS; i++) {
+        if (!deadlines_run_one(&core->retention_dues, now_ns))
+            break;
+    }
     follow(core, clock_monotonic_ns() + 1); /* what is left is another turn's */
 }
 
@@ -209,16 +214,24 @@ void retention_apply(struct partition *p)
     bool queue_tells;
     uint64_t owed = first_owed(p, &queue_tells);
     bool is_blocked = wanted > owed && !queue_tells;
+    bool is_more = false;
 
     deadline_stop(&p->stream->core->retention_dues, &p->retention);
     p->grown_bytes = 0;
     if (wanted > owed)
         wanted = owed;
+    if (wanted > p->start + TURN_RECORDS) {
+        wanted = p->start + TURN_RECORDS;
+        is_more = true;
+    }
     if (wanted > p->start) {
+        p->stream->core->retired_records += wanted - p->start;
         count_add(COUNT_CORE_RETIRED, (int64_t)(wanted - p->start));
         partition_trim_to(p, wanted);
     }
     look_again(p, is_blocked);
+    if (is_more)
+        look_within(p, 0);
 }
 
 /* ---- what makes a log worth a look ---- */
