@@ -35,8 +35,11 @@ static struct chunk *chunk_make(struct lane *lane, uint64_t number)
     while (lane->chunks.count <= number - lane->first_chunk)
         *(struct chunk **)ring_push(&lane->chunks) = NULL;
     slot = chunk_slot(lane, number);
-    if (*slot == NULL)
+    if (*slot == NULL) {
         *slot = mem_new(struct chunk);
+        if (number == lane->head >> CHUNK_SHIFT) /* what lies below the head is settled */
+            (*slot)->settled = lane->head & (CHUNK_ITEMS - 1);
+    }
     return *slot;
 }
 
@@ -166,6 +169,14 @@ static void drop_first_chunk(struct lane *lane)
     ring_pop(&lane->chunks, 1);
 }
 
+/* A queue that is empty keeps no items: most of many are. */
+static void rest(struct lane *lane)
+{
+    if (lane->head == lane->window_end && lane->window_end == lane->partition->end &&
+        lane->settled_ahead == 0 && lane->chunks.count == 1)
+        drop_first_chunk(lane);
+}
+
 static void advance_head(struct lane *lane)
 {
     uint64_t before = lane->head;
@@ -180,6 +191,7 @@ static void advance_head(struct lane *lane)
     }
     if (lane->scan < lane->head)
         lane->scan = lane->head;
+    rest(lane);
     if (lane->head != before)
         retention_settled(lane->partition);
 }
@@ -592,7 +604,7 @@ enum rc lane_load(struct lane *lane, uint64_t record, struct slice value)
         if ((value.at[i / 8] & (1u << (i % 8))) == 0)
             continue;
         chunk->items[i].state = ITEM_SETTLED;
-        chunk->settled++;
+        chunk->settled += offset >= lane->head;
         if (offset >= lane->window_end && offset < lane->partition->end)
             lane->settled_ahead++;
     }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What very many things cost each, counted and not timed: bench_scale measures the rest. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "broker/base/mem.h"
 #include "broker/core/core_int.h"
 #include "broker/core/position.h"
+#include "broker/core/queue_int.h"
 #include "broker/core/route.h"
 #include "broker/core/stream_int.h"
 #include "tests/lib/core_rig.h"
@@ -20,6 +22,12 @@ static struct rig_client client;
 static void setup(void)
 {
     rig_open(&rig, false);
+    rig_client_open(&rig, &client, 0);
+}
+
+static void setup_durable(void)
+{
+    rig_open(&rig, true);
     rig_client_open(&rig, &client, 0);
 }
 
@@ -105,6 +113,75 @@ START_TEST(a_stream_takes_its_positions_along_and_looks_at_no_others)
 }
 END_TEST
 
+static struct consumer *consume(const char *queue)
+{
+    const struct consumer_spec spec = { 0 };
+    struct consumer *consumer = NULL;
+
+    ck_assert_int_eq(
+        queue_consume(client.client, rig_queue(&rig, &client, queue, true), &spec, &consumer),
+        RC_OK);
+    return consumer;
+}
+
+static void settle_seen(unsigned i)
+{
+    ck_assert_int_eq(
+        queue_settle(client.client, client.seen[i].queue, client.seen[i].handle, OUTCOME_ACCEPT),
+        RC_OK);
+}
+
+START_TEST(a_queue_that_is_empty_keeps_no_items)
+{
+    struct consumer *consumer = consume("q");
+    const struct lane *lane = queue_find(rig.core, SLICE("q"))->lanes[0];
+
+    client.credit = RIG_SEEN_MAX;
+    for (unsigned round = 0; round < 3; round++) {
+        unsigned before = client.count;
+
+        for (unsigned i = 0; i < 300; i++)
+            ck_assert_int_eq(rig_publish(&rig, &client, "q", "x", 1, 0), RC_OK);
+        rig_settle(&rig);
+        ck_assert_uint_eq(client.count, before + 300);
+        ck_assert_uint_gt(lane->chunks.count, 0);
+        for (unsigned i = before; i < client.count; i++)
+            settle_seen(i);
+        ck_assert_uint_eq(lane->chunks.count, 0);
+        ck_assert_uint_eq(queue_ready_count(lane->queue), 0);
+    }
+    consumer_cancel(&consumer);
+}
+END_TEST
+
+/* What is settled out of order is recorded also when the head began inside a chunk. */
+START_TEST(settled_out_of_order_after_a_restart_stays_settled)
+{
+    struct consumer *consumer = consume("q");
+
+    client.credit = RIG_SEEN_MAX;
+    for (unsigned i = 0; i < 10; i++)
+        ck_assert_int_eq(rig_publish(&rig, &client, "q", "x", 1, MESSAGE_PERSISTENT), RC_OK);
+    rig_settle(&rig);
+    for (unsigned i = 0; i < 5; i++)
+        settle_seen(i);
+    rig_settle(&rig);
+    consumer_cancel(&consumer);
+    rig_client_close(&client);
+    rig_reopen(&rig);
+    rig_client_open(&rig, &client, RIG_SEEN_MAX);
+    consumer = consume("q");
+    rig_settle_until(&rig, &client.count, 5);
+    settle_seen(2);
+    rig_settle(&rig);
+    consumer_cancel(&consumer);
+    rig_client_close(&client);
+    rig_reopen_after_crash(&rig);
+    rig_client_open(&rig, &client, RIG_SEEN_MAX);
+    ck_assert_uint_eq(queue_ready_count(queue_find(rig.core, SLICE("q"))), 4);
+}
+END_TEST
+
 START_TEST(a_new_stream_leaves_cached_routes_as_they_are)
 {
     const struct route *route = route_of(rig.core, SLICE("a/b"));
@@ -132,14 +209,27 @@ END_TEST
 
 int main(void)
 {
-    TCase *tests = tcase_create("scale");
+    TCase *tests = tcase_create("scale"), *durable = tcase_create("durable");
+    Suite *suite = suite_create("core_scale");
+    SRunner *runner;
+    int failed;
 
+    tcase_set_timeout(durable, 60);
+    tcase_add_checked_fixture(durable, setup_durable, teardown);
+    tcase_add_test(durable, settled_out_of_order_after_a_restart_stays_settled);
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, a_stream_at_rest_is_small);
     tcase_add_test(tests, a_partition_keeps_nothing_for_work_that_is_done);
     tcase_add_test(tests, a_stream_takes_its_positions_along_and_looks_at_no_others);
+    tcase_add_test(tests, a_queue_that_is_empty_keeps_no_items);
     tcase_add_test(tests, a_new_stream_leaves_cached_routes_as_they_are);
     tcase_add_test(tests, one_route_goes_for_one_that_comes);
-    return suite_run("core_scale", tests);
+    suite_add_tcase(suite, tests);
+    suite_add_tcase(suite, durable);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
