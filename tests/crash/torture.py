@@ -8,7 +8,8 @@ usage: tests/crash/torture.py [--kills N] [--round N] [--seed N] [--replay SEED]
 A round has a store of its own. In each cycle the broker starts on it; readers drain it in peace;
 producers and consumers of all three protocols work for a random time; SIGKILL. Now and then a start
 is killed too, or the broker kills itself at one of the store's fault points (if it was built with
-them). A round ends in peace: everything is drained once more, and memory and files are measured.
+them), or all checksums of the dead store are looked at. A round ends in peace: everything is
+drained once more, and memory and files are measured.
 Each client writes a history (checker/history.py); checker/check.py reads them and nothing else.
 
 The ledger gets a line for each round: what was run, from which seed, what was found. --replay runs
@@ -43,6 +44,7 @@ POINTS = (("store.write", 120), ("store.sync", 120), ("store.catalog", 20), ("st
           ("store.rename", 4), ("store.map", 1))  # and the most passings before the end
 LOG_LINES = 25
 REWIND_SHARE = 0.06    # of the cycles in which all logs are read again from the start
+VERIFY_SHARE = 0.06    # of the kills after which every checksum of the store is looked at
 
 
 class Round:
@@ -106,6 +108,8 @@ class Round:
             self.at_points += 1
         bench.kill()
         self.kills += 1
+        if self.rng.random() < VERIFY_SHARE and not bench.verify():
+            return False
         return not bench.has_trouble()
 
 

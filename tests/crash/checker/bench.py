@@ -11,6 +11,7 @@
 """
 
 import os
+import subprocess
 import time
 
 from checker import check, history
@@ -20,7 +21,7 @@ from checker.clients_mqtt import (MqttExactly, MqttKeeper, MqttProducer, MqttQue
                                   MqttSession)
 from checker.wire import Amqp, Kafka, Mqtt, spec
 from power_broker import PowerBroker
-from tercet import MEMORY_SCALE, SCALE, Broker
+from tercet import MEMORY_SCALE, SCALE, Broker, program
 
 # Small files, so that they fill, roll and are reclaimed in a short run, and are read from the disk.
 CONFIG = """\
@@ -180,6 +181,14 @@ class Bench:
         self.broker.close()
         self.end()
 
+    def verify(self):
+        """The store as it lies there, every checksum of it."""
+        told = subprocess.run([program(), "--verify", self.broker.data], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False)
+        if told.returncode != 0:
+            self.trouble("verify ended with %d: %s" % (told.returncode, told.stdout))
+        return told.returncode == 0
+
     # --- the last life ---
 
     def finish(self, round_):
@@ -202,7 +211,7 @@ class Bench:
         except AssertionError as error:  # it did not end as it should
             self.trouble(str(error))
         self.end()
-        return not self.has_trouble()
+        return not self.has_trouble() and self.verify()
 
     def measure(self):
         folder = "/proc/%d/fd" % self.broker.pid
