@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "admin/jot.h"
+#include "broker/base/block.h"
 #include "broker/base/clock.h"
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
@@ -27,8 +28,17 @@ static struct api_session *session_of(void *arg)
 
 /* ---- answering ---- */
 
+static void end_export(struct api_session *s)
+{
+    timer_stop(&s->step);
+    if (s->is_exporting)
+        definitions_export_done(&s->export);
+    s->is_exporting = false;
+}
+
 static void end_request(struct api_session *s)
 {
+    end_export(s);
     text_done(&s->body); /* a listing may have been long */
     s->is_waiting = false;
     s->was_told_to_go_on = false;
@@ -39,6 +49,25 @@ static void end_request(struct api_session *s)
     } else {
         conn_finish(s->conn, RC_OK);
     }
+}
+
+static void free_body(void *arg, struct block *block)
+{
+    (void)arg;
+    mem_free(block->at);
+}
+
+/* The bytes go as they are: a listing of everything is large. */
+static void send_body(struct api_session *s)
+{
+    size_t len;
+    uint8_t *at = text_take(&s->body, &len);
+    struct block *block = at == NULL ? NULL : block_around(slice_of(at, len), free_body, NULL);
+
+    if (block == NULL)
+        return;
+    conn_write_block(s->conn, block, block_slice(block));
+    block_unref(&block);
 }
 
 void api_answer_as(struct api_session *s, unsigned status, const char *type)
@@ -60,9 +89,9 @@ void api_answer_as(struct api_session *s, unsigned status, const char *type)
     http_encode(&head, &answer);
     conn_write(s->conn, text_slice(&head));
     if (!s->is_head)
-        conn_write(s->conn, text_slice(&s->body));
+        send_body(s);
     text_done(&head);
-    if (status >= 400)
+    if (answer.status >= 400)
         count_add(COUNT_ADMIN_REFUSED, 1);
     end_request(s);
 }
@@ -217,6 +246,7 @@ static enum rc on_open(void *context, struct conn *conn, void **ret_session)
     s->number = ++s->api->last_session;
     s->is_local = strcmp(conn_peer(conn), "unix") == 0;
     timer_init(&s->idle, conn_loop(conn), on_idle, s);
+    timer_init(&s->step, conn_loop(conn), api_export_step, s);
     timer_start(&s->idle, API_IDLE_MS);
     list_append(&s->api->sessions, &s->link);
     *ret_session = s;
@@ -234,6 +264,8 @@ static void on_closed(void *session, enum rc why)
     struct api_session *s = session_of(session);
 
     (void)why; /* net has logged it */
+    end_export(s);
+    timer_done(&s->step);
     timer_done(&s->idle);
     link_remove(&s->link);
     text_done(&s->body);

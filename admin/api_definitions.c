@@ -5,12 +5,32 @@
 #include "broker/base/log.h"
 #include "broker/core/client.h"
 
+/* Entries told in one turn: well under a millisecond. */
+#define EXPORT_STEP 200
+
 void api_get_definitions(struct api_session *s, const struct http_request *r, struct slice body)
 {
     (void)r;
     (void)body;
-    definitions_export(s->api->core, s->api->config.rules, &s->body);
-    api_answer(s, 200);
+    s->is_exporting = true;
+    definitions_export_begin(&s->export, s->api->core, s->api->config.rules, &s->body);
+    api_export_step(s);
+}
+
+/* Again in the next turn while there is more. */
+void api_export_step(void *arg)
+{
+    struct api_session *s = arg;
+    enum rc rc = definitions_export_step(&s->export, EXPORT_STEP);
+
+    if (rc == RC_AGAIN)
+        timer_start(&s->step, 0);
+    else if (rc == RC_OK)
+        api_answer(s, 200);
+    else
+        api_refuse_rc(s, rc,
+                      rc == RC_IN_USE ? "streams and queues come and go too fast to list them"
+                                      : "the answer does not fit into memory");
 }
 
 static void tell(struct text *to, const struct definitions_tally tally[DEFINITIONS_KIND_COUNT])

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "admin/api.h"
+#include "admin/definitions.h"
 #include "broker/base/list.h"
 #include "broker/base/text.h"
 #include "broker/core/backup.h"
@@ -18,8 +19,8 @@ struct conn;
 /* Definitions of some hundred thousand queues; a larger set is imported in parts. */
 #define API_BODY_MAX_BYTES ((uint64_t)64 << 20)
 /* Entries of a listing in one answer, and how many there are when nobody says. */
-#define API_PAGE_MAX     10000
-#define API_PAGE_DEFAULT 1000
+#define API_PAGE_MAX     1000
+#define API_PAGE_DEFAULT 500
 /* A connection without a request for so long is closed: its place is one of few. */
 #define API_IDLE_MS 60000
 
@@ -43,7 +44,10 @@ struct api_session {
     uint64_t number;  /* what an answer that comes later is for */
     struct text body; /* of the answer being built */
     struct timer idle;
-    bool is_local;   /* came over the Unix socket */
+    struct timer step; /* of an answer that takes several turns */
+    struct definitions_export export;
+    bool is_local; /* came over the Unix socket */
+    bool is_exporting;
     bool is_waiting; /* an answer is due */
     bool is_head;    /* of the request that is being answered */
     bool is_kept;
@@ -65,6 +69,10 @@ void api_refuse(struct api_session *session, unsigned status, const char *word, 
 void api_refuse_rc(struct api_session *session, enum rc rc, const char *what);
 /* NULL: it is gone. */
 struct api_session *api_session_find(struct api *api, uint64_t number);
+
+/* ---- api_definitions.c ---- */
+/* A turn's part of an export; arg: a struct api_session. */
+void api_export_step(void *arg);
 
 /* ---- api_routes.c ---- */
 struct api_route {

@@ -16,9 +16,6 @@ struct core;
 struct definitions_rules;
 struct stream_policy;
 
-/* Appends all that is shared and outlives its maker: not exclusive or server-named queues, not what
- * is predeclared. */
-void definitions_export(struct core *core, const struct definitions_rules *rules, struct text *to);
 /* "arguments" and, where needed, "arguments_amqp" of an object. */
 void definitions_add_arguments(const struct definitions_rules *rules, struct text *to,
                                struct slice table);
@@ -40,6 +37,28 @@ enum definitions_kind {
     DEFINITIONS_KIND_COUNT
 };
 extern const char *const definitions_kind_names[DEFINITIONS_KIND_COUNT];
+
+/* Tells all that is shared and outlives its maker (not exclusive or server-named queues, not what
+ * is predeclared), some entries at a time: there may be a million, and the core has other work.
+ * What changes meanwhile may or may not be told. */
+struct definitions_export {
+    struct core *core; /* borrowed, as the next two */
+    const struct definitions_rules *rules;
+    struct text *to;
+    unsigned kind;     /* enum definitions_kind: the list under way */
+    struct text after; /* owned: the name to go on after */
+    bool has_after;
+    unsigned restarts;
+};
+
+/* An entry that it stood at was deleted: begun anew so often at most. */
+#define DEFINITIONS_RESTARTS_MAX 10
+
+void definitions_export_begin(struct definitions_export *e, struct core *core,
+                              const struct definitions_rules *rules, struct text *to);
+/* RC_OK: all is told. RC_AGAIN: there is more. RC_IN_USE: too much changes. RC_MEMORY. */
+MUST_CHECK enum rc definitions_export_step(struct definitions_export *e, unsigned count);
+void definitions_export_done(struct definitions_export *e);
 
 /* After so many mistakes the rest of a file is not looked at. */
 #define DEFINITIONS_ERRORS_MAX 20

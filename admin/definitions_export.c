@@ -141,21 +141,19 @@ void definitions_add_policy(struct text *to, const char *name, const struct stre
 
 /* ---- the four lists ---- */
 
-static void add_streams(struct core *core, struct text *to)
+static void add_stream(struct definitions_export *e, void *one)
 {
-    jot_open(to, "streams", '[');
-    for (struct stream *s = stream_next(core, NULL); s != NULL; s = stream_next(core, s)) {
-        if (stream_is_hidden(s) || stream_is_transient(s))
-            continue;
-        jot_open(to, NULL, '{');
-        jot_bytes(to, "name", stream_name(s));
-        jot_count(to, "partitions", stream_partition_count(s));
-        jot_switch(to, "implicit", stream_is_implicit(s));
-        definitions_add_config(to, stream_config(s));
-        definitions_add_policy(to, "policy", stream_policy(s));
-        jot_close(to, '}');
-    }
-    jot_close(to, ']');
+    struct stream *stream = one;
+
+    if (stream_is_hidden(stream) || stream_is_transient(stream))
+        return;
+    jot_open(e->to, NULL, '{');
+    jot_bytes(e->to, "name", stream_name(stream));
+    jot_count(e->to, "partitions", stream_partition_count(stream));
+    jot_switch(e->to, "implicit", stream_is_implicit(stream));
+    definitions_add_config(e->to, stream_config(stream));
+    definitions_add_policy(e->to, "policy", stream_policy(stream));
+    jot_close(e->to, '}');
 }
 
 /* A client's own queues are made anew by that client. */
@@ -164,55 +162,41 @@ static bool is_shared(const struct queue_spec *spec)
     return !spec->is_exclusive && !spec->is_server_named;
 }
 
-static void add_queues(struct core *core, const struct definitions_rules *rules, struct text *to)
+static void add_queue(struct definitions_export *e, void *one)
 {
-    jot_open(to, "queues", '[');
-    for (struct queue *q = queue_next(core, NULL); q != NULL; q = queue_next(core, q)) {
-        const struct queue_spec *spec = queue_spec(q);
+    const struct queue_spec *spec = queue_spec(one);
 
-        if (!is_shared(spec))
-            continue;
-        jot_open(to, NULL, '{');
-        jot_bytes(to, "name", spec->name);
-        jot_string(to, "vhost", VHOST);
-        jot_switch(to, "durable", spec->is_durable);
-        jot_switch(to, "auto_delete", spec->is_auto_delete);
-        definitions_add_arguments(rules, to, spec->arguments);
-        jot_close(to, '}');
-    }
-    jot_close(to, ']');
+    if (!is_shared(spec))
+        return;
+    jot_open(e->to, NULL, '{');
+    jot_bytes(e->to, "name", spec->name);
+    jot_string(e->to, "vhost", VHOST);
+    jot_switch(e->to, "durable", spec->is_durable);
+    jot_switch(e->to, "auto_delete", spec->is_auto_delete);
+    definitions_add_arguments(e->rules, e->to, spec->arguments);
+    jot_close(e->to, '}');
 }
 
-static void add_exchanges(struct core *core, const struct definitions_rules *rules, struct text *to)
+static void add_exchange(struct definitions_export *e, void *one)
 {
-    jot_open(to, "exchanges", '[');
-    for (struct exchange *x = exchange_next(core, NULL); x != NULL; x = exchange_next(core, x)) {
-        const struct exchange_spec *spec = exchange_spec(x);
+    const struct exchange_spec *spec = exchange_spec(one);
 
-        if (exchange_is_predeclared(x))
-            continue;
-        jot_open(to, NULL, '{');
-        jot_bytes(to, "name", spec->name);
-        jot_string(to, "vhost", VHOST);
-        jot_string(to, "type", exchange_types[spec->type]);
-        jot_switch(to, "durable", spec->is_durable);
-        jot_switch(to, "auto_delete", spec->is_auto_delete);
-        jot_switch(to, "internal", spec->is_internal);
-        definitions_add_arguments(rules, to, spec->arguments);
-        jot_close(to, '}');
-    }
-    jot_close(to, ']');
+    if (exchange_is_predeclared(one))
+        return;
+    jot_open(e->to, NULL, '{');
+    jot_bytes(e->to, "name", spec->name);
+    jot_string(e->to, "vhost", VHOST);
+    jot_string(e->to, "type", exchange_types[spec->type]);
+    jot_switch(e->to, "durable", spec->is_durable);
+    jot_switch(e->to, "auto_delete", spec->is_auto_delete);
+    jot_switch(e->to, "internal", spec->is_internal);
+    definitions_add_arguments(e->rules, e->to, spec->arguments);
+    jot_close(e->to, '}');
 }
-
-struct export
-{
-    const struct definitions_rules *rules;
-    struct text *to;
-};
 
 static void add_binding(void *arg, const struct binding_spec *spec)
 {
-    const struct export *e = arg;
+    const struct definitions_export *e = arg;
     bool is_to_queue = spec->queue != NULL;
 
     if (is_to_queue && !is_shared(queue_spec(spec->queue)))
@@ -228,10 +212,77 @@ static void add_binding(void *arg, const struct binding_spec *spec)
     jot_close(e->to, '}');
 }
 
-void definitions_export(struct core *core, const struct definitions_rules *rules, struct text *to)
+static void add_bindings(struct definitions_export *e, void *one)
 {
-    struct export export = { rules, to };
+    binding_each(one, add_binding, e);
+}
 
+/* ---- a part in each turn ---- */
+
+static void *stream_by_name(struct core *core, struct slice name)
+{
+    return stream_find(core, name);
+}
+
+static void *stream_after(struct core *core, void *after)
+{
+    return stream_next(core, after);
+}
+
+static struct slice name_of_stream(const void *one)
+{
+    return stream_name(one);
+}
+
+static void *queue_by_name(struct core *core, struct slice name)
+{
+    return queue_find(core, name);
+}
+
+static void *queue_after(struct core *core, void *after)
+{
+    return queue_next(core, after);
+}
+
+static struct slice name_of_queue(const void *one)
+{
+    return queue_spec(one)->name;
+}
+
+static void *exchange_by_name(struct core *core, struct slice name)
+{
+    return exchange_find(core, name);
+}
+
+static void *exchange_after(struct core *core, void *after)
+{
+    return exchange_next(core, after);
+}
+
+static struct slice name_of_exchange(const void *one)
+{
+    return exchange_spec(one)->name;
+}
+
+static const struct listing {
+    void *(*find)(struct core *core, struct slice name);
+    void *(*next)(struct core *core, void *after);
+    struct slice (*name_of)(const void *one);
+    void (*add)(struct definitions_export *e, void *one);
+} listings[DEFINITIONS_KIND_COUNT] = {
+    [DEFINITIONS_STREAMS] = { stream_by_name, stream_after, name_of_stream, add_stream },
+    [DEFINITIONS_QUEUES] = { queue_by_name, queue_after, name_of_queue, add_queue },
+    [DEFINITIONS_EXCHANGES] = { exchange_by_name, exchange_after, name_of_exchange, add_exchange },
+    [DEFINITIONS_BINDINGS] = { exchange_by_name, exchange_after, name_of_exchange, add_bindings },
+};
+
+static void begin(struct definitions_export *e)
+{
+    struct text *to = e->to;
+
+    text_clear(to);
+    e->kind = DEFINITIONS_STREAMS;
+    e->has_after = false;
     jot_open(to, NULL, '{');
     jot_string(to, "product_name", "tercet");
     jot_string(to, "product_version", PACKAGE_VERSION);
@@ -240,12 +291,57 @@ void definitions_export(struct core *core, const struct definitions_rules *rules
     jot_string(to, "name", VHOST);
     jot_close(to, '}');
     jot_close(to, ']');
-    add_streams(core, to);
-    add_queues(core, rules, to);
-    add_exchanges(core, rules, to);
-    jot_open(to, "bindings", '[');
-    for (struct exchange *x = exchange_next(core, NULL); x != NULL; x = exchange_next(core, x))
-        binding_each(x, add_binding, &export);
-    jot_close(to, ']');
-    jot_close(to, '}');
+    jot_open(to, definitions_kind_names[e->kind], '[');
+}
+
+void definitions_export_begin(struct definitions_export *e, struct core *core,
+                              const struct definitions_rules *rules, struct text *to)
+{
+    *e = (struct definitions_export){ .core = core, .rules = rules, .to = to };
+    begin(e);
+}
+
+/* The list is at its end. RC_OK: so is the whole. */
+static enum rc next_list(struct definitions_export *e)
+{
+    jot_close(e->to, ']');
+    e->has_after = false;
+    e->kind++;
+    if (e->kind < DEFINITIONS_KIND_COUNT) {
+        jot_open(e->to, definitions_kind_names[e->kind], '[');
+        return RC_AGAIN;
+    }
+    jot_close(e->to, '}');
+    return RC_OK;
+}
+
+enum rc definitions_export_step(struct definitions_export *e, unsigned count)
+{
+    const struct listing *listing = &listings[e->kind];
+    void *one = NULL;
+
+    if (e->has_after) {
+        one = listing->find(e->core, text_slice(&e->after));
+        if (one == NULL) { /* deleted since: where to go on is not known any more */
+            begin(e);
+            return ++e->restarts > DEFINITIONS_RESTARTS_MAX ? RC_IN_USE : RC_AGAIN;
+        }
+    }
+    while (count-- > 0) {
+        void *next = listing->next(e->core, one);
+
+        if (next == NULL)
+            return e->to->bad ? RC_MEMORY : next_list(e);
+        one = next;
+        listing->add(e, one);
+    }
+    text_clear(&e->after);
+    text_add(&e->after, listing->name_of(one));
+    e->has_after = true;
+    return e->to->bad ? RC_MEMORY : RC_AGAIN;
+}
+
+void definitions_export_done(struct definitions_export *e)
+{
+    text_done(&e->after);
 }

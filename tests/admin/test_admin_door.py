@@ -7,6 +7,7 @@ import os
 import socket
 import stat
 import subprocess
+import threading
 import unittest
 
 from tercet import SCALE, Broker, BrokerCase, is_closed_by_peer, need_module, program, wait_for
@@ -258,6 +259,40 @@ class Definitions(unittest.TestCase):
             names = [q["name"] for q in after["queues"]]
             self.assertEqual(sorted(names), ["jobs", "odd"])  # what is not durable went
             self.assertCountEqual(after["bindings"], told["bindings"])
+
+    def test_many_are_told_whole_while_others_come_and_go(self):
+        pika = need_module("pika")
+        names = ["many-%04d" % i for i in range(1500)]
+        with Broker(data=True) as b:
+            ask(b, "PUT", "/api/definitions", json.dumps(
+                {"queues": [{"name": name, "durable": True} for name in names]}))
+            stop = threading.Event()
+            host, port = b.address("amqp")
+
+            def disturb():
+                with pika.BlockingConnection(pika.ConnectionParameters(host, port)) as connection:
+                    channel = connection.channel()
+                    while not stop.is_set():
+                        for i in range(5):
+                            channel.queue_declare("gone-%d" % i, durable=True)
+                        for i in range(5):
+                            channel.queue_delete("gone-%d" % i)
+
+            thread = threading.Thread(target=disturb)
+            thread.start()
+            try:
+                for _ in range(10):
+                    status, told = ask(b, "GET", "/api/definitions")
+                    if status == 409:
+                        continue  # it was disturbed too often, and says so
+                    self.assertEqual(status, 200)
+                    for kind in ("queues", "streams"):
+                        got = [one["name"] for one in told[kind]]
+                        self.assertEqual([n for n in got if n.startswith("many")], names)
+            finally:
+                stop.set()
+                thread.join()
+            self.assertEqual(len(ask(b, "GET", "/api/definitions")[1]["queues"]), len(names))
 
     def test_an_imported_queue_is_the_one_a_client_declares(self):
         pika = need_module("pika")
