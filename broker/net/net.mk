@@ -19,7 +19,20 @@ libnet_a_SOURCES = \
 NET_LIBS = libnet.a $(EVENT_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
 if HAVE_CHECK
-check_PROGRAMS += test_http test_loop test_conn test_conn_tls
+check_PROGRAMS += test_http test_loop test_conn test_conn_tls test_conn_opening test_websocket \
+	test_upgrade test_proxy
+test_conn_opening_SOURCES = tests/unit/test_conn_opening.c tests/unit/net_fixture.h
+test_conn_opening_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_conn_opening_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+test_websocket_SOURCES = tests/unit/test_websocket.c
+test_websocket_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_websocket_LDADD = libnet.a $(BASE_TEST_LIBS)
+test_upgrade_SOURCES = tests/unit/test_upgrade.c
+test_upgrade_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_upgrade_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+test_proxy_SOURCES = tests/unit/test_proxy.c
+test_proxy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_proxy_LDADD = libnet.a $(BASE_TEST_LIBS)
 test_http_SOURCES = tests/unit/test_http.c
 test_http_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_http_LDADD = libnet.a $(BASE_TEST_LIBS)
@@ -32,11 +45,21 @@ test_conn_LDADD = $(NET_LIBS) $(CHECK_LIBS)
 test_conn_tls_SOURCES = tests/unit/test_conn_tls.c tests/unit/net_fixture.h
 test_conn_tls_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_conn_tls_LDADD = $(NET_LIBS) $(CHECK_LIBS)
-TESTS += test_http test_loop test_conn test_conn_tls
+TESTS += test_http test_loop test_conn test_conn_tls test_conn_opening test_websocket test_upgrade \
+	test_proxy
 endif
 
 if FUZZ
-noinst_PROGRAMS += fuzz_http
+noinst_PROGRAMS += fuzz_http fuzz_websocket fuzz_proxy fuzz_upgrade
+fuzz_websocket_SOURCES = tests/fuzz/fuzz_websocket.c
+fuzz_websocket_LDADD = libnet.a $(BASE_LIBS)
+fuzz_websocket_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_proxy_SOURCES = tests/fuzz/fuzz_proxy.c
+fuzz_proxy_LDADD = libnet.a $(BASE_LIBS)
+fuzz_proxy_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_upgrade_SOURCES = tests/fuzz/fuzz_upgrade.c
+fuzz_upgrade_LDADD = $(NET_LIBS)
+fuzz_upgrade_LDFLAGS = $(FUZZ_LDFLAGS)
 fuzz_http_SOURCES = tests/fuzz/fuzz_http.c
 fuzz_http_LDADD = libnet.a $(BASE_LIBS)
 fuzz_http_LDFLAGS = $(FUZZ_LDFLAGS)

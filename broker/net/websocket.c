@@ -146,19 +146,18 @@ static bool is_code(unsigned code)
 static enum rc on_close(struct websocket *ws)
 {
     struct rd r = rd_of(slice_of(ws->control, ws->control_len));
-    uint16_t code;
+    uint16_t code = WEBSOCKET_NO_CODE;
 
-    ws->peer_code = WEBSOCKET_NO_CODE;
     if (r.left > 0) {
         code = rd_u16(&r);
         if (r.bad || !is_code(code))
             return fail(ws, WEBSOCKET_PROTOCOL_ERROR);
         if (!utf8_is_valid(rd_rest(&r)))
             return fail(ws, WEBSOCKET_INVALID_DATA);
-        ws->peer_code = code;
     }
+    ws->peer_code = code;
     ws->is_over = true;
-    websocket_close(ws, (enum websocket_code)ws->peer_code);
+    websocket_close(ws, (enum websocket_code)code);
     return RC_CLOSED;
 }
 

@@ -131,18 +131,19 @@ static const struct protocol fx_protocol = {
     .on_shutdown = fx_on_shutdown,
 };
 
+/* The rest of `config` is filled in. */
+static inline void fx_listen_with(struct listener_config config)
+{
+    config.name = "test";
+    config.max_connections = 8;
+    config.protocol = &fx_protocol;
+    config.context = &fx;
+    ck_assert_int_eq(listener_open(fx.loop, &config, &fx.listener), RC_OK);
+}
+
 static inline void fx_listen(const char *address, struct tls *tls)
 {
-    struct listener_config config = {
-        .name = "test",
-        .address = address,
-        .tls = tls,
-        .max_connections = 8,
-        .protocol = &fx_protocol,
-        .context = &fx,
-    };
-
-    ck_assert_int_eq(listener_open(fx.loop, &config, &fx.listener), RC_OK);
+    fx_listen_with((struct listener_config){ .address = address, .tls = tls });
 }
 
 static inline void fx_setup(void)

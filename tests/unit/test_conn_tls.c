@@ -440,6 +440,7 @@ START_TEST(a_required_client_certificate_is_asked_for_and_checked)
         SSL_CTX_use_certificate_file(client_context, certificate_file, SSL_FILETYPE_PEM), 1);
     ck_assert_int_eq(SSL_CTX_use_PrivateKey_file(client_context, key_file, SSL_FILETYPE_PEM), 1);
     ssl = client();
+    ck_assert_str_eq(conn_certificate_name(fx.conn), "localhost");
     client_free(ssl);
     FX_UNTIL(fx.closed == 1);
     listener_close(&fx.listener);
