@@ -3,6 +3,7 @@ libcore_a_SOURCES = \
 	%D%/acl.h \
 	%D%/backup.h \
 	%D%/client.c %D%/client.h \
+	%D%/compaction.c %D%/compaction.h \
 	%D%/consumer.c \
 	%D%/core.c %D%/core.h %D%/core_int.h \
 	%D%/cursor.c %D%/cursor.h \

@@ -115,6 +115,7 @@ static void append_whole(struct partition *p, const struct append *entry)
     if (PLANTED("end-early"))
         p->durable_end = p->sealed_end;
     retention_grew(p, entry->bytes->len, entry->max_timestamp_ms);
+    compaction_grew(p, entry->bytes->len);
     intake_accepted(core, entry->bytes->len);
     *append = (struct partition_append){ log_append(core->store, entry), p->sealed_end };
     if (!link_is_linked(&work->moving))

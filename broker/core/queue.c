@@ -101,6 +101,8 @@ enum rc queue_declare(struct client *client, const struct queue_spec *spec, stru
     rc = stream_for(client, spec, &stream);
     if (rc != RC_OK && rc != RC_EXISTS)
         return rc;
+    if (stream->compaction != NULL)
+        return RC_MISMATCH; /* a queue owes each of its records */
     queue = queue_new(core, spec, stream, core_number(core));
     if (spec->is_exclusive) {
         queue->owner = client;

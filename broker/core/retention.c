@@ -161,10 +161,19 @@ static uint64_t consumed_below(struct partition *p)
     return larger(below, over_consumed_below(p, lane->head));
 }
 
+/* Do keys alone say what stays? */
+static bool is_compacted_alone(const struct stream *stream)
+{
+    return stream->compaction != NULL && !stream->compaction->is_deleted_too;
+}
+
 static uint64_t wanted_start(struct partition *p)
 {
-    uint64_t wanted = over_below(p);
+    uint64_t wanted;
 
+    if (is_compacted_alone(p->stream))
+        return p->start;
+    wanted = over_below(p);
     if (is_kept_by_policy(p->stream))
         wanted = larger(wanted, old_below(p));
     if (p->stream->queue == NULL)
@@ -193,7 +202,7 @@ static void look_again(struct partition *p, bool is_blocked)
     const struct stream *stream = p->stream;
 
     p->is_settled_due = false;
-    if (p->start == p->end)
+    if (p->start == p->end || is_compacted_alone(stream))
         return; /* retention_grew() tells of more */
     if (is_blocked)
         look_within(p, BLOCKED_MS);

@@ -13,14 +13,15 @@
 #include "broker/core/stream_int.h"
 
 /* ---- the catalogue's value: flags u8, created ms u64, id, log numbers u32 each, policy if it has
- * one, config ---- */
+ * one, compaction if it is compacted, config ---- */
 
 enum {
     STREAM_IMPLICIT = 1,
     STREAM_HIDDEN = 2,
     STREAM_TRANSIENT = 4,
     STREAM_CONFIGURED = 8,
-    STREAM_HAS_POLICY = 16
+    STREAM_HAS_POLICY = 16,
+    STREAM_COMPACTED = 32
 };
 
 /* The stream of topics that begin with '/' has an empty name, which no key of the catalogue can be:
@@ -39,7 +40,8 @@ static void stream_record(struct stream *stream)
                      (stream->is_hidden ? STREAM_HIDDEN : 0u) |
                      (stream->is_transient ? STREAM_TRANSIENT : 0u) |
                      (slice_is_none(stream->config) ? 0u : STREAM_CONFIGURED) |
-                     (policy_is_open(&stream->policy) ? 0u : STREAM_HAS_POLICY);
+                     (policy_is_open(&stream->policy) ? 0u : STREAM_HAS_POLICY) |
+                     (stream->compaction == NULL ? 0u : STREAM_COMPACTED);
 
     text_clear(out);
     text_add_byte(out, (uint8_t)flags);
@@ -50,6 +52,8 @@ static void stream_record(struct stream *stream)
         text_add_u32(out, stream->partitions[i]->log);
     if (!policy_is_open(&stream->policy))
         policy_write(out, &stream->policy);
+    if (stream->compaction != NULL)
+        compaction_write(out, stream->compaction);
     text_add(out, stream->config);
     core_put(stream->core, META_STREAMS, catalogue_key(stream), text_slice(out),
              stream->is_transient ? DURABILITY_MEMORY : DURABILITY_ALWAYS);
@@ -81,6 +85,7 @@ static void partition_free(struct partition *p)
     if (p->stream->core->near == p)
         p->stream->core->near = NULL;
     retention_forget(p);
+    compaction_forget(p);
     producers_free(p);
     if (p != &p->stream->first)
         mem_free(p);
@@ -168,6 +173,36 @@ void stream_set_policy(struct stream *stream, const struct stream_policy *policy
     retention_changed(stream);
 }
 
+static void set_compaction(struct stream *stream, const struct stream_compaction *compaction)
+{
+    if (compaction == NULL) {
+        MEM_FREE(stream->compaction);
+    } else {
+        if (stream->compaction == NULL)
+            stream->compaction = mem_new(struct stream_compaction);
+        *stream->compaction = *compaction;
+    }
+    for (unsigned i = 0; i < stream->partition_count; i++)
+        compaction_changed(stream->partitions[i]);
+}
+
+const struct stream_compaction *stream_compaction(const struct stream *stream)
+{
+    return stream->compaction;
+}
+
+enum rc stream_set_compaction(struct stream *stream, const struct stream_compaction *compaction)
+{
+    if (compaction != NULL && stream->queue != NULL)
+        return RC_IN_USE;
+    if (compaction == NULL && stream->compaction == NULL)
+        return RC_OK;
+    set_compaction(stream, compaction);
+    stream_record(stream);
+    retention_changed(stream);
+    return RC_OK;
+}
+
 enum rc stream_create(struct core *core, struct client *client, const struct stream_spec *spec,
                       struct stream **ret)
 {
@@ -190,6 +225,7 @@ enum rc stream_create(struct core *core, struct client *client, const struct str
     resolve_policy(stream);
     for (unsigned i = 0; i < count; i++)
         stream->partitions[i] = partition_new(stream, i, (uint32_t)core_number(core));
+    set_compaction(stream, spec->compaction);
     stream_link(stream);
     stream_record(stream);
     log_event(LOG_DEBUG, "core.stream_created", "name=%s partitions=%u implicit=%d",
@@ -209,7 +245,8 @@ enum rc stream_grow(struct stream *stream, unsigned partition_count)
     partitions = mem_new_array(struct partition *, partition_count);
     memcpy(partitions, stream->partitions, stream->partition_count * sizeof(struct partition *));
     for (unsigned i = stream->partition_count; i < partition_count; i++)
-        partitions[i] = partition_new(stream, i, (uint32_t)core_number(stream->core));
+        compaction_changed(partitions[i] =
+                               partition_new(stream, i, (uint32_t)core_number(stream->core)));
     partitions_array_free(stream);
     stream->partitions = partitions;
     stream->partition_count = partition_count;
@@ -270,6 +307,7 @@ static void stream_free(struct stream *stream)
     core->bindings_epoch++; /* routes point to it */
     count_add(COUNT_CORE_STREAMS, -1);
     mem_free((void *)(uintptr_t)stream->config.at);
+    mem_free(stream->compaction);
     partitions_array_free(stream);
     mem_free(stream);
 }
@@ -339,6 +377,7 @@ static enum rc visit_stream(void *arg, struct slice key, struct slice value)
     int64_t created_ms = rd_i64(&rd);
     struct slice id = rd_bytes(&rd, STREAM_ID_BYTES);
     size_t count = rd_count(&rd, rd_u32(&rd), sizeof(uint32_t));
+    struct stream_compaction compaction;
     struct stream *stream;
     enum rc rc = RC_OK;
 
@@ -356,6 +395,10 @@ static enum rc visit_stream(void *arg, struct slice key, struct slice value)
         stream->partitions[i] = partition_new(stream, i, rd_u32(&rd));
     if ((flags & STREAM_HAS_POLICY) != 0)
         rc = policy_read(&rd, &stream->policy);
+    if (rc == RC_OK && (flags & STREAM_COMPACTED) != 0)
+        rc = compaction_read(&rd, &compaction);
+    if (rc == RC_OK && (flags & STREAM_COMPACTED) != 0)
+        set_compaction(stream, &compaction);
     if ((flags & STREAM_CONFIGURED) != 0)
         stream_set_config(stream, rd_rest(&rd));
     resolve_policy(stream);

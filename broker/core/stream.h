@@ -17,6 +17,7 @@ struct core;
 struct partition;
 struct queue;
 struct stream;
+struct stream_compaction;
 
 struct stream_spec {
     struct slice name;        /* canonical: one level in the MQTT spelling */
@@ -25,7 +26,8 @@ struct stream_spec {
     bool is_hidden;           /* not shown as a Kafka topic: exclusive and server-named queues */
     bool is_transient;        /* gone at restart */
     struct slice config;      /* opaque to core, kept for the protocol that made it; may be none */
-    const struct stream_policy *policy; /* NULL: it says nothing itself */
+    const struct stream_policy *policy;         /* NULL: it says nothing itself */
+    const struct stream_compaction *compaction; /* NULL: it keeps all records */
 };
 
 /* RC_EXISTS, RC_LIMIT (too many implicit streams, partitions, or a name too long), RC_INVALID

@@ -3,6 +3,7 @@
 #ifndef TERCET_BROKER_CORE_STREAM_INT_H
 #define TERCET_BROKER_CORE_STREAM_INT_H
 
+#include "broker/core/compaction.h"
 #include "broker/core/core_int.h"
 #include "broker/core/owed.h"
 #include "broker/core/stream.h"
@@ -11,6 +12,7 @@
 
 #define STREAM_ID_BYTES 16
 
+struct compacting;
 struct producer_table;
 
 /* What a partition needs while something happens to it: most of a million are at rest. */
@@ -39,6 +41,7 @@ struct partition {
     bool is_settled_due;              /* it looks soon, because the queue has settled something */
     struct producer_table *producers; /* owned; NULL until the first idempotent append */
     uint32_t batch_bytes;             /* what its last batch came to */
+    struct compacting *compacting;    /* owned; NULL: its stream is not compacted */
 };
 
 /* An append under way: everything below `end` is durable when `ticket` is. */
@@ -55,11 +58,12 @@ struct stream {
     uint8_t id[STREAM_ID_BYTES];   /* in core->streams_by_id by it */
     struct partition **partitions; /* of owned; an owned array, or `only` */
     unsigned partition_count;
-    unsigned next_partition;        /* for records without a key */
-    struct queue *queue;            /* borrowed: whose log it is; NULL */
-    struct slice config;            /* owned bytes, or none */
-    struct stream_policy policy;    /* what it says itself */
-    struct stream_policy effective; /* what holds; nothing of it is open */
+    unsigned next_partition;              /* for records without a key */
+    struct queue *queue;                  /* borrowed: whose log it is; NULL */
+    struct slice config;                  /* owned bytes, or none */
+    struct stream_policy policy;          /* what it says itself */
+    struct stream_policy effective;       /* what holds; nothing of it is open */
+    struct stream_compaction *compaction; /* owned; NULL: not compacted */
     uint64_t retention_step;
     int64_t created_ms;
     bool is_implicit;

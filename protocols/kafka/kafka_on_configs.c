@@ -295,6 +295,18 @@ static struct stream_policy changed_policy(const struct kafka_config *config,
     return policy;
 }
 
+static enum kafka_error set_compaction(struct stream *stream, struct slice kept,
+                                       struct slice *ret_message)
+{
+    struct stream_compaction compaction;
+    bool is_compacted = kafka_topic_compaction(kept, &compaction);
+
+    if (stream_set_compaction(stream, is_compacted ? &compaction : NULL) == RC_OK)
+        return KAFKA_ERROR_NONE;
+    *ret_message = SLICE("A topic with a queue on it cannot be compacted.");
+    return KAFKA_ERROR_INVALID_CONFIG;
+}
+
 static enum kafka_error alter(struct kafka_request *request, const struct alteration *a,
                               bool validate_only, struct slice *ret_message)
 {
@@ -328,8 +340,11 @@ static enum kafka_error alter(struct kafka_request *request, const struct altera
     } else {
         const struct stream_policy policy = changed_policy(config, a, stream, text_slice(&kept));
 
-        stream_set_config(stream, text_slice(&kept));
-        stream_set_policy(stream, &policy);
+        error = set_compaction(stream, text_slice(&kept), ret_message);
+        if (error == KAFKA_ERROR_NONE) {
+            stream_set_config(stream, text_slice(&kept));
+            stream_set_policy(stream, &policy);
+        }
     }
     text_done(&kept);
     return error;

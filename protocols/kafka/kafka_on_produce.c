@@ -24,6 +24,22 @@ struct produce {
     struct kafka_topic_config config;
 };
 
+/* Compaction goes by keys: a record without one would stay for ever. */
+static bool has_keys(const struct produce *p, struct slice bytes)
+{
+    struct record_reader reader;
+    struct record record;
+    enum rc rc = record_reader_open(bytes, COMPRESSION_MAX_INFLATED_BYTES,
+                                    &p->request->kafka->scratch, &reader, NULL, NULL);
+
+    while (rc == RC_OK) {
+        rc = record_next(&reader, &record);
+        if (rc == RC_OK && slice_is_none(record.key))
+            return false;
+    }
+    return rc == RC_NOT_FOUND;
+}
+
 /* RecordBatch v2, one of it, whole, sound, and of the kind that clients may send. */
 static enum kafka_error check_batch(const struct produce *p, struct slice bytes,
                                     struct batch_header *ret, struct slice *ret_message)
@@ -55,6 +71,10 @@ static enum kafka_error check_batch(const struct produce *p, struct slice bytes,
     }
     if (record_check_all(&header, records) != RC_OK) {
         *ret_message = SLICE("The records are not those that the batch declares.");
+        return KAFKA_ERROR_INVALID_RECORD;
+    }
+    if (stream_compaction(p->stream) != NULL && !has_keys(p, bytes)) {
+        *ret_message = SLICE("A compacted topic takes no record without a key.");
         return KAFKA_ERROR_INVALID_RECORD;
     }
     if (header.is_transactional)

@@ -111,6 +111,7 @@ static enum kafka_error create_topic(struct kafka_request *request,
 {
     const struct kafka_create_topics_topic *topic = &asked->topics[at];
     struct stream_policy policy = STREAM_POLICY_OPEN;
+    struct stream_compaction compaction;
     struct stream_spec spec = { .policy = &policy };
     struct stream *stream = NULL;
     enum kafka_error error = kafka_stream_name(request, topic->name, &spec.name);
@@ -138,6 +139,8 @@ static enum kafka_error create_topic(struct kafka_request *request,
                            : topic->num_partitions > 0  ? (unsigned)topic->num_partitions
                                                         : 0;
     spec.config = text_slice(kept);
+    if (kafka_topic_compaction(spec.config, &compaction))
+        spec.compaction = &compaction;
     result->num_partitions = spec.partition_count > 0
                                  ? (int32_t)spec.partition_count
                                  : (int32_t)core_config(request->kafka->core)->default_partitions;
@@ -283,6 +286,8 @@ static enum kafka_error delete_records(struct kafka_request *request, struct str
     if (asked->partition_index < 0 ||
         (unsigned)asked->partition_index >= stream_partition_count(stream))
         return KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    if (stream_compaction(stream) != NULL && !stream_compaction(stream)->is_deleted_too)
+        return KAFKA_ERROR_POLICY_VIOLATION;
     partition = stream_partition(stream, (unsigned)asked->partition_index);
     if (asked->offset < -1)
         return KAFKA_ERROR_OFFSET_OUT_OF_RANGE;

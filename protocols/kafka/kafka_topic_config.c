@@ -2,6 +2,7 @@
 #include "protocols/kafka/kafka_topic_config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "broker/base/number.h"
 #include "broker/core/stream.h"
@@ -16,12 +17,12 @@
 
 const struct kafka_config_row kafka_config_rows[] = {
     /* name, default, type, effect, min, max */
-    { "cleanup.policy", "delete", KAFKA_CONFIG_LIST, FIXED, 0, 0 },
+    { "cleanup.policy", "delete", KAFKA_CONFIG_LIST, DONE, 0, 0 },
     { "compression.gzip.level", "-1", KAFKA_CONFIG_INT, MOOT, -1, 9 },
     { "compression.lz4.level", "9", KAFKA_CONFIG_INT, MOOT, 1, 17 },
     { "compression.type", "producer", KAFKA_CONFIG_STRING, DONE, 0, 0 },
     { "compression.zstd.level", "3", KAFKA_CONFIG_INT, MOOT, -131072, 22 },
-    { "delete.retention.ms", "86400000", KAFKA_CONFIG_LONG, MOOT, 0, LONGEST },
+    { "delete.retention.ms", "86400000", KAFKA_CONFIG_LONG, DONE, 0, LONGEST },
     { "file.delete.delay.ms", "60000", KAFKA_CONFIG_LONG, MOOT, 0, LONGEST },
     { "flush.messages", "9223372036854775807", KAFKA_CONFIG_LONG, DONE, 1, LONGEST },
     { "flush.ms", "9223372036854775807", KAFKA_CONFIG_LONG, DONE, 0, LONGEST },
@@ -30,7 +31,7 @@ const struct kafka_config_row kafka_config_rows[] = {
     { "leader.replication.throttled.replicas", "", KAFKA_CONFIG_LIST, MOOT, 0, 0 },
     { "local.retention.bytes", "-2", KAFKA_CONFIG_LONG, MOOT, -2, LONGEST },
     { "local.retention.ms", "-2", KAFKA_CONFIG_LONG, MOOT, -2, LONGEST },
-    { "max.compaction.lag.ms", "9223372036854775807", KAFKA_CONFIG_LONG, MOOT, 1, LONGEST },
+    { "max.compaction.lag.ms", "9223372036854775807", KAFKA_CONFIG_LONG, DONE, 1, LONGEST },
     { "max.message.bytes", "1048588", KAFKA_CONFIG_INT, DONE, 0, INT32_MAX },
     { "message.downconversion.enable", "true", KAFKA_CONFIG_BOOLEAN, MOOT, 0, 0 },
     { "message.format.version", "3.0-IV1", KAFKA_CONFIG_STRING, MOOT, 0, 0 },
@@ -39,22 +40,23 @@ const struct kafka_config_row kafka_config_rows[] = {
     { "message.timestamp.before.max.ms", "9223372036854775807", KAFKA_CONFIG_LONG, FIXED, 0,
       LONGEST },
     { "message.timestamp.type", "CreateTime", KAFKA_CONFIG_STRING, DONE, 0, 0 },
-    { "min.cleanable.dirty.ratio", "0.5", KAFKA_CONFIG_DOUBLE, MOOT, 0, 0 },
-    { "min.compaction.lag.ms", "0", KAFKA_CONFIG_LONG, MOOT, 0, LONGEST },
+    { "min.cleanable.dirty.ratio", "0.5", KAFKA_CONFIG_DOUBLE, DONE, 0, 0 },
+    { "min.compaction.lag.ms", "0", KAFKA_CONFIG_LONG, DONE, 0, LONGEST },
     { "min.insync.replicas", "1", KAFKA_CONFIG_INT, FIXED, 1, INT32_MAX },
     { "preallocate", "false", KAFKA_CONFIG_BOOLEAN, MOOT, 0, 0 },
     { "remote.storage.enable", "false", KAFKA_CONFIG_BOOLEAN, FIXED, 0, 0 },
     { "retention.bytes", "-1", KAFKA_CONFIG_LONG, POLICY, INT64_MIN, LONGEST },
     { "retention.ms", "604800000", KAFKA_CONFIG_LONG, POLICY, -1, LONGEST },
-    { "segment.bytes", "1073741824", KAFKA_CONFIG_INT, MOOT, 14, INT32_MAX },
+    { "segment.bytes", "1073741824", KAFKA_CONFIG_INT, DONE, 14, INT32_MAX },
     { "segment.index.bytes", "10485760", KAFKA_CONFIG_INT, MOOT, 4, INT32_MAX },
     { "segment.jitter.ms", "0", KAFKA_CONFIG_LONG, MOOT, 0, LONGEST },
-    { "segment.ms", "604800000", KAFKA_CONFIG_LONG, MOOT, 1, LONGEST },
+    { "segment.ms", "604800000", KAFKA_CONFIG_LONG, DONE, 1, LONGEST },
     { "tercet.durability", "always", KAFKA_CONFIG_STRING, POLICY, 0, 0 },
     { "unclean.leader.election.enable", "false", KAFKA_CONFIG_BOOLEAN, MOOT, 0, 0 },
 };
 const unsigned kafka_config_row_count = sizeof(kafka_config_rows) / sizeof(kafka_config_rows[0]);
 
+#define RATIO_MAX_BYTES 30
 #define VALUE_MAX_BYTES                                                       \
     1024 /* of one setting: it lies in the catalogue for as long as the topic \
           */
@@ -91,10 +93,84 @@ static bool durability_of(struct slice word, int64_t *ret)
     return false;
 }
 
+/* The words of cleanup.policy, in any order. */
+static bool cleanup_of(struct slice list, bool *ret_compacts, bool *ret_deletes)
+{
+    *ret_compacts = *ret_deletes = false;
+    for (;;) {
+        const uint8_t *comma = memchr(list.at, ',', list.len);
+        struct slice word = slice_of(list.at, comma == NULL ? list.len : (size_t)(comma - list.at));
+
+        while (word.len > 0 && word.at[0] == ' ')
+            word = slice_after(word, 1);
+        while (word.len > 0 && word.at[word.len - 1] == ' ')
+            word.len--;
+        if (slice_equal_str(word, "compact"))
+            *ret_compacts = true;
+        else if (slice_equal_str(word, "delete"))
+            *ret_deletes = true;
+        else
+            return false;
+        if (comma == NULL)
+            return true;
+        list = slice_after(list, (size_t)(comma - list.at) + 1);
+    }
+}
+
+/* 0 to 1, as thousandths. */
+static bool ratio_of(struct slice text, uint16_t *ret)
+{
+    char room[RATIO_MAX_BYTES + 1];
+    double ratio;
+    char *end;
+
+    if (text.len == 0 || text.len > RATIO_MAX_BYTES)
+        return false;
+    memcpy(room, text.at, text.len);
+    room[text.len] = '\0';
+    ratio = strtod(room, &end);
+    if (*end != '\0' || !(ratio >= 0 && ratio <= 1))
+        return false;
+    *ret = (uint16_t)(ratio * 1000 + 0.5);
+    return true;
+}
+
+static int64_t number_of(struct slice kept, const char *name, int64_t otherwise)
+{
+    struct slice said = kafka_topic_config_get(kept, name);
+    int64_t number;
+
+    return said.at != NULL && number_i64(said, 0, LONGEST, &number) == RC_OK ? number : otherwise;
+}
+
+bool kafka_topic_compaction(struct slice kept, struct stream_compaction *ret)
+{
+    struct slice policy = kafka_topic_config_get(kept, "cleanup.policy");
+    struct slice ratio = kafka_topic_config_get(kept, "min.cleanable.dirty.ratio");
+    bool compacts, deletes;
+
+    if (policy.at == NULL || !cleanup_of(policy, &compacts, &deletes) || !compacts)
+        return false;
+    *ret = (struct stream_compaction)STREAM_COMPACTION_DEFAULT;
+    ret->is_deleted_too = deletes;
+    if (ratio.at != NULL)
+        (void)ratio_of(ratio, &ret->dirty_permille); /* it was checked when it was set */
+    ret->delete_retention_ms = number_of(kept, "delete.retention.ms", ret->delete_retention_ms);
+    ret->min_lag_ms = number_of(kept, "min.compaction.lag.ms", ret->min_lag_ms);
+    ret->max_lag_ms = number_of(kept, "max.compaction.lag.ms", ret->max_lag_ms);
+    ret->active_bytes = (uint64_t)number_of(kept, "segment.bytes", (int64_t)ret->active_bytes);
+    ret->active_ms = number_of(kept, "segment.ms", ret->active_ms);
+    return true;
+}
+
 static bool is_word(const struct kafka_config_row *row, struct slice value)
 {
     if (row->type == KAFKA_CONFIG_BOOLEAN)
         return slice_equal_str(value, "true") || slice_equal_str(value, "false");
+    if (strcmp(row->name, "cleanup.policy") == 0)
+        return cleanup_of(value, &(bool){ false }, &(bool){ false });
+    if (strcmp(row->name, "min.cleanable.dirty.ratio") == 0)
+        return ratio_of(value, &(uint16_t){ 0 });
     if (strcmp(row->name, "compression.type") == 0)
         return slice_equal_str(value, "producer") ||
                compression_of(value, &(enum compression){ COMPRESSION_NONE });

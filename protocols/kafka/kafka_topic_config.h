@@ -10,6 +10,7 @@
 
 #include "broker/base/slice.h"
 #include "broker/base/text.h"
+#include "broker/core/compaction.h"
 #include "broker/core/policy.h"
 #include "broker/record/compression.h"
 
@@ -85,6 +86,8 @@ void kafka_topic_policy_set(struct slice name, struct slice value, struct stream
 /* The durability that kept settings ask for: tercet.durability before flush.messages before
  * flush.ms, which is `interval` where the broker syncs at least as often. POLICY_OPEN: none. */
 int64_t kafka_topic_durability(const struct kafka_config *config, struct slice kept);
+/* Whether and how the topic is compacted, by what is kept. */
+bool kafka_topic_compaction(struct slice kept, struct stream_compaction *ret);
 /* Appends one setting that was checked; defaults, and what lies in the policy, are left out. */
 void kafka_topic_config_add(const struct kafka_config *config, struct text *kept, struct slice name,
                             struct slice value);

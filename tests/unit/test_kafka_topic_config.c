@@ -90,6 +90,32 @@ START_TEST(every_codec_has_its_word)
 }
 END_TEST
 
+START_TEST(what_compaction_goes_by_is_read_from_what_is_kept)
+{
+    struct stream_compaction how;
+
+    ck_assert(!kafka_topic_compaction(SLICE(""), &how));
+    ck_assert(!kafka_topic_compaction(SLICE("cleanup.policy=delete\nsegment.ms=1\n"), &how));
+    ck_assert(kafka_topic_compaction(SLICE("cleanup.policy=compact\n"), &how));
+    ck_assert(!how.is_deleted_too);
+    ck_assert_uint_eq(how.dirty_permille, 500);
+    ck_assert_int_eq(how.delete_retention_ms, 86400000);
+    ck_assert_int_eq(how.max_lag_ms, INT64_MAX);
+    ck_assert(kafka_topic_compaction(SLICE("cleanup.policy=delete, compact\nsegment.ms=7\n"
+                                           "min.cleanable.dirty.ratio=0.25\nsegment.bytes=99\n"
+                                           "delete.retention.ms=0\nmax.compaction.lag.ms=8\n"
+                                           "min.compaction.lag.ms=6\n"),
+                                     &how));
+    ck_assert(how.is_deleted_too);
+    ck_assert_uint_eq(how.dirty_permille, 250);
+    ck_assert_int_eq(how.delete_retention_ms, 0);
+    ck_assert_int_eq(how.min_lag_ms, 6);
+    ck_assert_int_eq(how.max_lag_ms, 8);
+    ck_assert_uint_eq(how.active_bytes, 99);
+    ck_assert_int_eq(how.active_ms, 7);
+}
+END_TEST
+
 START_TEST(values_that_make_no_sense_are_refused)
 {
     static const char *const bad[][2] = {
@@ -101,7 +127,10 @@ START_TEST(values_that_make_no_sense_are_refused)
         { "preallocate", "maybe" },
         { "message.timestamp.type", "Sometime" },
         { "leader.replication.throttled.replicas", "1:2\n3:4" },
-        { "cleanup.policy", "compact" },
+        { "cleanup.policy", "compact,shrink" },
+        { "cleanup.policy", "" },
+        { "min.cleanable.dirty.ratio", "1.01" },
+        { "min.cleanable.dirty.ratio", "half" },
         { "compression.type", "none" },
         { "retention.ms", "-2" },
         { "retention.ms", "soon" },
@@ -204,6 +233,7 @@ int main(void)
     tcase_add_test(tests, the_brokers_own_settings_are_the_defaults);
     tcase_add_test(tests, without_settings_a_topic_has_the_brokers);
     tcase_add_test(tests, every_codec_has_its_word);
+    tcase_add_test(tests, what_compaction_goes_by_is_read_from_what_is_kept);
     tcase_add_test(tests, values_that_make_no_sense_are_refused);
     tcase_add_test(tests, retention_lies_in_the_policy_and_nowhere_else);
     tcase_add_test(tests, kafkas_own_words_for_durability_mean_what_they_say);

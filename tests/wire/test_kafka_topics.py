@@ -121,12 +121,12 @@ class Create(KafkaCase):
         self.assertEqual(self.code(configs=[{"name": "no.such", "value": "1"}]), 40)
         self.assertEqual(self.code(configs=[{"name": "max.message.bytes", "value": "x"}]), 40)
         self.assertEqual(self.code(configs=[{"name": "max.message.bytes", "value": None}]), 40)
-        self.assertEqual(self.code(configs=[{"name": "cleanup.policy", "value": "compact"}]), 40)
+        self.assertEqual(self.code(configs=[{"name": "cleanup.policy", "value": "shrink"}]), 40)
         self.assertEqual(self.create({"name": "twice"}, {"name": "twice"})[0], [42, 42])
 
     def test_what_is_not_done_yet_is_said(self):
         _, topics = self.create({"name": self.name(), "configs": [
-            {"name": "cleanup.policy", "value": "compact"}]})
+            {"name": "min.insync.replicas", "value": "2"}]})
         self.assertIn("cannot be changed", topics[0]["error_message"])
 
     def test_assignments(self):
@@ -271,14 +271,30 @@ class Configurations(KafkaCase):
         self.assertEqual(self.change(name, ("max.message.bytes", 1, None)), OK)
         self.put(name, bytes(200))
 
+    def test_a_compacted_topic_loses_no_records_by_request(self):
+        name = self.topic()
+
+        def delete():
+            answer = self.connect().call("delete_records", 2, topics=[{
+                "name": name, "partitions": [{"partition_index": 0, "offset": -1}]}])
+            return answer["topics"][0]["partitions"][0]["error_code"]
+
+        self.assertEqual(delete(), OK)
+        self.assertEqual(self.alter(name, cleanup_policy="compact"), OK)
+        self.assertEqual(delete(), 44)
+        self.assertEqual(self.change(name, ("cleanup.policy", 2, "delete")), OK)
+        self.assertEqual(self.set_of(name)["cleanup.policy"], "compact,delete")
+        self.assertEqual(delete(), OK)
+
     def test_what_cannot_be_changed(self):
         name = self.topic()
         self.assertEqual(self.alter("never-made", segment_ms="7"), 3)
         self.assertEqual(self.alter("1", kind=4, segment_ms="7"), 42)
         self.assertEqual(self.alter(name, segment_ms="x"), 40)
-        self.assertEqual(self.alter(name, cleanup_policy="compact"), 40)
+        self.assertEqual(self.alter(name, cleanup_policy="compact,shrink"), 40)
         self.assertEqual(self.change(name, ("segment.ms", 0, "1"), ("segment.ms", 0, "2")), 42)
-        self.assertEqual(self.change(name, ("cleanup.policy", 2, "compact")), 40)
+        self.assertEqual(self.change(name, ("cleanup.policy", 2, "shrink")), 40)
+        self.assertEqual(self.alter(name, min_cleanable_dirty_ratio="1.1"), 40)
         self.assertEqual(self.change(name, ("segment.ms", 0, None)), 42)
         self.assertEqual(self.change(name, ("segment.ms", 0, "1"), ("retention.ms", 0, "x")), 40)
         self.assertEqual(self.change(name, ("segment.ms", 2, "1")), 40)
