@@ -21,6 +21,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/number.h"
+#include "storage/lmdb/frame.h"
 #include "tests/crash/store_replay.h"
 
 #define TRIALS        200
@@ -239,22 +240,58 @@ static void on_name(void *arg, const char *name, size_t len)
         memcpy(files->at[files->count++], name, strlen(name) + 1);
 }
 
+/* The greatest sequence of a frame of this file that is no copy; 0: it has none. */
+static uint64_t last_sequence(int fd, const char *name)
+{
+    uint8_t bytes[FRAME_HEADER];
+    struct frame_header header;
+    uint64_t last = 0, number;
+
+    if (number_u64(slice_of(name + strlen("seg/"), 10), 1, UINT32_MAX, &number) != RC_OK)
+        fail("a name of a segment", 0, 0, 0);
+    for (off_t at = 0; pread(fd, bytes, sizeof(bytes), at) == (ssize_t)sizeof(bytes);
+         at += FRAME_ALIGN) {
+        if (frame_read_header(slice_of(bytes, sizeof(bytes)), &header) == RC_OK &&
+            header.segment == number && !(header.flags & FRAME_COPY) && header.sequence > last)
+            last = header.sequence;
+    }
+    return last;
+}
+
+/* Where the log ends: neither the newest file, which may only have been prepared, nor a copy. */
+static const char *file_of_the_end(const char *folder, const struct files *files)
+{
+    const char *end = "";
+    uint64_t greatest = 0;
+
+    for (unsigned i = 0; i < files->count; i++) {
+        char path[2 * PATH_ROOM];
+        uint64_t last;
+        int fd;
+
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, files->at[i]);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        last = fd < 0 ? 0 : last_sequence(fd, files->at[i]);
+        (void)close(fd);
+        if (last > greatest) {
+            greatest = last;
+            end = files->at[i];
+        }
+    }
+    return end;
+}
+
 static void trials_of(const char *folder, bool is_killed, uint64_t trials)
 {
     struct disk *disk = disk_new(folder);
     struct files *files = mem_new(struct files);
-    const char *newest = "", *before = "";
+    const char *end;
 
     disk_each(disk, on_name, files);
     disk_free(&disk);
-    if (files->count < 3)
-        fail("too few files", 0, files->count, 3);
-    for (unsigned i = 0; i < files->count; i++)
-        newest = strcmp(files->at[i], newest) > 0 ? files->at[i] : newest;
-    for (unsigned i = 0; i < files->count; i++) {
-        if (strcmp(files->at[i], newest) != 0 && strcmp(files->at[i], before) > 0)
-            before = files->at[i];
-    }
+    if (files->count < 2)
+        fail("too few files", 0, files->count, 2);
+    end = file_of_the_end(folder, files);
     for (uint64_t i = 0; i < trials; i++) {
         struct worker *worker = &workers[i % WORKERS];
 
@@ -262,9 +299,7 @@ static void trials_of(const char *folder, bool is_killed, uint64_t trials)
         worker->trial = (struct trial){ .hit = (enum hit)(i % HITS), .is_killed = is_killed };
         worker->trial.seed = random_below(UINT64_MAX);
         memcpy(worker->trial.name, files->at[i / HITS % files->count], TRACE_NAME_MAX);
-        /* The newest may be one that was only prepared. */
-        worker->trial.is_end = is_killed && (strcmp(worker->trial.name, newest) == 0 ||
-                                             strcmp(worker->trial.name, before) == 0);
+        worker->trial.is_end = is_killed && strcmp(worker->trial.name, end) == 0;
         worker->pid = fork();
         if (worker->pid == 0) {
             (void)alarm(TRIAL_SECONDS);
