@@ -138,9 +138,37 @@ enum rc catalog_open(const struct place *place, struct catalog *ret,
     return RC_OK;
 }
 
-/* A page beyond the file's end would be a SIGBUS. */
+/* How many of the pages from `first` to `last` LMDB has free. Its list of them is the table 0. */
+static enum rc count_free(const struct catalog *catalog, uint64_t first, uint64_t last,
+                          uint64_t *ret)
+{
+    MDB_cursor *cursor = NULL;
+    MDB_txn *txn = NULL;
+    MDB_val key, value;
+    uint64_t count = 0;
+    int error = mdb_txn_begin(catalog->env, NULL, MDB_RDONLY, &txn);
+
+    if (error == 0)
+        error = mdb_cursor_open(txn, 0, &cursor);
+    while (error == 0 && (error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        const size_t *pages = value.mv_data; /* how many, then each */
+
+        for (size_t i = 1; i <= pages[0] && i < value.mv_size / sizeof(*pages); i++)
+            count += pages[i] >= first && pages[i] <= last;
+    }
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    *ret = count;
+    return error == MDB_NOTFOUND ? RC_OK : rc_of_lmdb(error);
+}
+
+/* A page beyond the file's end would be a SIGBUS. It may be missing when it is free: LMDB does not
+ * write what one transaction took and gave back. */
 static enum rc check_size(const struct catalog *catalog)
 {
+    uint64_t there, is_free;
+    enum rc rc;
     MDB_envinfo info;
     MDB_stat pages;
     struct stat stat;
@@ -149,7 +177,13 @@ static enum rc check_size(const struct catalog *catalog)
     if (mdb_env_get_fd(catalog->env, &fd) != 0 || mdb_env_info(catalog->env, &info) != 0 ||
         mdb_env_stat(catalog->env, &pages) != 0 || fstat(fd, &stat) != 0)
         return RC_IO;
-    return (uint64_t)stat.st_size / pages.ms_psize > info.me_last_pgno ? RC_OK : RC_CORRUPT;
+    there = (uint64_t)stat.st_size / pages.ms_psize;
+    if (there > info.me_last_pgno)
+        return RC_OK;
+    rc = count_free(catalog, there, info.me_last_pgno, &is_free);
+    if (rc != RC_OK)
+        return rc;
+    return is_free == info.me_last_pgno - there + 1 ? RC_OK : RC_CORRUPT;
 }
 
 enum rc catalog_open_to_read(const char *directory, struct catalog *ret,
