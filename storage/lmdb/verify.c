@@ -126,6 +126,7 @@ static enum rc on_sealed(void *arg, const struct sealed *sealed)
 
     file->sealed = *sealed;
     file->is_listed = true;
+    ((struct verification *)arg)->has_copies |= sealed->is_copy;
     return RC_OK;
 }
 

@@ -47,6 +47,7 @@ struct verification {
     struct map logs;
     struct promise *promises; /* owned: of all segments */
     size_t promise_count;
+    bool has_copies;
     bool is_catalog_damaged;
 };
 

@@ -198,11 +198,35 @@ void verify_weigh(struct verification *v)
     v->promises = NULL;
 }
 
+/* Where nothing was copied, sound rows that follow each other weigh as one: the memory of a check
+ * is then that of one segment's rows, not of all. */
+static void join(struct checking *c)
+{
+    size_t kept = 0;
+
+    if (c->count > 0)
+        qsort(c->promises, c->count, sizeof(*c->promises), by_offset);
+    for (size_t i = 0; i < c->count; i++) {
+        struct segment_row *last = kept == 0 ? NULL : &c->promises[kept - 1].row;
+        const struct promise *promise = &c->promises[i];
+
+        if (last != NULL && promise->is_kept && c->promises[kept - 1].is_kept &&
+            last->log == promise->row.log && row_end(&last->row) == promise->row.row.base_offset &&
+            last->row.record_count < UINT32_MAX - promise->row.row.record_count)
+            last->row.record_count += promise->row.row.record_count;
+        else
+            c->promises[kept++] = *promise;
+    }
+    c->count = kept;
+}
+
 /* Keeps what the segment promised for the weighing. */
 static void hand_over(struct checking *c)
 {
     struct verification *v = c->v;
 
+    if (!v->has_copies)
+        join(c);
     v->promises = mem_resize(v->promises, (v->promise_count + c->count) * sizeof(*v->promises) + 1);
     for (size_t i = 0; i < c->count; i++) {
         c->promises[i].is_copy = c->file->sealed.is_copy;

@@ -198,6 +198,20 @@ class Edges(unittest.TestCase):
             b.start()
             self.assertEqual(ask(b, "GET", "/healthz"), (200, {"status": "ok"}))
 
+    def test_a_store_that_takes_nothing_is_not_healthy(self):
+        with Broker(data=True, env={"TERCET_FAULT": "store.write:1"}) as b:
+            self.assertEqual(wait_for(lambda: ask(b, "GET", "/healthz")[0] == 503
+                                      and ask(b, "GET", "/healthz")),
+                             (503, {"status": "stalled", "error": "io"}))
+            self.assertEqual(ask(b, "GET", "/api/overview")[1]["store"]["stalled"], "io")
+            status, told = ask(b, "POST", "/api/backup",
+                               json.dumps({"directory": os.path.join(b._dir, "copy")}))
+            self.assertEqual((status, told["error"]), (503, "io"))
+            b.kill()
+            b.env = {}
+            b.start()
+            self.assertEqual(ask(b, "GET", "/healthz")[0], 200)
+
     def test_a_request_under_way_does_not_hold_up_a_stop(self):
         with Broker(data=True) as b, socket.socket(socket.AF_UNIX) as sock:
             sock.connect(socket_of(b))
