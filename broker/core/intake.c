@@ -9,8 +9,12 @@
 #define ASK_EVERY_NS UINT64_C(1000000000)
 /* What a commit costs beside its records: pages, frames and the index. */
 #define TURN_BYTES UINT64_C(16384)
-/* Near the mark it is asked as often as this much was accepted. */
-#define STEP_BYTES UINT64_C(4194304)
+/* Near a mark it is asked as often as this much was accepted, or half of what is left to the mark:
+ * what goes into a file that was there before takes no room, and who is paused for it is paused for
+ * nothing. */
+#define STEP_BYTES     UINT64_C(4194304)
+#define STEP_MIN_BYTES UINT64_C(65536)
+#define NEAR_BYTES     (16 * STEP_BYTES)
 /* So much more than the mark must be free before publishers go on: the hundredth part. */
 #define BACK_PART 100
 
@@ -138,26 +142,29 @@ void intake_accepted(struct core *core, uint64_t bytes)
     core->intake.accepted_bytes += bytes;
 }
 
+static bool is_question_due(const struct core *core)
+{
+    const struct intake *in = &core->intake;
+    uint64_t left = left_bytes(in), stop_mark = stop_bytes(core);
+    uint64_t to_mark = in->free_bytes > stop_mark ? in->free_bytes - stop_mark : 0;
+    uint64_t step = to_mark / 2 > STEP_BYTES       ? STEP_BYTES
+                    : to_mark / 2 < STEP_MIN_BYTES ? STEP_MIN_BYTES
+                                                   : to_mark / 2;
+
+    return in->total_bytes > 0 && in->accepted_bytes - in->counted_bytes >= step &&
+           (left <= warn_bytes(core) || left - stop_mark <= NEAR_BYTES);
+}
+
 void intake_turn_end(struct core *core)
 {
     struct intake *in = &core->intake;
-    uint64_t reserved, left, mark;
 
     if (core->config.ask_room == NULL || !core->has_put)
         return;
     in->accepted_bytes += TURN_BYTES;
     compare(core);
-    if (in->is_asked)
-        return;
-    if (in->again.place == 0) {
-        ask(core); /* the first for a while */
-        return;
-    }
-    reserved = in->accepted_bytes - in->counted_bytes;
-    left = left_bytes(in);
-    mark = warn_bytes(core);
-    if (in->total_bytes > 0 && reserved > STEP_BYTES && (left <= mark || left - mark <= reserved))
-        ask(core);
+    if (!in->is_asked && (in->again.place == 0 || is_question_due(core)))
+        ask(core); /* the first for a while, or it is getting tight */
 }
 
 bool intake_is_over(const struct core *core)

@@ -104,6 +104,14 @@ uint64_t partition_owed_floor(const struct partition *p)
 
 /* ---- appending messages ---- */
 
+void partition_took_ticket(struct partition *p, uint64_t ticket)
+{
+    if (p->stream->effective.durability == DURABILITY_MEMORY)
+        core_took_unawaited(p->stream->core, ticket);
+    else
+        core_took_ticket(p->stream->core, ticket);
+}
+
 /* Gives one append to the store; everything of the partition is sealed then. */
 static void append_whole(struct partition *p, const struct append *entry)
 {
@@ -120,14 +128,10 @@ static void append_whole(struct partition *p, const struct append *entry)
     *append = (struct partition_append){ log_append(core->store, entry), p->sealed_end };
     if (!link_is_linked(&work->moving))
         list_append(&core->moving_partitions, &work->moving);
-    if (p->stream->effective.durability == DURABILITY_MEMORY)
-        core_took_unawaited(core, append->ticket);
-    else
-        core_took_ticket(core, append->ticket);
+    partition_took_ticket(p, append->ticket);
 }
 
-/* A stream may ask for less than its publishers do. */
-static enum durability durability_within(const struct stream *stream, enum durability wanted)
+enum durability stream_durability(const struct stream *stream, enum durability wanted)
 {
     return (int64_t)wanted > stream->effective.durability
                ? (enum durability)stream->effective.durability
@@ -178,7 +182,7 @@ enum rc stream_append(struct stream *stream, struct message *message, struct sli
     }
     if (rc != RC_OK)
         return rc;
-    durability = durability_within(stream, durability);
+    durability = stream_durability(stream, durability);
     if (durability > work->builder_durability)
         work->builder_durability = durability;
     if (!link_is_linked(&work->dirty))
@@ -217,7 +221,7 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
 {
     struct core *core = p->stream->core;
     struct append append = { .log = p->log,
-                             .durability = durability_within(p->stream, durability) };
+                             .durability = stream_durability(p->stream, durability) };
     struct batch_header first;
     enum rc rc = client_may_publish(client);
     uint64_t end;

@@ -94,8 +94,9 @@ static void producer_record(struct partition *p, const struct producer *producer
         wr_i32(&w, producer->last[i].last_sequence);
         wr_u64(&w, producer->last[i].base_offset);
     }
-    core_put(p->stream->core, META_PRODUCERS, slice_of(key.bytes, sizeof(key.bytes)), wr_slice(&w),
-             DURABILITY_MEMORY);
+    partition_took_ticket(p, meta_put(p->stream->core->store, META_PRODUCERS,
+                                      slice_of(key.bytes, sizeof(key.bytes)), wr_slice(&w),
+                                      DURABILITY_MEMORY));
 }
 
 static struct producer *producer_make(struct partition *p, uint64_t id)

@@ -194,7 +194,9 @@ static enum rc publish_routed(struct client *client, struct message *message,
     if (rc != RC_OK)
         return rc;
     if ((message->flags & MESSAGE_RETAIN) != 0)
-        retain_set(core, message);
+        retain_set(core, message,
+                   stream == NULL ? durability_of(message)
+                                  : stream_durability(stream, durability_of(message)));
     deliver_to_targets(route, client, message, &placed);
     *ret_taken += route->target_count;
     return RC_OK;

@@ -116,7 +116,7 @@ static void keep(struct core *core, struct message *message)
         retention_at(core, &retained->expiry, message->expires_at_ms, on_expiry, retained);
 }
 
-void retain_set(struct core *core, struct message *message)
+void retain_set(struct core *core, struct message *message, enum durability durability)
 {
     struct retained_key key = retained_key(message->address);
     struct retained *before;
@@ -127,9 +127,8 @@ void retain_set(struct core *core, struct message *message)
             return;
         text_clear(&core->scratch);
         message_encode(&core->scratch, message);
-        core_put(
-            core, META_RETAINED, slice_of(key.bytes, sizeof(key.bytes)), text_slice(&core->scratch),
-            (message->flags & MESSAGE_PERSISTENT) != 0 ? DURABILITY_ALWAYS : DURABILITY_MEMORY);
+        core_put(core, META_RETAINED, slice_of(key.bytes, sizeof(key.bytes)),
+                 text_slice(&core->scratch), durability);
         return;
     }
     before = find(core, message->address);

@@ -7,7 +7,7 @@
 #include "broker/core/retain.h"
 
 /* The message becomes its address's last value; with an empty value the address has none any more.
- * Durable with the turn. */
-void retain_set(struct core *core, struct message *message);
+ * As durable as the stream's own record of it. */
+void retain_set(struct core *core, struct message *message, enum durability durability);
 
 #endif

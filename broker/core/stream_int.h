@@ -84,6 +84,10 @@ struct placed {
  * the message's own or a variant of it. RC_MEMORY, RC_TOO_LARGE. */
 MUST_CHECK enum rc stream_append(struct stream *stream, struct message *message, struct slice body,
                                  enum durability durability, struct placed *ret);
+/* A stream may ask for less than its publishers do. */
+enum durability stream_durability(const struct stream *stream, enum durability wanted);
+/* Put for a record of that partition; confirmed with it. */
+void partition_took_ticket(struct partition *partition, uint64_t ticket);
 /* The partition a key belongs to, as Kafka's clients choose it. */
 struct partition *stream_choose(struct stream *stream, struct slice key);
 struct partition *partition_of_log(struct core *core, uint32_t log);

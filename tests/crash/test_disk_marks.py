@@ -3,6 +3,7 @@
 with room again they go on without a restart. Nothing acknowledged is lost."""
 
 import os
+import time
 import unittest
 
 import test_full_disk as full
@@ -49,7 +50,7 @@ class DiskMarks(unittest.TestCase):
         # The file system never came to be full: what was in use stays near the mark.
         self.assertLess(self.used_part(), 0.90)
         self.assertNotIn("core.store_stalled", self.broker.log())
-        waiting_for(amqp, lambda: told == ["blocked"], "connection.blocked")
+        waiting_for(amqp, lambda: told[-1:] == ["blocked"], "connection.blocked")
         self.expect_mqtt_5_told()
         old = self.enterContext(Client(self.broker.address("mqtt"), version=4, seconds=20))
         old.connect("old")
@@ -60,7 +61,7 @@ class DiskMarks(unittest.TestCase):
         admin = kafka.KafkaAdminClient(bootstrap_servers=self.broker.server("kafka"))
         admin.delete_topics(["bulk"])
         admin.close()
-        waiting_for(amqp, lambda: told[:2] == ["blocked", "unblocked"], "connection.unblocked")
+        waiting_for(amqp, lambda: told[-1] == "unblocked", "connection.unblocked")
         self.assertIn("core.disk_has_room", self.broker.log())
         while len(answers) < OLD:
             answers.append(old.expect(PUBACK).pid)
@@ -79,14 +80,18 @@ class DiskMarks(unittest.TestCase):
         producer = kafka.KafkaProducer(bootstrap_servers=self.broker.server("kafka"), retries=0,
                                        acks="all", request_timeout_ms=20000, max_block_ms=20000,
                                        linger_ms=0)
-        stored = 0
-        try:
-            while True:
+        stored = refused = 0
+        # What is reserved and then not used is given free again when the disk is asked next, once a
+        # second: the mark is reached when it is still refused after that.
+        while refused < 3:
+            try:
                 producer.send("bulk", BODY).get(20)
-                stored += 1
+                stored, refused = stored + 1, 0
                 self.assertLess(stored, full.DISK_BYTES >> 16, "nothing is refused")
-        except kafka.errors.KafkaError as error:
-            self.assertIn(type(error).__name__, ("UnknownError", "KafkaStorageError"))
+            except kafka.errors.KafkaError as error:
+                self.assertIn(type(error).__name__, ("UnknownError", "KafkaStorageError"))
+                refused += 1
+                time.sleep(0.6)
         producer.close(1)
         self.assertGreater(stored, 20)
         return stored

@@ -117,6 +117,22 @@ class Durability(unittest.TestCase):
             got = stored(self.broker, stream)
             self.assertEqual(got, want * (2 if who == b"mqtt" else 1), stream)
 
+    def test_a_kill_takes_what_was_only_held_from_the_end_alone(self):
+        admin = kafka.KafkaAdminClient(bootstrap_servers=self.broker.server("kafka"))
+        admin.create_topics([admin_of.NewTopic("held-kafka", 1, 1, topic_configs={
+            "tercet.durability": "memory"})])
+        admin.close()
+        self.publisher.send_kafka("synced-kafka")
+        self.publisher.send_kafka("held-kafka")
+        self.broker.kill()
+        self.broker.start()
+        sent = [b"kafka %d" % number for number in range(COUNT)]
+        self.assertEqual(stored(self.broker, "synced-kafka"), sent)
+        got = stored(self.broker, "held-kafka")
+        self.assertEqual(got, sent[:len(got)])
+        Publisher(self.broker, self).send_kafka("held-kafka")
+        self.assertEqual(stored(self.broker, "held-kafka"), got + sent)
+
     def test_what_is_only_held_is_confirmed_too(self):
         self.publisher.channel.queue_declare("held", durable=True,
                                              arguments={"x-durability": "memory"})
