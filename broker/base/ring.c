@@ -37,3 +37,12 @@ void *ring_push(struct ring *ring)
         grow(ring);
     return ring_at(ring, ring->count++);
 }
+
+void *ring_push_front(struct ring *ring)
+{
+    if (ring->count == ring->room)
+        grow(ring);
+    ring->head--; /* may wrap: only its low bits count */
+    ring->count++;
+    return ring_at(ring, 0);
+}

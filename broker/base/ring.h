@@ -34,6 +34,8 @@ static inline void ring_pop(struct ring *ring, size_t n)
     ring->head += n;
     ring->count -= n;
 }
+/* A new first value, uninitialised. Aborts like ring_push(). */
+void *ring_push_front(struct ring *ring);
 /* Drops the last value. */
 static inline void ring_drop_last(struct ring *ring)
 {

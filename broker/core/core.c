@@ -211,6 +211,7 @@ static void init_tables(struct core *core)
     list_init(&core->busy_queues);
     list_init(&core->dirty_queues);
     list_init(&core->busy_sessions);
+    list_init(&core->busy_groups);
     list_init(&core->dirty_sessions);
     ring_init(&core->awaits, sizeof(struct await));
     ring_init(&core->await_groups, sizeof(struct await_group));
@@ -272,6 +273,7 @@ enum rc core_new(struct store *store, const struct core_config *config, struct c
                  slice_of(core->identity, sizeof(core->identity)), DURABILITY_MEMORY);
     }
     begin_life(core);
+    sessions_settle(core);
     streams_drop_transient(core);
     retention_begin(core);
     *ret = core;
@@ -296,6 +298,7 @@ void core_free(struct core **ref)
     if (core == NULL)
         return;
     ASSERT(list_is_empty(&core->clients));
+    core->is_ending = true;
     store_forget_user(core->store);
     intake_done(core);
     awaits_done(core);

@@ -30,6 +30,7 @@ struct core_config {
     uint64_t sync_interval_ms;         /* the store's, for those who ask what `interval` means */
     uint64_t consumed_retention_bytes; /* and how much of it; 0: no limit */
     uint64_t consumed_retention_ms;    /* how long a queue keeps what was consumed */
+    uint64_t share_grace_ms;           /* how long what an absent member was sent is its own */
     unsigned disk_warn_percent;        /* of the disk in use: from here on it is logged, */
     unsigned disk_stop_percent;   /* and from here on publishers are paused; 100: never for that */
     uint64_t disk_free_min_bytes; /* they are also when less than this is free */
@@ -46,7 +47,8 @@ struct core_config {
         .auto_stream = true, .default_partitions = 1, .retention_ms = UINT64_C(7) * 86400000,   \
         .retention_bytes = UINT64_C(1) << 30, .disk_warn_percent = 75, .disk_stop_percent = 85, \
         .durability = DURABILITY_ALWAYS, .sync_interval_ms = 200,                               \
-        .consumed_retention_bytes = UINT64_C(1) << 30, .consumed_retention_ms = 600000          \
+        .consumed_retention_bytes = UINT64_C(1) << 30, .consumed_retention_ms = 600000,         \
+        .share_grace_ms = 5000                                                                  \
     }
 
 /* Reads all that the store knows and makes it live. Borrows `store`, which must outlive the core.

@@ -29,6 +29,7 @@ libcore_a_SOURCES = \
 	%D%/route.c %D%/route.h \
 	%D%/routing.c \
 	%D%/session.c %D%/session.h %D%/session_int.h \
+	%D%/share.c %D%/share.h \
 	%D%/stream.c %D%/stream.h %D%/stream_int.h \
 	%D%/time_search.c
 CORE_LIBS = libcore.a libnames.a
@@ -55,6 +56,11 @@ test_core_references_SOURCES = tests/unit/test_core_references.c
 test_core_references_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_references_LDADD = $(CORE_TEST_LIBS)
 TESTS += test_core_references
+check_PROGRAMS += test_core_share
+test_core_share_SOURCES = tests/unit/test_core_share.c
+test_core_share_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_share_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_share
 check_PROGRAMS += test_core_scale
 test_core_scale_SOURCES = tests/unit/test_core_scale.c
 test_core_scale_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

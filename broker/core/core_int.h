@@ -60,6 +60,7 @@ struct core {
     struct intake intake;
     enum pressure pressure;
     bool is_loading;  /* core_new() reads the store: nothing is put */
+    bool is_ending;   /* core_free(): nothing is put any more */
     bool was_stopped; /* the last life ended in order: what was delivered is on record */
 
     /* numbers that are never given twice; below `reserved` they are recorded as given */
@@ -103,6 +104,7 @@ struct core {
     struct list busy_queues;       /* may have something to deliver */
     struct list dirty_queues;      /* their settled state is to be recorded */
     struct list busy_sessions;
+    struct list busy_groups; /* of shared subscriptions: struct session too */
     struct list dirty_sessions;
 
     uint64_t last_ticket;    /* of the last thing put */
@@ -174,6 +176,8 @@ MUST_CHECK enum rc retained_load(struct core *core);
 MUST_CHECK enum rc sessions_load(struct core *core);
 /* After a life that did not end in order: what is owed may have been sent. */
 void sessions_suspect(struct core *core);
+/* After loading, when puts are allowed: groups without members end. */
+void sessions_settle(struct core *core);
 /* After loading, when puts are allowed: removes what was transient. */
 void streams_drop_transient(struct core *core);
 

@@ -8,14 +8,10 @@
 #include "broker/core/name.h"
 #include "broker/core/route.h"
 #include "broker/core/session_int.h"
+#include "broker/core/share.h"
 #include "broker/core/stream_int.h"
 
 /* A delivery handle is the reference's number plus one: 0 means nothing to settle. */
-
-static struct reference *reference_at(struct session *session, uint64_t number)
-{
-    return references_at(&session->references, number);
-}
 
 static uint64_t end_number(const struct session *session)
 {
@@ -82,35 +78,64 @@ static void record_chunk(struct session *session, uint64_t chunk)
                  text_slice(out), DURABILITY_MEMORY);
 }
 
+void references_record(struct session *session)
+{
+    uint64_t last = UINT64_MAX;
+
+    link_remove_if(&session->dirty);
+    for (size_t i = 0; i < session->dirty_chunks.count; i++) {
+        uint64_t chunk = *(uint64_t *)ring_at(&session->dirty_chunks, i);
+
+        if (chunk != last)
+            record_chunk(session, chunk);
+        last = chunk;
+    }
+    ring_pop(&session->dirty_chunks, session->dirty_chunks.count);
+}
+
+/* A group loses what its members have gained: a crash in between must find it twice, not lost. */
 void sessions_record(struct core *core)
 {
+    struct list groups;
+
+    list_init(&groups);
     while (!list_is_empty(&core->dirty_sessions)) {
         struct session *session = LIST_FIRST(&core->dirty_sessions, struct session, dirty);
-        uint64_t last = UINT64_MAX;
 
-        link_remove(&session->dirty);
-        for (size_t i = 0; i < session->dirty_chunks.count; i++) {
-            uint64_t chunk = *(uint64_t *)ring_at(&session->dirty_chunks, i);
-
-            if (chunk != last)
-                record_chunk(session, chunk);
-            last = chunk;
+        if (session->share == NULL) {
+            references_record(session);
+        } else {
+            link_remove(&session->dirty);
+            list_append(&groups, &session->dirty);
         }
-        ring_pop(&session->dirty_chunks, session->dirty_chunks.count);
     }
+    while (!list_is_empty(&groups))
+        references_record(LIST_FIRST(&groups, struct session, dirty));
+}
+
+void references_record_all(struct session *session)
+{
+    const struct references *refs = &session->references;
+
+    for (uint64_t n = refs->first; n < refs->end; n += REFERENCE_CHUNK)
+        mark_dirty(session, n);
+    if (!references_is_empty(refs))
+        mark_dirty(session, refs->end - 1);
 }
 
 void references_forget(struct session *session)
 {
     uint64_t end = end_number(session);
 
+    for (size_t i = 0; i < session->dirty_chunks.count; i++)
+        delete_record(session, *(uint64_t *)ring_at(&session->dirty_chunks, i));
+    ring_pop(&session->dirty_chunks, session->dirty_chunks.count);
+    link_remove_if(&session->dirty);
     if (references_is_empty(&session->references))
         return;
     for (uint64_t chunk = session->references.first >> REFERENCE_CHUNK_SHIFT;
          chunk <= (end - 1) >> REFERENCE_CHUNK_SHIFT; chunk++)
         delete_record(session, chunk);
-    ring_pop(&session->dirty_chunks, session->dirty_chunks.count);
-    link_remove_if(&session->dirty);
 }
 
 /* What the log holds of what it was owed is kept from retention. */
@@ -181,7 +206,11 @@ enum rc references_load(struct session *session, uint64_t chunk, struct slice fo
         struct reference *r = &items[i];
 
         if (r->state != REFERENCE_SETTLED) {
-            r->attempts |= number + i < session->references.sent_below;
+            if (number + i < session->references.sent_below)
+                r->attempts = 1;
+            if (shares_subscription(session, r->share) == NULL)
+                r->share = 0;
+            shares_count(session, r, 1);
             pin_loaded(session, r);
             session->open_count++;
         }
@@ -224,28 +253,34 @@ bool references_suspect(struct session *session)
 void references_loaded(struct session *session)
 {
     drop_settled(session);
+    session->next = session->references.first;
     if (session->open_count == 0)
         session->references.sent_below = 0; /* numbers begin anew */
 }
 
 /* ---- making and settling ---- */
 
-static uint64_t reference_add(struct session *session, const struct placed *placed, uint8_t qos,
-                              enum reference_state state, bool is_retained)
+/* QoS 0 is owed nothing. */
+static void pin(struct reference *r, struct partition *p)
 {
-    struct reference r = { .offset = placed->offset,
-                           .log = placed->partition->log,
-                           .qos = qos,
-                           .state = (uint8_t)state,
-                           .flags = is_retained ? REFERENCE_RETAIN : 0 };
+    if (r->qos == 0)
+        return;
+    partition_owe(p, r->offset);
+    r->flags |= REFERENCE_PINS;
+}
+
+uint64_t reference_add(struct session *session, const struct placed *placed,
+                       const struct reference *as)
+{
+    struct reference r = *as;
     uint64_t number;
 
-    if (qos > 0) { /* QoS 0 is owed nothing */
-        partition_owe(placed->partition, placed->offset);
-        r.flags |= REFERENCE_PINS;
-    }
+    r.offset = placed->offset;
+    r.log = placed->partition->log;
+    pin(&r, placed->partition);
     number = references_push(&session->references, &r);
     session->open_count++;
+    shares_count(session, &r, 1);
     mark_dirty(session, number);
     return number;
 }
@@ -256,7 +291,7 @@ static void unpin(struct session *session, struct reference *r)
 
     if ((r->flags & REFERENCE_PINS) == 0)
         return;
-    r->flags &= (uint8_t)~REFERENCE_PINS;
+    r->flags &= (~REFERENCE_PINS & 0xfu);
     p = partition_of_log(session->core, r->log);
     if (p != NULL)
         partition_paid(p, r->offset);
@@ -274,12 +309,62 @@ void references_end(struct session *session)
     references_free(&session->references);
 }
 
-static void reference_settle(struct session *session, uint64_t number)
+void reference_take_back(struct session *session)
+{
+    uint64_t number = end_number(session) - 1;
+    struct reference *r = reference_at(session, number);
+
+    unpin(session, r);
+    shares_count(session, r, -1);
+    references_take_back(&session->references);
+    session->open_count--;
+    session->next = number;
+}
+
+void reference_prepend(struct session *session, const struct reference *from)
+{
+    struct partition *p = partition_of_log(session->core, from->log);
+    struct reference r = { .offset = from->offset, .log = from->log, .qos = from->qos };
+
+    if (p == NULL)
+        return;
+    r.flags = from->flags & REFERENCE_RETAIN;
+    pin(&r, p);
+    session->next = references_push_front(&session->references, &r);
+    session->open_count++;
+    mark_dirty(session, session->next);
+}
+
+struct unsharing {
+    struct session *session;
+    uint16_t share;
+};
+
+static void visit_unshare(void *arg, uint64_t number, struct reference *r)
+{
+    const struct unsharing *unsharing = arg;
+
+    if (r->share != unsharing->share || r->state == REFERENCE_SETTLED)
+        return;
+    shares_count(unsharing->session, r, -1);
+    r->share = 0;
+    mark_dirty(unsharing->session, number);
+}
+
+void references_unshare(struct session *session, uint16_t share)
+{
+    struct unsharing unsharing = { session, share };
+
+    references_each(&session->references, NULL, visit_unshare, &unsharing);
+}
+
+void reference_settle(struct session *session, uint64_t number)
 {
     struct reference *r = reference_at(session, number);
 
     ASSERT(r->state != REFERENCE_SETTLED);
     unpin(session, r);
+    shares_count(session, r, -1);
     r->state = REFERENCE_SETTLED;
     session->open_count--;
     mark_dirty(session, number);
@@ -369,7 +454,7 @@ uint64_t references_floor(struct core *core, uint32_t log)
 
 /* ---- a message comes ---- */
 
-static bool is_direct(const struct session *session)
+bool session_is_direct(const struct session *session)
 {
     return session->is_ready && session->retained.count == 0 &&
            session->next == end_number(session);
@@ -382,9 +467,14 @@ static void drop(struct session *session, const char *why)
              log_quote(session->id, session->id_slice.len), session->open_count, why);
 }
 
-/* Kept for later: only what lies in the log can be. */
-static void owe(struct session *session, const struct placed *placed, uint8_t qos, bool is_retained)
+/* Only what lies in the log can be kept for later. */
+void reference_owe(struct session *session, const struct placed *placed, uint8_t qos,
+                   bool is_retained)
 {
+    struct reference as = { .qos = qos,
+                            .state = REFERENCE_OWED,
+                            .flags = is_retained ? REFERENCE_RETAIN : 0 };
+
     if (placed->partition == NULL) {
         drop(session, "not logged");
         return;
@@ -393,7 +483,7 @@ static void owe(struct session *session, const struct placed *placed, uint8_t qo
         drop(session, "too many owed");
         return;
     }
-    (void)reference_add(session, placed, qos, REFERENCE_OWED, is_retained);
+    (void)reference_add(session, placed, &as);
     session_wake(session);
 }
 
@@ -411,14 +501,22 @@ void session_offer(struct session *session, const struct target *target, struct 
     uint64_t number = 0;
     enum rc rc;
 
+    if (session->share != NULL) {
+        share_offer(session, message, placed);
+        return;
+    }
     if (session->client == NULL && qos == 0)
         return; /* QoS 0 is for who is there */
-    if (!is_direct(session)) {
-        owe(session, placed, qos, is_retained);
+    if (!session_is_direct(session)) {
+        reference_owe(session, placed, qos, is_retained);
         return;
     }
     if (is_kept) {
-        number = reference_add(session, placed, qos, REFERENCE_SENT, is_retained);
+        struct reference as = { .qos = qos,
+                                .state = REFERENCE_SENT,
+                                .flags = is_retained ? REFERENCE_RETAIN : 0 };
+
+        number = reference_add(session, placed, &as);
         session->next = number + 1;
         delivery.handle = number + 1;
     }
@@ -432,7 +530,7 @@ void session_offer(struct session *session, const struct target *target, struct 
         reference_at(session, number)->state = REFERENCE_OWED;
         session->next = number;
     } else {
-        owe(session, placed, qos, is_retained);
+        reference_owe(session, placed, qos, is_retained);
     }
 }
 
@@ -467,10 +565,27 @@ static const struct target *target_of(const struct session *session, struct slic
     return NULL;
 }
 
+/* Those of all subscriptions that match now, or of the shared one that it came by. */
+static void add_ids(struct delivery *delivery, const struct session *session,
+                    const struct reference *r)
+{
+    const struct subscription *s = shares_subscription(session, r->share);
+    const struct target *target =
+        r->share == 0 ? target_of(session, delivery->message->address) : NULL;
+
+    if (s != NULL) {
+        delivery->subscription_ids = &s->id;
+        delivery->subscription_id_count = s->id != 0;
+    }
+    if (target != NULL) {
+        delivery->subscription_ids = target->ids;
+        delivery->subscription_id_count = target->id_count;
+    }
+}
+
 static enum rc send_message(struct session *session, uint64_t number, struct message *message)
 {
     struct reference *r = reference_at(session, number);
-    const struct target *target = target_of(session, message->address);
     bool is_settled_at_once = r->qos == 0 || !session_is_durable(session);
     struct delivery delivery = { .message = message,
                                  .handle = is_settled_at_once ? 0 : number + 1,
@@ -480,10 +595,7 @@ static enum rc send_message(struct session *session, uint64_t number, struct mes
                                  .delivery_count = r->attempts };
     enum rc rc;
 
-    if (target != NULL) {
-        delivery.subscription_ids = target->ids;
-        delivery.subscription_id_count = target->id_count;
-    }
+    add_ids(&delivery, session, r);
     r->state = REFERENCE_SENT;
     rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
     r = reference_at(session, number);
@@ -530,7 +642,8 @@ static enum rc send_next(struct session *session)
         message_unref(&message);
         return RC_OK;
     }
-    rc = send_message(session, session->next, message);
+    rc = session->share == NULL ? send_message(session, session->next, message)
+                                : share_send(session, session->next, message);
     message_unref(&message);
     if (rc != RC_OK)
         session->is_ready = false;
@@ -550,24 +663,32 @@ static void session_pump(struct session *session)
             rc = send_next(session);
         }
     }
-    if (rc == RC_NOT_FOUND)
+    if (rc == RC_NOT_FOUND) {
         cursor_rest(&session->cursor);
+        shares_feed(session);
+    }
     if (budget == 0) {
         session_wake(session);
         core_wake(session->core);
     }
 }
 
-void sessions_pump(struct core *core)
+static void pump_list(struct list *sessions)
 {
     struct list busy;
 
     list_init(&busy);
-    list_splice(&busy, &core->busy_sessions);
+    list_splice(&busy, sessions);
     while (!list_is_empty(&busy)) {
         struct session *session = LIST_FIRST(&busy, struct session, busy);
 
         link_remove(&session->busy);
         session_pump(session);
     }
+}
+
+void sessions_pump(struct core *core)
+{
+    pump_list(&core->busy_sessions);
+    pump_list(&core->busy_groups); /* to those who have credit left */
 }

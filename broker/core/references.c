@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packed, and recorded: for each reference that is not settled, or each run of them
  *
- *   flags    uvarint   2 bits QoS, then PINS (not recorded), STEP, RUN, LOG, SENT, RETAIN, GAP
+ *   flags    uvarint   2 bits QoS, then PINS (not recorded), STEP, RUN, LOG, SENT, RETAIN, GAP,
+ *                      SHARE
  *   gap      uvarint   if GAP: places that are passed over, less one
  *   log      uvarint   if LOG: the log's number, when not the one before
  *   step     varint    if STEP: offset - offset before, when not that of the one before
+ *   share    uvarint   if SHARE: the slot of the shared subscription
  *   run      uvarint   if RUN: how many more like it follow, less one
  *
  * Before the first stand log 0, offset 0 and step 0. */
@@ -27,7 +29,8 @@ enum {
     IS_SENT = 64,
     IS_RETAIN = 128,
     HAS_GAP = 256,
-    FLAGS_END = 512,
+    HAS_SHARE = 512,
+    FLAGS_END = 1024,
 };
 
 struct reference_chunk {
@@ -53,7 +56,7 @@ static unsigned kind_of(const struct reference *r)
 {
     return r->qos | ((r->flags & REFERENCE_PINS) != 0 ? IS_PINS : 0u) |
            (r->attempts > 0 || r->state == REFERENCE_SENT ? IS_SENT : 0u) |
-           ((r->flags & REFERENCE_RETAIN) != 0 ? IS_RETAIN : 0u);
+           ((r->flags & REFERENCE_RETAIN) != 0 ? IS_RETAIN : 0u) | (r->share != 0 ? HAS_SHARE : 0u);
 }
 
 /* How many after `at` are like it, one after the other. */
@@ -65,7 +68,8 @@ static unsigned run_of(const struct reference *items, unsigned count, unsigned a
         const struct reference *r = &items[at + n], *next = r + 1;
 
         if (next->state == REFERENCE_SETTLED || next->log != r->log ||
-            next->offset - r->offset != step || kind_of(next) != kind_of(r))
+            next->offset - r->offset != step || kind_of(next) != kind_of(r) ||
+            next->share != r->share)
             break;
         n++;
     }
@@ -96,13 +100,15 @@ static void encode(const struct reference *items, unsigned from, unsigned count,
             text_add_uvarint(out, r->log);
         if ((flags & HAS_STEP) != 0)
             text_add_varint(out, (int64_t)step);
+        if ((flags & HAS_SHARE) != 0)
+            text_add_uvarint(out, r->share);
         if ((flags & HAS_RUN) != 0)
             text_add_uvarint(out, run - 1);
         before = (struct coder){ r->offset + run * step, step, r->log, from + i + run + 1 };
     }
 }
 
-static struct reference reference_of(unsigned flags, const struct coder *at)
+static struct reference reference_of(unsigned flags, const struct coder *at, uint16_t share)
 {
     return (struct reference){
         .offset = at->offset,
@@ -110,15 +116,17 @@ static struct reference reference_of(unsigned flags, const struct coder *at)
         .qos = flags & IS_QOS,
         .state = REFERENCE_OWED,
         .attempts = (flags & IS_SENT) != 0,
-        .flags = (uint8_t)(((flags & IS_PINS) != 0 ? REFERENCE_PINS : 0u) |
-                           ((flags & IS_RETAIN) != 0 ? REFERENCE_RETAIN : 0u)),
+        .flags = (((flags & IS_PINS) != 0 ? REFERENCE_PINS : 0u) |
+                  ((flags & IS_RETAIN) != 0 ? REFERENCE_RETAIN : 0u)) &
+                 0xfu,
+        .share = share,
     };
 }
 
 static enum rc decode_run(struct rd *rd, struct coder *at, struct reference *ret)
 {
     unsigned flags = (unsigned)rd_uvarint(rd, 2);
-    uint64_t more = 0;
+    uint64_t more = 0, share = 0;
 
     if ((flags & HAS_GAP) != 0) {
         uint64_t gap = rd_uvarint(rd, 2);
@@ -129,14 +137,16 @@ static enum rc decode_run(struct rd *rd, struct coder *at, struct reference *ret
         at->log = (uint32_t)rd_uvarint(rd, 5);
     if ((flags & HAS_STEP) != 0)
         at->step = (uint64_t)rd_varint(rd);
+    if ((flags & HAS_SHARE) != 0)
+        share = rd_uvarint(rd, 3);
     if ((flags & HAS_RUN) != 0)
         more = rd_uvarint(rd, 2) + 1;
-    if (rd->bad || flags >= FLAGS_END || (flags & IS_QOS) == IS_QOS ||
+    if (rd->bad || flags >= FLAGS_END || (flags & IS_QOS) == IS_QOS || share > UINT16_MAX ||
         at->place >= REFERENCE_CHUNK || more >= REFERENCE_CHUNK - at->place)
         return RC_CORRUPT;
     for (uint64_t i = 0; i <= more; i++) {
         at->offset += at->step;
-        ret[at->place++] = reference_of(flags, at);
+        ret[at->place++] = reference_of(flags, at, (uint16_t)share);
     }
     return RC_OK;
 }
@@ -313,6 +323,55 @@ uint64_t references_push(struct references *refs, const struct reference *refere
     chunk->items[chunk->count++] = *reference;
     refs->end++;
     return number;
+}
+
+/* Room for one more item at the front of the first chunk, whose items now begin with it. */
+static void chunk_reserve_front(struct references *refs, struct reference_chunk *chunk)
+{
+    unsigned place = place_of(refs->first - 1);
+
+    chunk_unpack(refs, chunk_number(refs->first - 1), chunk);
+    if (chunk->from <= place)
+        return;
+    ASSERT(chunk->from == place + 1);
+    if (chunk->count == chunk->room) {
+        chunk->room = (uint16_t)(chunk->room == 0 ? ITEMS_FIRST : chunk->room * 2);
+        chunk->items = mem_resize(chunk->items, chunk->room * sizeof(*chunk->items));
+    }
+    memmove(chunk->items + 1, chunk->items, chunk->count * sizeof(*chunk->items));
+    chunk->count++;
+    chunk->from--;
+}
+
+uint64_t references_push_front(struct references *refs, const struct reference *reference)
+{
+    struct reference_chunk *chunk;
+
+    ASSERT(refs->first > 0);
+    if (references_is_empty(refs) || place_of(refs->first) == 0) {
+        chunk = ring_push_front(&refs->chunks);
+        *chunk = (struct reference_chunk){ .from = (uint16_t)(place_of(refs->first - 1) + 1) };
+    } else {
+        chunk = ring_front(&refs->chunks);
+    }
+    chunk_reserve_front(refs, chunk);
+    refs->first--;
+    *references_at(refs, refs->first) = *reference;
+    return refs->first;
+}
+
+void references_take_back(struct references *refs)
+{
+    uint64_t number = refs->end - 1;
+    struct reference_chunk *chunk = chunk_at(refs, chunk_number(number));
+
+    ASSERT(!references_is_empty(refs) && chunk->packed == NULL);
+    chunk->count--;
+    refs->end = number;
+    if (place_of(number) != 0 && !references_is_empty(refs))
+        return;
+    chunk_free(chunk);
+    ring_drop_last(&refs->chunks);
 }
 
 void references_pop(struct references *refs)

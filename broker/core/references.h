@@ -21,11 +21,13 @@ enum reference_state { REFERENCE_OWED, REFERENCE_SENT, REFERENCE_SETTLED };
 struct reference {
     uint64_t offset;
     uint32_t log;
-    uint8_t qos; /* as granted */
-    uint8_t state;
-    uint8_t attempts; /* 0 or 1: whether it was sent before */
-    uint8_t flags;    /* REFERENCE_RETAIN, REFERENCE_PINS */
+    uint16_t share; /* the session's shared subscription that it came by; 0: none */
+    uint8_t qos;    /* as granted */
+    uint8_t state : 3;
+    uint8_t attempts : 1; /* whether it was sent before */
+    uint8_t flags : 4;    /* REFERENCE_RETAIN, REFERENCE_PINS */
 };
+_Static_assert(sizeof(struct reference) == 16, "thousands of them wait unpacked");
 #define REFERENCE_RETAIN 1u /* to be shown with the retain flag */
 #define REFERENCE_PINS   2u /* counted in its partition's `owed`; not recorded */
 
@@ -53,8 +55,12 @@ static inline bool references_is_empty(const struct references *refs)
 struct reference *references_at(struct references *refs, uint64_t number);
 /* Gives its number. */
 uint64_t references_push(struct references *refs, const struct reference *reference);
+/* The same in front of all. There is room below the first number. */
+uint64_t references_push_front(struct references *refs, const struct reference *reference);
 /* Forgets the oldest. */
 void references_pop(struct references *refs);
+/* Forgets the newest, which was just pushed. */
+void references_take_back(struct references *refs);
 /* Packs what is full and nothing of it is SENT. */
 void references_pack(struct references *refs);
 

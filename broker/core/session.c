@@ -12,13 +12,14 @@
 #include "broker/core/publish.h"
 #include "broker/core/retain_int.h"
 #include "broker/core/session_int.h"
+#include "broker/core/share.h"
 
 #define NS_PER_MS UINT64_C(1000000)
 
 /* ---- the catalogue: sessions: number u64, expiry u64, detached u64, sent_below u64 (since it is
  * kept) ---- */
 
-static void session_record(struct session *session)
+void session_record(struct session *session)
 {
     uint8_t value[32];
 
@@ -45,8 +46,8 @@ static struct subscription_key subscription_key(const struct subscription *s)
     return key;
 }
 
-/* subscriptions: id u32, qos u8, flags u8, the filter's text */
-enum { SUBSCRIPTION_NO_LOCAL = 1, SUBSCRIPTION_AS_PUBLISHED = 2 };
+/* subscriptions: id u32, qos u8, flags u8, [shared: slot u16, where the filter begins u16], text */
+enum { SUBSCRIPTION_NO_LOCAL = 1, SUBSCRIPTION_AS_PUBLISHED = 2, SUBSCRIPTION_SHARED = 4 };
 
 static void subscription_record(const struct subscription *s)
 {
@@ -57,7 +58,12 @@ static void subscription_record(const struct subscription *s)
     text_add_u32(out, s->id);
     text_add_byte(out, s->qos);
     text_add_byte(out, (uint8_t)((s->is_no_local ? SUBSCRIPTION_NO_LOCAL : 0) |
-                                 (s->is_retain_as_published ? SUBSCRIPTION_AS_PUBLISHED : 0)));
+                                 (s->is_retain_as_published ? SUBSCRIPTION_AS_PUBLISHED : 0) |
+                                 (s->member != NULL ? SUBSCRIPTION_SHARED : 0)));
+    if (s->member != NULL) {
+        text_add_u16(out, s->member->slot);
+        text_add_u16(out, s->member->filter_at);
+    }
     text_add(out, s->by_text.key);
     core_put(s->session->core, META_SUBSCRIPTIONS, slice_of(key.bytes, sizeof(key.bytes)),
              text_slice(out), DURABILITY_ALWAYS);
@@ -73,7 +79,7 @@ static void on_cursor_ready(void *arg)
     session_wake(session);
 }
 
-static struct session *session_new(struct core *core, struct slice id, uint64_t number)
+struct session *session_new(struct core *core, struct slice id, uint64_t number)
 {
     struct session *session = mem_new(struct session);
 
@@ -104,7 +110,9 @@ static void retained_drop(struct session *session)
 
 static void subscription_free(struct subscription *s)
 {
-    matcher_remove(s->session->core->topics, &s->interest.entry);
+    if (match_entry_is_added(&s->interest.entry))
+        matcher_remove(s->session->core->topics, &s->interest.entry);
+    share_leave(s);
     map_remove(&s->session->subscriptions, &s->by_text);
     filter_free(&s->filter);
     mem_free(s->text);
@@ -119,6 +127,8 @@ static void session_free(struct session *session)
         subscription_free(
             CONTAINER_OF(map_any(&session->subscriptions), struct subscription, by_text));
     map_done(&session->subscriptions);
+    shares_free(session);
+    share_free(session);
     retained_drop(session);
     notes_free(session);
     cursor_done(&session->cursor);
@@ -136,7 +146,7 @@ static void session_free(struct session *session)
     mem_free(session);
 }
 
-static void forget_recorded(struct session *session)
+void session_forget_recorded(struct session *session)
 {
     MAP_EACH (node, &session->subscriptions) {
         struct subscription_key key =
@@ -215,8 +225,9 @@ void session_end(struct session *session)
         return;
     session->is_ending = true;
     will_publish(session);
+    shares_give_back(session);
     if (session_is_durable(session))
-        forget_recorded(session);
+        session_forget_recorded(session);
     session_free(session);
 }
 
@@ -269,6 +280,7 @@ void session_detach(struct session **ref)
     }
     retained_drop(session);
     references_detach(session);
+    shares_detach(session);
     session->detached_ms = core_wall_ms(session->core);
     session_record(session);
     start_expiry(session, session->expiry_ms);
@@ -304,7 +316,7 @@ enum rc session_open(struct client *client, const struct session_spec *spec, str
 
     if (rc != RC_OK)
         return rc;
-    if (spec->id.len > SESSION_ID_MAX_BYTES)
+    if (spec->id.len > SESSION_ID_MAX_BYTES || share_is_key(spec->id))
         return RC_LIMIT;
     if (session != NULL) {
         take_over(session);
@@ -324,6 +336,7 @@ enum rc session_open(struct client *client, const struct session_spec *spec, str
     deadline_stop(&core->deadlines, &session->expiry);
     session_will_clear(session);
     session_set_expiry(session, spec->expiry_ms);
+    shares_attach(session);
     *ret = session;
     return RC_OK;
 }
@@ -334,8 +347,9 @@ void session_set_expiry(struct session *session, uint64_t expiry_ms)
     bool was_durable = session_is_durable(session);
 
     if (was_durable && expiry_ms == 0)
-        forget_recorded(session);
+        session_forget_recorded(session);
     session->expiry_ms = expiry_ms;
+    shares_keep(session);
     if (expiry_ms == 0)
         return;
     session_record(session);
@@ -376,16 +390,21 @@ static struct subscription *find_subscription(const struct session *session, str
     return node == NULL ? NULL : CONTAINER_OF(node, struct subscription, by_text);
 }
 
-static enum rc subscription_add(struct session *session, const struct subscription_spec *spec,
-                                struct subscription **ret)
+enum rc subscription_add(struct session *session, const struct subscription_spec *spec,
+                         struct subscription **ret)
 {
     struct subscription *s = mem_new(struct subscription);
-    enum rc rc = filter_copy(spec->filter, &s->filter);
+    enum rc rc;
 
     s->session = session;
     s->interest.kind = INTEREST_SUBSCRIPTION;
-    if (rc == RC_OK)
-        rc = matcher_add(session->core->topics, s->filter, &s->interest.entry);
+    if (slice_is_none(spec->group)) {
+        rc = filter_copy(spec->filter, &s->filter);
+        if (rc == RC_OK)
+            rc = matcher_add(session->core->topics, s->filter, &s->interest.entry);
+    } else {
+        rc = share_join(s, spec);
+    }
     if (rc != RC_OK) {
         filter_free(&s->filter);
         mem_free(s);
@@ -402,9 +421,13 @@ enum rc session_subscribe(struct session *session, const struct subscription_spe
 {
     struct subscription *s = find_subscription(session, spec->text);
     struct retained_search search = { session, NULL };
-    enum rc rc = authorise(session->client, OPERATION_CONSUME, RESOURCE_TOPIC, spec->text);
+    bool is_shared = !slice_is_none(spec->group);
+    enum rc rc = authorise(session->client, OPERATION_CONSUME, RESOURCE_TOPIC,
+                           slice_after(spec->text, spec->filter_at));
 
     *ret_replaced = s != NULL;
+    if (rc == RC_OK && is_shared)
+        rc = authorise(session->client, OPERATION_GROUP_USE, RESOURCE_GROUP, spec->group);
     if (rc == RC_OK && s == NULL && session->subscriptions.count >= SESSION_SUBSCRIPTIONS_MAX)
         rc = RC_LIMIT;
     if (rc == RC_OK && s == NULL)
@@ -419,6 +442,8 @@ enum rc session_subscribe(struct session *session, const struct subscription_spe
     if (session_is_durable(session))
         subscription_record(s);
     search.subscription = s;
+    if (is_shared) /* each would get all of them */
+        return RC_OK;
     if (retained == RETAINED_ALWAYS || (retained == RETAINED_IF_NEW && !*ret_replaced)) {
         retain_each(session->core, s->filter, on_retained, &search);
         session_wake(session);
@@ -443,8 +468,11 @@ enum rc session_unsubscribe(struct session *session, struct slice text)
 
 void session_wake(struct session *session)
 {
+    struct core *core = session->core;
+
     if (session->is_ready && !link_is_linked(&session->busy))
-        list_append(&session->core->busy_sessions, &session->busy);
+        list_append(session->share == NULL ? &core->busy_sessions : &core->busy_groups,
+                    &session->busy);
 }
 
 void session_ready(struct session *session)
@@ -463,6 +491,8 @@ static enum rc visit_session(void *arg, struct slice key, struct slice value)
     session->expiry_ms = rd_u64(&rd);
     session->detached_ms = rd_i64(&rd);
     session->references.sent_below = rd.left > 0 ? rd_u64(&rd) : 0;
+    if (share_is_key(key))
+        share_make(session);
     return rd.bad ? RC_CORRUPT : RC_OK;
 }
 
@@ -504,12 +534,17 @@ static enum rc visit_subscription(void *arg, struct slice key, struct slice valu
 
     spec.qos = rd_u8(&rd);
     flags = rd_u8(&rd);
+    if ((flags & SUBSCRIPTION_SHARED) != 0) {
+        spec.group = SLICE("?"); /* not looked at: it is in the text */
+        spec.slot = rd_u16(&rd);
+        spec.filter_at = rd_u16(&rd);
+    }
     spec.text = rd_rest(&rd);
-    if (rd.bad)
+    if (rd.bad || spec.filter_at > spec.text.len)
         return RC_CORRUPT;
     if (session == NULL)
         return RC_OK; /* of a session that is gone */
-    rc = filter_from_mqtt(spec.text, &filter);
+    rc = filter_from_mqtt(slice_after(spec.text, spec.filter_at), &filter);
     spec.filter = filter;
     if (rc == RC_OK)
         rc = subscription_add(session, &spec, &s);
@@ -561,6 +596,7 @@ static void resume(struct session *session)
                            : 0;
 
     references_loaded(session);
+    shares_loaded(session);
     start_expiry(session, session->expiry_ms > gone_ms ? session->expiry_ms - gone_ms : 0);
     if (session->will != NULL)
         deadline_start(&session->core->deadlines, &session->will_due, in_ms(session->will_delay_ms),
@@ -587,6 +623,22 @@ enum rc sessions_load(struct core *core)
     MAP_EACH (node, &core->sessions)
         resume(CONTAINER_OF(node, struct session, by_id));
     return RC_OK;
+}
+
+void sessions_settle(struct core *core)
+{
+    struct ring groups;
+
+    ring_init(&groups, sizeof(struct session *));
+    MAP_EACH (node, &core->sessions) {
+        struct session *session = CONTAINER_OF(node, struct session, by_id);
+
+        if (session->share != NULL)
+            *(struct session **)ring_push(&groups) = session;
+    }
+    for (size_t i = 0; i < groups.count; i++)
+        share_settle(*(struct session **)ring_at(&groups, i));
+    ring_done(&groups);
 }
 
 void sessions_suspect(struct core *core)

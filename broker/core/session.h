@@ -38,8 +38,11 @@ struct slice session_id(const struct session *session);
 
 struct subscription_spec {
     const struct filter *filter; /* copied */
-    struct slice text; /* the filter as the client spelled it: the subscription's identity */
-    uint32_t id;       /* subscription identifier; 0: none */
+    struct slice text;  /* the filter as the client spelled it: the subscription's identity */
+    struct slice group; /* shared with all who have the same text: the name in it; none: alone */
+    uint16_t filter_at; /* where in the text the filter begins */
+    uint16_t slot;      /* 0, but for core when it loads */
+    uint32_t id;        /* subscription identifier; 0: none */
     uint8_t qos;
     bool is_no_local;
     bool is_retain_as_published;

@@ -9,12 +9,16 @@
 #include "broker/core/session.h"
 
 struct placed;
+struct share;
+struct share_member;
+struct shares;
 struct target;
 
 struct subscription {
-    struct interest interest; /* first: in core->topics */
-    struct session *session;  /* borrowed */
-    struct filter *filter;    /* owned */
+    struct interest interest;    /* first: in core->topics, unless it is shared */
+    struct session *session;     /* borrowed */
+    struct filter *filter;       /* owned; NULL when it is shared */
+    struct share_member *member; /* owned; NULL unless it is shared */
     struct map_node by_text;
     char *text; /* owned */
     uint32_t id;
@@ -57,7 +61,9 @@ struct session {
     bool is_reading;
     bool is_ready; /* its client has credit */
 
-    struct ring retained; /* of struct retained_due */
+    struct ring retained;  /* of struct retained_due */
+    struct share *share;   /* owned: it is a group of shared subscriptions; NULL */
+    struct shares *shares; /* owned: its shared subscriptions; NULL */
     struct map notes;
     struct message *will; /* owned reference */
     uint64_t will_delay_ms;
@@ -77,6 +83,13 @@ static inline bool session_is_durable(const struct session *session)
     return session->expiry_ms > 0;
 }
 void session_wake(struct session *session);
+/* Asserted new: nobody has that id. */
+struct session *session_new(struct core *core, struct slice id, uint64_t number);
+void session_record(struct session *session);
+/* All of it goes from the catalogue. */
+void session_forget_recorded(struct session *session);
+MUST_CHECK enum rc subscription_add(struct session *session, const struct subscription_spec *spec,
+                                    struct subscription **ret);
 /* Ends it for good. */
 void session_end(struct session *session);
 
@@ -84,6 +97,29 @@ void session_end(struct session *session);
 /* A message was published that its subscriptions match. */
 void session_offer(struct session *session, const struct target *target, struct message *message,
                    const struct placed *placed);
+/* A message that comes now may go to its client at once: nothing waits before it. */
+bool session_is_direct(const struct session *session);
+static inline struct reference *reference_at(struct session *session, uint64_t number)
+{
+    return references_at(&session->references, number);
+}
+/* Adds one for that place, with qos, state, share and flags of `as`. Gives its number. */
+uint64_t reference_add(struct session *session, const struct placed *placed,
+                       const struct reference *as);
+/* The last one was added in vain. */
+void reference_take_back(struct session *session);
+/* Adds a copy of another session's in front of all, as owed. */
+void reference_prepend(struct session *session, const struct reference *from);
+/* Kept for later, if it lies in the log. */
+void reference_owe(struct session *session, const struct placed *placed, uint8_t qos,
+                   bool is_retained);
+void reference_settle(struct session *session, uint64_t number);
+/* Those of the shared subscription become the session's own. */
+void references_unshare(struct session *session, uint16_t share);
+/* Puts what has changed. */
+void references_record(struct session *session);
+/* All are recorded anew: the session has become durable. */
+void references_record_all(struct session *session);
 void references_detach(struct session *session);
 void references_forget(struct session *session);
 /* `form`: what follows the chunk's number in its key. */

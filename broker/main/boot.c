@@ -181,6 +181,7 @@ static enum rc open_core(struct broker *b, struct text *why)
     config.consumed_retention_bytes = s->consumed_retention_bytes;
     if (s->ephemeral && !settings_has_consumed_retention_bytes(s))
         config.consumed_retention_bytes = EPHEMERAL_RETENTION_BYTES;
+    config.share_grace_ms = s->share_grace_ms;
     config.durability = (enum durability)s->durability;
     config.sync_interval_ms = s->sync_interval_ms;
     config.disk_warn_percent = (unsigned)s->disk_warn_percent;

@@ -91,6 +91,10 @@ static const struct option head_options[] = {
       AT(consumed_retention_bytes), "BYTES",
       "How much of that a queue keeps at most; 0 sets no limit. With ephemeral, the default is "
       "64m." },
+    { "share_grace", OPTION_TIME, "5s", 0, 3600 * SECOND_MS, NULL, FILE_ONLY, AT(share_grace_ms),
+      "TIME",
+      "How long messages that a member of a shared subscription was sent, and did not acknowledge, "
+      "are kept for it when its connection is lost; then another member gets them." },
     { "durability", OPTION_CHOICE, "always", 0, 0, durabilities, FILE_ONLY, AT(durability), "WHEN",
       "When what is published is confirmed: always, when it is synced to the device; interval, "
       "when "

@@ -69,6 +69,7 @@ struct settings {
     uint64_t retention_bytes;
     uint64_t consumed_retention_ms;
     uint64_t consumed_retention_bytes;
+    uint64_t share_grace_ms;
     unsigned durability;
     unsigned mqtt_dots;
     uint64_t mqtt_max_keep_alive_ms;

@@ -140,11 +140,9 @@ static bool send_connack(struct mqtt_session *s, bool is_present, struct slice a
     p->receive_maximum = s->server->config.receive_maximum;
     p->topic_alias_maximum = MQTT_ALIAS_MAX;
     p->maximum_packet_size = s->server->config.max_packet_bytes;
-    p->shared_available = 0;
     mqtt_set(p, MQTT_RECEIVE_MAXIMUM);
     mqtt_set(p, MQTT_TOPIC_ALIAS_MAXIMUM);
     mqtt_set(p, MQTT_MAXIMUM_PACKET_SIZE);
-    mqtt_set(p, MQTT_SHARED_AVAILABLE);
     if (s->is_keep_alive_cut) {
         p->server_keep_alive_s = s->keep_alive_s;
         mqtt_set(p, MQTT_SERVER_KEEP_ALIVE);

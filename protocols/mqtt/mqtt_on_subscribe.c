@@ -22,10 +22,13 @@ static enum retained_wanted retained_of(const struct mqtt_session *s,
     }
 }
 
+/* `group`: the share's name, or none; the filter that counts begins at `filter_at`. */
 static enum rc subscribe_plain(struct mqtt_session *s, const struct mqtt_filter *filter,
-                               uint32_t id)
+                               uint32_t id, struct slice group, size_t filter_at)
 {
     struct subscription_spec spec = { .text = filter->filter,
+                                      .group = group,
+                                      .filter_at = (uint16_t)filter_at,
                                       .id = id,
                                       .qos = filter->qos,
                                       .is_no_local = filter->no_local || s->is_bridge,
@@ -33,7 +36,7 @@ static enum rc subscribe_plain(struct mqtt_session *s, const struct mqtt_filter 
                                           filter->retain_as_published || s->is_bridge };
     struct filter *compiled = NULL;
     bool is_replaced;
-    enum rc rc = filter_from_mqtt(filter->filter, &compiled);
+    enum rc rc = filter_from_mqtt(slice_after(filter->filter, filter_at), &compiled);
 
     if (rc == RC_OK) {
         spec.filter = compiled;
@@ -54,13 +57,14 @@ static uint8_t subscribe_one(struct mqtt_session *s, const struct mqtt_filter *f
         return MQTT_TOPIC_FILTER_INVALID;
     switch (mqtt_filter_kind(filter->filter, &name, &rest)) {
     case MQTT_FILTER_PLAIN:
-        rc = subscribe_plain(s, filter, id);
+        rc = subscribe_plain(s, filter, id, SLICE_NONE, 0);
         break;
     case MQTT_FILTER_QUEUE:
         rc = mqtt_queue_subscribe(s, filter, id, &granted);
         break;
     case MQTT_FILTER_SHARED:
-        return MQTT_SHARED_NOT_SUPPORTED;
+        rc = subscribe_plain(s, filter, id, name, (size_t)(rest.at - filter->filter.at));
+        break;
     case MQTT_FILTER_BAD:
         return MQTT_TOPIC_FILTER_INVALID;
     }

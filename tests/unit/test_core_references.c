@@ -46,8 +46,10 @@ static struct reference random_reference(void)
     if (next_random() % 30 == 0)
         r.flags ^= REFERENCE_RETAIN | REFERENCE_PINS;
     if (next_random() % 25 == 0)
-        r.state = (uint8_t)(next_random() % 3);
-    r.attempts = next_random() % 40 == 0;
+        r.state = next_random() % 3 & 3;
+    if (next_random() % 25 == 0)
+        r.share = (uint16_t)next_random();
+    r.attempts = (next_random() % 40 == 0) & 1;
     return r;
 }
 
@@ -60,6 +62,20 @@ static void push(void)
     end++;
 }
 
+/* In front, or at the end and back again. */
+static void push_otherwise(void)
+{
+    struct reference r = random_reference();
+
+    if (first == 0 || next_random() % 4 == 0) {
+        (void)references_push(&refs, &r);
+        references_take_back(&refs);
+        return;
+    }
+    model[--first % MOST] = r;
+    ck_assert_uint_eq(references_push_front(&refs, &r), first);
+}
+
 static void check(const struct reference *r, const struct reference *like)
 {
     ck_assert_uint_eq(r->state, like->state);
@@ -69,6 +85,7 @@ static void check(const struct reference *r, const struct reference *like)
     ck_assert_uint_eq(r->log, like->log);
     ck_assert_uint_eq(r->qos, like->qos);
     ck_assert_uint_eq(r->flags, like->flags);
+    ck_assert_uint_eq(r->share, like->share);
     ck_assert_uint_eq(r->attempts, like->attempts);
 }
 
@@ -103,7 +120,7 @@ static void check_recorded(uint64_t chunk)
 
         if (number >= first && number < end)
             like = model[number % MOST];
-        like.flags &= (uint8_t)~REFERENCE_PINS;
+        like.flags &= REFERENCE_RETAIN;
         if (like.state == REFERENCE_SENT) {
             like.state = REFERENCE_OWED;
             like.attempts = 1;
@@ -122,8 +139,8 @@ static void change_some(void)
 
         if (model[number % MOST].state == REFERENCE_SETTLED)
             continue; /* for good */
-        references_at(&refs, number)->state = state;
-        model[number % MOST].state = state;
+        references_at(&refs, number)->state = state & 3;
+        model[number % MOST].state = state & 3;
     }
 }
 
@@ -133,6 +150,8 @@ START_TEST(references_agree_with_a_model_whatever_is_packed)
     for (unsigned round = 0; round < 60; round++) {
         for (unsigned n = next_random() % 700; n > 0 && end - first < MOST; n--)
             push();
+        for (unsigned n = next_random() % 40; n > 0 && end - first < MOST; n--)
+            push_otherwise();
         change_some();
         references_pack(&refs);
         check_all();

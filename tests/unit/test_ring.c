@@ -70,6 +70,20 @@ START_TEST(several_may_go_at_once_and_the_last_may_be_taken_back)
 }
 END_TEST
 
+START_TEST(what_is_put_in_front_comes_first_also_while_it_grows)
+{
+    push(100);
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned value = 99 - i;
+
+        memcpy(ring_push_front(&ring), &value, sizeof(value));
+    }
+    ck_assert_uint_eq(ring.count, 21);
+    for (unsigned i = 0; i < 21; i++)
+        ck_assert_uint_eq(value_at(i), 80 + i);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("ring");
@@ -78,5 +92,6 @@ int main(void)
     tcase_add_test(tests, values_come_out_in_order_while_it_wraps_and_grows);
     tcase_add_test(tests, an_empty_ring_has_no_front);
     tcase_add_test(tests, several_may_go_at_once_and_the_last_may_be_taken_back);
+    tcase_add_test(tests, what_is_put_in_front_comes_first_also_while_it_grows);
     return suite_run("ring", tests);
 }

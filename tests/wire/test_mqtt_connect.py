@@ -184,7 +184,7 @@ class Connect(MqttCase):
     def test_mqtt5_3_2_2_connack(self):
         client = self.client()
         self.assertFalse(client.connack.present)
-        self.assertEqual(client.connack.prop(m.SHARED, 1), 0)
+        self.assertEqual(client.connack.prop(m.SHARED, 1), 1)
         self.assertGreater(client.connack.prop(m.RECEIVE_MAX, 65535), 0)
         self.assertIsNone(client.connack.prop(m.SESSION_EXPIRY))
         self.assertIsNone(client.connack.prop(m.RESPONSE_INFO))  # 3.1.2-28

@@ -88,12 +88,18 @@ class Subscribe(MqttCase):
         many = [("%s/%d" % (self.name(), i), i % 3) for i in range(500)]
         self.assertEqual(client.subscribe(*many), [i % 3 for i in range(500)])
 
-    def test_mqtt5_4_8_2_shared_subscriptions_are_refused(self):
-        self.assertEqual(self.client().subscribe("a", "$share/g/a", "b"), [0, 0x9e, 0])
-        self.assertEqual(self.client(version=4).subscribe("a", "$share/g/a"), [0, 0x80])
-        self.ends_after(m.subscribe(1, [("$share/g/a", NO_LOCAL)]), PROTOCOL)  # 3.8.3-4
+    def test_mqtt5_4_8_2_1_2_the_form_of_shared_subscriptions(self):
+        name = "$share/%s/a" % self.name("g")
+        self.assertEqual(self.client().subscribe("a", (name, 2), "b"), [0, 2, 0])
+        self.assertEqual(self.client(version=4).subscribe("a", (name, 1)), [0, 1])
         for bad in ("$share//a", "$share/n", "$share/n/"):
-            self.assertEqual(self.client().subscribe(bad), [0x8f])
+            with self.subTest(bad=bad):
+                self.assertEqual(self.client().subscribe("b", bad, ("a", 1)), [0, 0x8f, 1])
+                self.assertEqual(self.client(version=4).subscribe("b", bad), [0, 0x80])
+        self.ends_after(m.subscribe(1, [("$share/n+/a", 0)]), 0x8f, 0x81)
+
+    def test_mqtt5_3_8_3_4_no_local_on_a_shared_subscription(self):
+        self.ends_after(m.subscribe(1, [("$share/g/a", NO_LOCAL)]), PROTOCOL)
 
     def test_mqtt5_3_8_4_subscription_identifiers(self):
         topic = self.name("t")
