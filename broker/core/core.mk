@@ -78,8 +78,14 @@ libnames_a_SOURCES = \
 	%D%/filter.c %D%/filter.h \
 	%D%/headers_match.c %D%/headers_match.h \
 	%D%/matcher.c %D%/matcher.h \
-	%D%/name.c %D%/name.h
+	%D%/name.c %D%/name.h \
+	%D%/ordered.c %D%/ordered.h
 if HAVE_CHECK
+check_PROGRAMS += test_ordered
+test_ordered_SOURCES = tests/unit/test_ordered.c
+test_ordered_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_ordered_LDADD = libnames.a $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_ordered
 check_PROGRAMS += test_name
 test_name_SOURCES = tests/unit/test_name.c
 test_name_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
