@@ -1,23 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/tail.h"
 
-#define TAIL_FIRST_ROOM 4
+#define TAIL_FIRST_ROOM 4 /* after the one that needs no memory */
 
 void tail_done(struct tail *tail)
 {
     ASSERT(tail->count == 0);
-    MEM_FREE(tail->at);
+    if (tail->at != &tail->only)
+        mem_free(tail->at);
     *tail = (struct tail){ 0 };
 }
 
 static void grow(struct tail *tail)
 {
-    uint32_t room = tail->room == 0 ? TAIL_FIRST_ROOM : tail->room * 2;
-    struct entry **at = mem_new_array(struct entry *, room);
+    uint32_t room = tail->room == 1 ? TAIL_FIRST_ROOM : tail->room * 2;
+    struct entry **at;
 
+    if (tail->room == 0) {
+        tail->at = &tail->only;
+        tail->room = 1;
+        return;
+    }
+    at = mem_new_array(struct entry *, room);
     for (uint32_t i = 0; i < tail->count; i++)
         at[i] = tail_at(tail, i);
-    mem_free(tail->at);
+    if (tail->at != &tail->only)
+        mem_free(tail->at);
     tail->at = at;
     tail->room = room;
     tail->head = 0;

@@ -19,8 +19,9 @@ static inline uint64_t entry_end(const struct entry *entry)
 }
 
 struct tail {
-    struct entry **at; /* owned ring; the entries belong to the store */
-    uint32_t room;     /* a power of two, or 0 */
+    struct entry **at;  /* owned ring, or `only`; the entries belong to the store */
+    struct entry *only; /* many logs have one at a time */
+    uint32_t room;      /* a power of two, or 0 */
     uint32_t head;
     uint32_t count;
 };

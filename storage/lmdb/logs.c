@@ -31,8 +31,11 @@ static void log_free_if_idle(struct store_log *log)
 
 struct segment_info *segment_info_get(struct lmdb_store *s, uint32_t number)
 {
-    struct map_node *node = map_get(&s->segments, slice_of(&number, sizeof(number)));
+    struct map_node *node;
 
+    if (s->active != NULL && s->active->number == number)
+        return s->active; /* each entry that is committed asks for it */
+    node = map_get(&s->segments, slice_of(&number, sizeof(number)));
     return node == NULL ? NULL : CONTAINER_OF(node, struct segment_info, node);
 }
 

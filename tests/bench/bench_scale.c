@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "broker/base/block.h"
 #include "broker/base/mem.h"
 #include "broker/core/filter.h"
 #include "broker/core/matcher.h"
@@ -16,6 +17,7 @@
 #include "broker/core/session.h"
 #include "broker/core/stream.h"
 #include "storage/lmdb/lmdb_store.h"
+#include "storage/log.h"
 #include "storage/meta.h"
 #include "tests/bench/scale_rig.h"
 
@@ -192,6 +194,89 @@ static void partitions_grow(void)
     scale_tell("...: written to given", per(many.written_bytes, (uint64_t)many.store_bytes), "",
                per(one.written_bytes, (uint64_t)one.store_bytes));
     scale_tell("...: anonymous memory", per(many.anonymous_bytes, count), "bytes", 0);
+}
+
+/* ---- logs of the store ---- */
+
+#define LOGS_FIRST ((uint32_t)1 << 24) /* the core gives no such numbers here */
+#define LOGS_BYTES ((uint64_t)256 << 20)
+
+static void append_one(struct scale *s, uint32_t first, uint64_t *ends, uint64_t i, size_t bytes)
+{
+    struct append append = { .log = first + (uint32_t)i,
+                             .base_offset = ends[i]++,
+                             .record_count = 1,
+                             .durability = DURABILITY_ALWAYS,
+                             .bytes = block_try(bytes) };
+
+    if (append.bytes == NULL)
+        bench_fail("block_try", 0);
+    memset(append.bytes->at, (int)i, bytes);
+    (void)log_append(s->store, &append);
+}
+
+/* As many appends as make LOGS_BYTES, `together` a commit, to each of `count` logs in turn. */
+static struct usage append_in_turn(uint64_t count, size_t bytes, uint64_t together)
+{
+    static uint32_t first = LOGS_FIRST;
+    uint64_t *ends = mem_new_array(uint64_t, count), appends = LOGS_BYTES / bytes;
+    struct usage before;
+    struct scale s;
+
+    scale_open(&s, directory, true);
+    for (uint64_t i = 0; i < count; i++) {
+        append_one(&s, first, ends, i, VALUE_BYTES);
+        if ((i + 1) % TURN_CREATES == 0) {
+            store_submit(s.store);
+            scale_drain_to(&s, BACKLOG_BYTES);
+        }
+    }
+    store_submit(s.store);
+    scale_flush(&s);
+    before = usage_now();
+    for (uint64_t i = 0; i < appends; i++) {
+        append_one(&s, first, ends, i * 7919 % count, bytes);
+        if ((i + 1) % together == 0) {
+            store_submit(s.store);
+            scale_drain_to(&s, 4 * together * bytes);
+        }
+    }
+    store_submit(s.store);
+    scale_flush(&s);
+    before = usage_since(&before);
+    scale_close(&s);
+    first += (uint32_t)count; /* the next run is on the same store */
+    mem_free(ends);
+    return before;
+}
+
+static void logs_interleave(void)
+{
+    static const struct {
+        size_t bytes;
+        uint64_t together;
+        const char *name;
+    } rows[] = {
+        { 16 << 10, 64, "16 KB x 64" },
+        { 1 << 10, 1024, "1 KB x 1024" },
+        { 100, 4096, "100 B x 4096" },
+    };
+    char line[80];
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint64_t appends = LOGS_BYTES / rows[i].bytes;
+        struct usage one = append_in_turn(1, rows[i].bytes, rows[i].together);
+        struct usage many = append_in_turn(partitions, rows[i].bytes, rows[i].together);
+
+        (void)snprintf(line, sizeof(line), "%s in turn to each log: rate, to one", rows[i].name);
+        scale_tell(line, (double)LOGS_BYTES / 1e6 / ((double)many.wall_ns / 1e9), "MB/s",
+                   (double)LOGS_BYTES / 1e6 / ((double)one.wall_ns / 1e9));
+        (void)snprintf(line, sizeof(line), "...: CPU");
+        scale_tell(line, per(many.cpu_ns, appends) / 1e3, "us", per(one.cpu_ns, appends) / 1e3);
+        (void)snprintf(line, sizeof(line), "...: written to given");
+        scale_tell(line, per(many.written_bytes, LOGS_BYTES), "",
+                   per(one.written_bytes, LOGS_BYTES));
+    }
 }
 
 /* ---- cursors ---- */
@@ -553,6 +638,7 @@ static const struct part {
 } parts[] = {
     { "streams", { streams_create, streams_open } },
     { "partitions", { partitions_grow } },
+    { "logs", { logs_interleave } },
     { "cursors-of-queues", { cursors_of_queues } },
     { "cursors-of-groups", { cursors_of_groups } },
     { "cursors-of-sessions", { cursors_of_sessions } },
