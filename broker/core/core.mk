@@ -108,11 +108,14 @@ test_headers_match_LDADD = libnames.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_headers_match
 endif
 if FUZZ
-noinst_PROGRAMS += fuzz_name fuzz_filter
+noinst_PROGRAMS += fuzz_name fuzz_filter fuzz_references
 fuzz_name_SOURCES = tests/fuzz/fuzz_name.c
 fuzz_name_LDFLAGS = $(FUZZ_LDFLAGS)
 fuzz_name_LDADD = libnames.a $(BASE_LIBS)
 fuzz_filter_SOURCES = tests/fuzz/fuzz_filter.c
 fuzz_filter_LDFLAGS = $(FUZZ_LDFLAGS)
 fuzz_filter_LDADD = libnames.a $(BASE_LIBS)
+fuzz_references_SOURCES = tests/fuzz/fuzz_references.c
+fuzz_references_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_references_LDADD = libcore.a $(BASE_LIBS)
 endif

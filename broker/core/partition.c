@@ -272,7 +272,7 @@ static void advance(struct partition *p)
     }
     if (work->appends.count == 0)
         link_remove(&work->moving);
-    if (p->grown_bytes > p->stream->retention_step)
+    if (p->grown_bytes > retention_step(&p->stream->effective))
         retention_apply(p);
     list_init(&waiters);
     if (p->durable_end != before)

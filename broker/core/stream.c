@@ -115,7 +115,6 @@ static void resolve_policy(struct stream *stream)
     policy_default(stream->core, stream->name_slice, stream->is_implicit, stream->partition_count,
                    &fallback);
     policy_over(&stream->policy, &fallback, &stream->effective);
-    stream->retention_step = retention_step(&stream->effective);
 }
 
 static void partitions_array_free(struct stream *stream)

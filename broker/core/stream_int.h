@@ -38,10 +38,10 @@ struct partition {
     struct owed *owed;                /* owned: what sessions are owed of it; NULL: nothing */
     uint64_t grown_bytes;             /* appended since retention looked at it */
     struct deadline retention;        /* in core->retention_dues */
-    bool is_settled_due;              /* it looks soon, because the queue has settled something */
     struct producer_table *producers; /* owned; NULL until the first idempotent append */
-    uint32_t batch_bytes;             /* what its last batch came to */
     struct compacting *compacting;    /* owned; NULL: its stream is not compacted */
+    uint32_t batch_bytes;             /* what its last batch came to */
+    bool is_settled_due;              /* it looks soon, because the queue has settled something */
 };
 
 /* An append under way: everything below `end` is durable when `ticket` is. */
@@ -54,18 +54,16 @@ struct stream {
     struct core *core;       /* borrowed */
     struct slice name_slice; /* canonical; behind the struct, in its allocation */
     struct map_node by_name;
-    struct link link;              /* in core->stream_list */
-    uint8_t id[STREAM_ID_BYTES];   /* in core->streams_by_id by it */
-    struct partition **partitions; /* of owned; an owned array, or `only` */
-    unsigned partition_count;
-    unsigned next_partition;              /* for records without a key */
+    struct link link;                     /* in core->stream_list */
+    uint8_t id[STREAM_ID_BYTES];          /* in core->streams_by_id by it */
+    struct partition **partitions;        /* of owned; an owned array, or `only` */
     struct queue *queue;                  /* borrowed: whose log it is; NULL */
     struct slice config;                  /* owned bytes, or none */
     struct stream_policy policy;          /* what it says itself */
     struct stream_policy effective;       /* what holds; nothing of it is open */
     struct stream_compaction *compaction; /* owned; NULL: not compacted */
-    uint64_t retention_step;
     int64_t created_ms;
+    unsigned partition_count;
     bool is_implicit;
     bool is_hidden;
     bool is_transient;
