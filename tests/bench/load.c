@@ -181,6 +181,47 @@ static void send_some(struct load *load)
     }
 }
 
+/* The whole length of a head, as far as what came of it tells. */
+static size_t frame_head_bytes(const struct load_peer *peer)
+{
+    uint8_t len = peer->frame_head[1];
+
+    return peer->frame_head_len < 2 || len < 126 ? 2 : len == 126 ? 4 : 10;
+}
+
+static void begin_frame(struct load_peer *peer)
+{
+    size_t len = peer->frame_head_len;
+
+    if (peer->frame_head[0] != 0x82)
+        bench_fail("not a whole binary frame", 0);
+    peer->frame_left = 0;
+    for (size_t i = len == 2 ? 1 : 2; i < len; i++)
+        peer->frame_left = peer->frame_left << 8 | peer->frame_head[i];
+    peer->frame_head_len = 0;
+}
+
+/* Takes the heads out of the `n` bytes that came at `at`; gives what is left. */
+static size_t unframe(struct load_peer *peer, uint8_t *at, size_t n)
+{
+    size_t done = 0;
+
+    for (size_t i = 0; i < n;) {
+        size_t part = n - i < peer->frame_left ? n - i : (size_t)peer->frame_left;
+
+        memmove(at + done, at + i, part);
+        done += part;
+        i += part;
+        peer->frame_left -= part;
+        if (part > 0)
+            continue;
+        peer->frame_head[peer->frame_head_len++] = at[i++];
+        if (peer->frame_head_len == frame_head_bytes(peer))
+            begin_frame(peer);
+    }
+    return done;
+}
+
 static void read_some(struct load *load, struct load_peer *peer)
 {
     ssize_t n = read(peer->fd, peer->in + peer->in_len, IN_BYTES - peer->in_len);
@@ -190,6 +231,8 @@ static void read_some(struct load *load, struct load_peer *peer)
         return;
     if (n <= 0)
         bench_fail(n == 0 ? "the broker closed a connection" : "read", n == 0 ? 0 : errno);
+    if (peer->is_framed)
+        n = (ssize_t)unframe(peer, peer->in + peer->in_len, (size_t)n);
     peer->in_len += (size_t)n;
     taken = peer->take(load, peer, slice_of(peer->in, peer->in_len));
     peer->in_len -= taken;

@@ -11,6 +11,8 @@
 #include "tests/bench/bench.h"
 
 #define LOAD_STAMP_BYTES 16
+/* The head of a server's WebSocket frame. */
+#define LOAD_FRAME_HEAD_MAX 10
 
 struct load;
 struct load_peer;
@@ -28,6 +30,10 @@ struct load_peer {
     uint64_t next;     /* number of the message that comes next */
     uint64_t received; /* messages */
     uint64_t tag;      /* the protocol's: last tag not yet acknowledged, or the like */
+    bool is_framed;    /* what comes lies in frames of WebSocket, whose heads are taken out */
+    uint8_t frame_head[LOAD_FRAME_HEAD_MAX];
+    size_t frame_head_len;
+    uint64_t frame_left;
 };
 
 struct load {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Load by MQTT 3.1.1 or 5: one publisher, --subscribers receivers of one topic, QoS 0 or 1. */
+/* Load by MQTT 3.1.1 or 5: one publisher, --subscribers receivers of one topic, QoS 0 or 1; plain,
+ * or with a frame of WebSocket for each packet. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,6 +17,24 @@
 static struct load load = { LOAD_DEFAULTS, .port = 1883, .name = "bench/mqtt" };
 static uint64_t qos;
 static uint64_t version = 4;
+static uint64_t websocket;
+
+/* The head of a client's frame. Its mask is zero: that changes no byte, and costs the broker what
+ * any other would. */
+static void add_frame_head(struct text *t, size_t len)
+{
+    text_add_byte(t, 0x82);
+    if (len < 126) {
+        text_add_byte(t, (uint8_t)(0x80 | len));
+    } else if (len <= UINT16_MAX) {
+        text_add_byte(t, 0x80 | 126);
+        text_add_u16(t, (uint16_t)len);
+    } else {
+        text_add_byte(t, 0x80 | 127);
+        text_add_u64(t, len);
+    }
+    text_add_u32(t, 0);
+}
 
 static void add_length(struct text *t, size_t len)
 {
@@ -51,7 +70,14 @@ static void ask(int fd, uint8_t first, struct text *body, uint8_t type, uint8_t 
     uint8_t answer[2], rest[128];
 
     add_packet(&packet, first, body);
+    if (websocket) {
+        text_clear(body);
+        add_frame_head(body, packet.len);
+        bench_write_all(fd, text_slice(body));
+    }
     bench_write_all(fd, text_slice(&packet));
+    if (websocket)
+        bench_read_exactly(fd, answer, sizeof(answer)); /* the head of a short frame */
     bench_read_exactly(fd, answer, sizeof(answer));
     if (answer[0] != type || answer[1] >= sizeof(rest) || answer[1] < 2)
         bench_fail("not the packet that was awaited", 0);
@@ -63,12 +89,30 @@ static void ask(int fd, uint8_t first, struct text *body, uint8_t type, uint8_t 
     text_clear(body);
 }
 
+static void upgrade(int fd)
+{
+    static const char request[] =
+        "GET /mqtt HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        "Sec-WebSocket-Protocol: mqtt\r\n\r\n";
+    uint32_t last = 0;
+    uint8_t byte;
+
+    bench_write_all(fd, slice_str(request));
+    while (last != 0x0d0a0d0a) {
+        bench_read_exactly(fd, &byte, 1);
+        last = last << 8 | byte;
+    }
+}
+
 static int open_client(const char *role, unsigned number)
 {
     int fd = bench_connect(load.host, load.port);
     struct text body = { 0 };
     char id[64];
 
+    if (websocket)
+        upgrade(fd);
     (void)snprintf(id, sizeof(id), "bench-%s-%d-%u", role, (int)getpid(), number);
     add_string(&body, "MQTT");
     text_add_byte(&body, (uint8_t)version);
@@ -125,6 +169,8 @@ static void take_publish(struct load_peer *peer, uint8_t first, struct rd r)
         bench_fail("a PUBLISH that we did not send", 0);
     load_received(&load, peer, payload.at, payload.len, load.size);
     if (got_qos > 0) {
+        if (websocket)
+            add_frame_head(&peer->out, 4);
         text_add_u16(&peer->out, TYPE_PUBACK << 8 | 2);
         text_add_u16(&peer->out, id);
     }
@@ -188,6 +234,14 @@ static void set_packet(void)
         bench_fail("size", 0);
     memset(body.at + body.len, 'x', load.size);
     body.len += load.size;
+    if (websocket) { /* once to learn the length */
+        size_t len;
+
+        add_packet(&packet, (uint8_t)(TYPE_PUBLISH | qos << 1), &body);
+        len = packet.len;
+        text_clear(&packet);
+        add_frame_head(&packet, len);
+    }
     add_packet(&packet, (uint8_t)(TYPE_PUBLISH | qos << 1), &body);
     load_set_packet(&load, text_slice(&packet), packet.len - load.size,
                     qos > 0 ? packet.len - body.len + header : 0);
@@ -202,6 +256,7 @@ int main(int argc, char **argv)
         { "subscribers", &load.receivers_wanted, NULL, "receivers of the topic" },
         { "qos", &qos, NULL, "0 or 1" },
         { "version", &version, NULL, "4 is 3.1.1, 5 is 5" },
+        { "websocket", &websocket, NULL, "1: by WebSocket" },
         { NULL, NULL, NULL, NULL },
     };
     char scenario[64];
@@ -214,11 +269,14 @@ int main(int argc, char **argv)
 
         subscribe(fd);
         load_set_peer(&load.receivers[i], fd, take_by_receiver);
+        load.receivers[i].is_framed = websocket != 0;
     }
     set_packet();
     load_set_peer(&load.publisher, open_client("pub", 0), take_by_publisher);
+    load.publisher.is_framed = websocket != 0;
     load.is_acknowledged = qos > 0;
-    (void)snprintf(scenario, sizeof(scenario), "mqtt qos%llu 1->%llu", (unsigned long long)qos,
+    (void)snprintf(scenario, sizeof(scenario), "mqtt%s qos%llu 1->%llu",
+                   websocket ? " websocket" : "", (unsigned long long)qos,
                    (unsigned long long)load.receivers_wanted);
     return load_run(&load, scenario);
 }
