@@ -13,6 +13,8 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/ahead.c \
 	%D%/lmdb/catalog.c \
 	%D%/lmdb/catalog.h \
+	%D%/lmdb/catalog_check.c \
+	%D%/lmdb/catalog_check.h \
 	%D%/lmdb/compact.c \
 	%D%/lmdb/compaction.c \
 	%D%/lmdb/copied.c \

@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include "broker/base/fault.h"
+#include "broker/base/log.h"
 #include "broker/base/random.h"
 #include "broker/base/wire.h"
+#include "storage/lmdb/catalog_check.h"
 
 /* Address space alone: pages come into being as they are used. */
 #define CATALOG_MAP_BYTES ((size_t)16 << 30)
@@ -45,6 +47,35 @@ static MDB_val val_of(struct slice s)
 static struct slice slice_of_val(MDB_val v)
 {
     return slice_of(v.mv_data, v.mv_size);
+}
+
+/* The fact that holds the sum. */
+static struct slice sum_name(void)
+{
+    static const uint8_t at[] = { CATALOG_FACTS, 's', 'u', 'm' };
+
+    return slice_of(at, sizeof(at));
+}
+
+/* The pages are sound: are all values what was written? One that has no sum yet is believed. */
+static enum rc sum_check(struct catalog *catalog)
+{
+    uint64_t told = catalog->sum;
+    enum rc rc = catalog_get_number(catalog, "sum", &told);
+
+    if (rc != RC_OK && rc != RC_NOT_FOUND)
+        return rc;
+    return told == catalog->sum ? RC_OK : RC_CORRUPT;
+}
+
+/* Before LMDB sees it: see catalog_check.h. */
+static enum rc file_check(const char *directory, uint64_t *ret_sum)
+{
+    char path[PATH_MAX];
+
+    if (snprintf(path, sizeof(path), "%s/catalog.mdb", directory) >= (int)sizeof(path))
+        return RC_LIMIT;
+    return catalog_check(path, sum_name(), ret_sum);
 }
 
 static enum rc env_open(const char *directory, unsigned flags, struct catalog *catalog)
@@ -120,15 +151,23 @@ enum rc catalog_open(const struct place *place, struct catalog *ret,
 {
     struct catalog catalog = { 0 };
     struct catalog_facts facts = { 0 };
-    enum rc rc = env_open(place->path, place->has_sync ? 0 : MDB_NOSYNC, &catalog);
+    enum rc rc = file_check(place->path, &catalog.sum);
 
+    catalog.sum_committed = catalog.sum;
+    if (rc == RC_OK)
+        rc = env_open(place->path, place->has_sync ? 0 : MDB_NOSYNC, &catalog);
     if (rc == RC_OK)
         rc = catalog_begin(&catalog);
     if (rc == RC_OK)
         rc = next_blob_find(&catalog);
     if (rc == RC_OK)
         rc = facts_read(&catalog, &facts);
+    if (rc == RC_OK)
+        rc = sum_check(&catalog);
     catalog_abort(&catalog);
+    if (rc == RC_CORRUPT)
+        log_event(LOG_ERROR, "storage.catalogue-damaged",
+                  "file=catalog.mdb what=\"not opened; restore a backup\"");
     if (rc != RC_OK) {
         catalog_close(&catalog);
         return rc;
@@ -190,14 +229,18 @@ enum rc catalog_open_to_read(const char *directory, struct catalog *ret,
                              struct catalog_facts *ret_facts)
 {
     struct catalog catalog = { 0 };
-    enum rc rc = env_open(directory, MDB_RDONLY | MDB_NOLOCK, &catalog);
+    enum rc rc = file_check(directory, &catalog.sum);
 
+    if (rc == RC_OK)
+        rc = env_open(directory, MDB_RDONLY | MDB_NOLOCK, &catalog);
     if (rc == RC_OK)
         rc = check_size(&catalog);
     if (rc == RC_OK)
         rc = catalog_get_number(&catalog, "format", &ret_facts->format);
     if (rc == RC_OK)
         rc = catalog_get_number(&catalog, "id", &ret_facts->store_id);
+    if (rc == RC_OK)
+        rc = sum_check(&catalog);
     if (rc == RC_OK) {
         *ret = catalog;
         return RC_OK;
@@ -222,7 +265,8 @@ enum rc catalog_copy(struct catalog *catalog, int fd)
 void catalog_close(struct catalog *catalog)
 {
     catalog_abort(catalog);
-    mdb_env_close(catalog->env);
+    if (catalog->env != NULL)
+        mdb_env_close(catalog->env);
     catalog->env = NULL;
 }
 
@@ -232,16 +276,32 @@ enum rc catalog_begin(struct catalog *catalog)
     return rc_of_lmdb(mdb_txn_begin(catalog->env, NULL, 0, &catalog->txn));
 }
 
+/* Beside the sum, not in it. */
+static int sum_put(struct catalog *catalog)
+{
+    uint8_t number[8];
+    MDB_val key = val_of(sum_name()), data = val_of(slice_of(number, sizeof(number)));
+
+    put_u64(number, catalog->sum);
+    return mdb_put(catalog->txn, catalog->dbi, &key, &data, 0);
+}
+
 enum rc catalog_commit(struct catalog *catalog)
 {
     MDB_txn *txn = catalog->txn;
+    int error = sum_put(catalog);
 
-    if (FAULT("store.catalog")) {
+    if (error != 0 || FAULT("store.catalog")) {
         catalog_abort(catalog);
-        return RC_IO;
+        return error != 0 ? rc_of_lmdb(error) : RC_IO;
     }
     catalog->txn = NULL;
-    return rc_of_lmdb(mdb_txn_commit(txn));
+    error = mdb_txn_commit(txn);
+    if (error == 0)
+        catalog->sum_committed = catalog->sum;
+    else
+        catalog->sum = catalog->sum_committed;
+    return rc_of_lmdb(error);
 }
 
 void catalog_abort(struct catalog *catalog)
@@ -249,13 +309,38 @@ void catalog_abort(struct catalog *catalog)
     if (catalog->txn != NULL)
         mdb_txn_abort(catalog->txn);
     catalog->txn = NULL;
+    catalog->sum = catalog->sum_committed;
+}
+
+/* Takes what `name` holds now out of the sum. */
+static int sum_without(struct catalog *catalog, struct slice name)
+{
+    MDB_val key = val_of(name), data;
+    int error = mdb_get(catalog->txn, catalog->dbi, &key, &data);
+
+    if (error == 0)
+        catalog->sum -= catalog_pair_sum(name, slice_of_val(data));
+    return error;
 }
 
 static enum rc raw_put(struct catalog *catalog, struct slice name, struct slice value)
 {
     MDB_val key = val_of(name), data = val_of(value);
+    int error = sum_without(catalog, name);
 
-    return rc_of_lmdb(mdb_put(catalog->txn, catalog->dbi, &key, &data, 0));
+    if (error == 0 || error == MDB_NOTFOUND)
+        error = mdb_put(catalog->txn, catalog->dbi, &key, &data, 0);
+    if (error == 0)
+        catalog->sum += catalog_pair_sum(name, value);
+    return rc_of_lmdb(error);
+}
+
+static int raw_delete(struct catalog *catalog, struct slice name)
+{
+    MDB_val key = val_of(name);
+    int error = sum_without(catalog, name);
+
+    return error == 0 ? mdb_del(catalog->txn, catalog->dbi, &key, NULL) : error;
 }
 
 static struct slice blob_name(uint8_t at[BLOB_NAME], uint64_t blob, uint64_t piece)
@@ -269,13 +354,10 @@ static struct slice blob_name(uint8_t at[BLOB_NAME], uint64_t blob, uint64_t pie
 static enum rc blob_delete(struct catalog *catalog, uint64_t blob, uint64_t length)
 {
     uint8_t at[BLOB_NAME];
-    MDB_val key;
     int error = 0;
 
-    for (uint64_t piece = 0; piece * BLOB_PIECE < length && error == 0; piece++) {
-        key = val_of(blob_name(at, blob, piece));
-        error = mdb_del(catalog->txn, catalog->dbi, &key, NULL);
-    }
+    for (uint64_t piece = 0; piece * BLOB_PIECE < length && error == 0; piece++)
+        error = raw_delete(catalog, blob_name(at, blob, piece));
     return rc_of_lmdb(error);
 }
 
@@ -335,12 +417,11 @@ enum rc catalog_put(struct catalog *catalog, struct slice name, struct slice val
 
 enum rc catalog_delete(struct catalog *catalog, struct slice name)
 {
-    MDB_val key = val_of(name);
     enum rc rc = old_blob_delete(catalog, name);
 
     if (rc == RC_NOT_FOUND)
         return RC_OK;
-    return rc == RC_OK ? rc_of_lmdb(mdb_del(catalog->txn, catalog->dbi, &key, NULL)) : rc;
+    return rc == RC_OK ? rc_of_lmdb(raw_delete(catalog, name)) : rc;
 }
 
 #define FACT_NAME_MAX 16
@@ -387,8 +468,7 @@ enum rc catalog_put_sealed(struct catalog *catalog, const struct sealed *sealed)
 enum rc catalog_delete_sealed(struct catalog *catalog, uint32_t number)
 {
     uint8_t name[5];
-    MDB_val key = val_of(sealed_name(name, number));
-    int error = mdb_del(catalog->txn, catalog->dbi, &key, NULL);
+    int error = raw_delete(catalog, sealed_name(name, number));
 
     return error == MDB_NOTFOUND ? RC_OK : rc_of_lmdb(error);
 }

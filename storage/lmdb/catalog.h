@@ -15,6 +15,8 @@ struct catalog {
     MDB_txn *txn; /* owned: the change under way */
     MDB_dbi dbi;
     uint64_t next_blob;
+    uint64_t sum;           /* over all pairs: see catalog_check.h */
+    uint64_t sum_committed; /* as of the last commit */
 };
 
 /* A segment whose index was written. */
@@ -34,7 +36,8 @@ struct catalog_facts {
     bool is_new;       /* the catalogue was made just now */
 };
 
-/* Opens it, or makes it. RC_VERSION: its format is newer than ours. */
+/* Opens it, or makes it. RC_VERSION: its format is newer than ours. RC_CORRUPT: a page or a value
+ * is not what was written; the log line says so. */
 MUST_CHECK enum rc catalog_open(const struct place *place, struct catalog *ret,
                                 struct catalog_facts *ret_facts);
 /* Opens that of a store which nobody has open, and changes nothing. RC_CORRUPT: its file is shorter

@@ -42,7 +42,7 @@
  * is one of a copy with a lower number.
  *
  * Catalogue: keys start with a table number
- *   0x00 name           the store's facts: 8 bytes each: format, id, covered
+ *   0x00 name           the store's facts: 8 bytes each: format, id, covered, sum (catalog_check.h)
  *   1..14 key           meta tables; value: 0 then the bytes, or 1, length:8, blob:8
  *   0xfc log:4          as a meta value: compacted below offset:8, a record is to go at ms:8
  *   0xfd segment:4      sealed: ordinal:4 first:8 last:8 index position:8 index length:8
