@@ -189,7 +189,11 @@ static enum rc do_queue(struct import *in, struct item *item)
         return item_fail_why(item, RC_INVALID);
     if (in->is_dry)
         return item_note(item, spec.name);
-    return queue_declare(in->client, &spec, &queue);
+    rc = queue_declare(in->client, &spec, &queue);
+    /* The list of streams, which came before, knows what was changed since. */
+    if (rc == RC_OK && stream_policy(queue_stream(queue))->durability == POLICY_OPEN)
+        in->rules->apply_queue(queue);
+    return rc;
 }
 
 /* ---- exchanges ---- */

@@ -9,6 +9,7 @@
 
 struct exchange_spec;
 struct header_value;
+struct queue;
 struct queue_spec;
 struct stream_policy;
 struct text;
@@ -26,6 +27,8 @@ struct definitions_rules {
     enum rc (*write_arguments)(const struct header_value *values, unsigned count, struct text *ret);
     /* Would a declare be taken? `why` says why not. */
     enum rc (*check_queue)(const struct queue_spec *spec, struct text *why);
+    /* What its arguments say about the stream of a queue that was just declared. */
+    void (*apply_queue)(struct queue *queue);
     /* Also sets spec->alternate from the arguments. */
     enum rc (*check_exchange)(struct exchange_spec *spec, struct text *why);
     /* RC_MISMATCH: a declare of `want` would be refused because `have` exists. */

@@ -167,6 +167,7 @@ void amqp_definitions_rules(struct definitions_rules *rules)
     rules->read_arguments = read_arguments;
     rules->write_arguments = write_arguments;
     rules->check_queue = check_queue;
+    rules->apply_queue = amqp_queue_arguments_apply;
     rules->check_exchange = check_exchange;
     rules->compare_queue = compare_queue;
 }

@@ -343,6 +343,15 @@ class Definitions(unittest.TestCase):
                            stdin=file)
             self.assertIn("exchanges 1 created", said)
 
+    def test_what_a_queues_arguments_say_of_its_stream_comes_with_them(self):
+        definitions = {"queues": [{"name": "said", "vhost": "/", "durable": True, "arguments": {
+            "x-durability": "memory"}}]}
+        with Broker(data=True) as b:
+            status, told = ask(b, "PUT", "/api/definitions", json.dumps(definitions))
+            self.assertEqual(status, 200, told)
+            own = ask(b, "GET", "/api/streams?name=said")[1]["streams"][0]["own_policy"]
+            self.assertEqual(own, {"durability": "memory"})
+
     def test_what_cannot_be_made_is_told_and_nothing_is_made(self):
         queue = {"name": "q", "durable": True}
         good = {"name": "good", "durable": True}
