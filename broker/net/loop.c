@@ -10,11 +10,14 @@
 #include <unistd.h>
 
 #include "broker/base/clock.h"
+#include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/net/net_int.h"
 
 /* How often the end of one turn goes round before sockets get their share again. */
 #define LOOP_ROUNDS_MAX 3
+#define NS_PER_US       1000u
+#define TURN_SLOW_US    2000
 
 void loop_begin(struct loop *loop)
 {
@@ -347,6 +350,18 @@ static void end_turn(struct loop *loop)
     loop->is_work_left = was_called || !list_is_empty(&loop->work) || loop->is_posted_inside;
 }
 
+/* A turn is what everybody else waits for: less than one in a thousand may be slow. */
+static void note_turn(uint64_t ns)
+{
+    int64_t us = (int64_t)(ns / NS_PER_US);
+
+    count_add(COUNT_NET_TURNS, 1);
+    if (us >= TURN_SLOW_US)
+        count_add(COUNT_NET_TURNS_SLOW, 1);
+    if (us > count_get(COUNT_NET_TURN_MAX_US))
+        count_set(COUNT_NET_TURN_MAX_US, us);
+}
+
 static void turn(struct loop *loop, int flags)
 {
     struct loop *outer = running;
@@ -361,6 +376,7 @@ static void turn(struct loop *loop, int flags)
     }
     run_timers(loop);
     end_turn(loop);
+    note_turn(clock_monotonic_ns() - loop->now_ns);
     loop->is_now_known = false;
     running = outer;
 }

@@ -13,6 +13,7 @@
 
 #define GAP_MAX_BYTES  ((uint64_t)32 << 10)
 #define SPAN_MAX_BYTES ((uint64_t)1 << 20)
+#define AHEAD_ROWS     128
 /* What copying may write whatever the writer does, and beside that as much as the writer does. */
 #define FLOOR_BYTES_PER_MS ((uint64_t)16 << 10)
 #define NAP_MS             5
@@ -30,6 +31,7 @@ struct copying {
     size_t in_room;
     int fd; /* of the segment that is read */
     uint32_t fd_number;
+    size_t ahead; /* row up to which the device was asked ahead */
     uint64_t began_ns;
     uint64_t written_before; /* by the writer */
 };
@@ -237,10 +239,33 @@ static enum rc visit_row(const struct segment_row *wanted, struct slice bytes, c
     return visit(arg, wanted, SLICE_NONE);
 }
 
-static enum rc read_span(struct copying *c, size_t first, uint64_t to)
+/* Has the device look for what comes next while this is read: entries that live among many that do
+ * not would cost its answer each. */
+static void read_ahead(struct copying *c, size_t first, size_t end)
+{
+    size_t to = end - first < AHEAD_ROWS ? end : first + AHEAD_ROWS;
+
+    if (c->ahead < first)
+        c->ahead = first;
+    if (c->ahead + AHEAD_ROWS / 2 > to && to < end)
+        return;
+    for (; c->ahead < to; c->ahead++) {
+        const struct row *row = &c->job->rows[c->ahead].row;
+
+        if (row->segment != c->fd_number)
+            return;
+        (void)posix_fadvise(c->fd, (off_t)row_from(row), (off_t)entry_room(row->length),
+                            POSIX_FADV_WILLNEED);
+    }
+}
+
+static enum rc read_span(struct copying *c, size_t first, size_t end, uint64_t to)
 {
     const struct row *row = &c->job->rows[first].row;
     enum rc rc = source_open(c, row->segment);
+
+    if (rc == RC_OK)
+        read_ahead(c, first, end);
 
     if (rc == RC_OK && !grow(&c->in, &c->in_room, (size_t)(to - row_from(row))))
         return RC_MEMORY;
@@ -260,12 +285,13 @@ enum rc copy_read(struct copying *c, size_t first, size_t end, copy_visit_fn *vi
     uint64_t to;
     size_t n;
 
+    c->ahead = first;
     for (; first < end && rc == RC_OK; first += n) {
         const struct segment_row *rows = &c->job->rows[first];
         bool is_read;
 
         n = span_of(c->job, first, end, &to);
-        rc = read_span(c, first, to);
+        rc = read_span(c, first, end, to);
         if (rc == RC_MEMORY)
             return rc;
         is_read = rc == RC_OK;

@@ -1,5 +1,5 @@
 # Programs that measure, built by `make bench-programs`, and what runs them.
-EXTRA_PROGRAMS = load_mqtt load_amqp load_kafka bench_file bench_idle bench_limits bench_start bench_scale
+EXTRA_PROGRAMS = load_mqtt load_amqp load_kafka bench_file bench_idle bench_limits bench_start bench_scale bench_churn
 BENCH_SHARED = %D%/bench.c %D%/bench.h
 BENCH_LOAD = $(BENCH_SHARED) %D%/load.c %D%/load.h
 load_mqtt_SOURCES = %D%/load_mqtt.c $(BENCH_LOAD)
@@ -16,6 +16,8 @@ bench_limits_SOURCES = %D%/bench_limits.c $(BENCH_SHARED)
 bench_limits_LDADD = $(BASE_LIBS)
 bench_start_SOURCES = %D%/bench_start.c $(BENCH_SHARED)
 bench_start_LDADD = $(BASE_LIBS)
+bench_churn_SOURCES = %D%/bench_churn.c $(BENCH_SHARED)
+bench_churn_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) -lm
 bench_scale_SOURCES = %D%/bench_scale.c %D%/scale_rig.c %D%/scale_rig.h $(BENCH_SHARED)
 bench_scale_LDADD = $(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)
 CLEANFILES += $(EXTRA_PROGRAMS)
