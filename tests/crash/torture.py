@@ -43,6 +43,8 @@ AT_POINTS = 0.3        # share of the lives that end at a fault point of the sto
 POINTS = (("store.write", 120), ("store.sync", 120), ("store.catalog", 20), ("store.open", 8),
           ("store.rename", 4), ("store.map", 1))  # and the most passings before the end
 LOG_LINES = 25
+LONG_SHARE = 0.06      # of the lives, long enough for what happens once a second:
+LONG_SECONDS = 2.5     # retention, compaction, checkpoints
 REWIND_SHARE = 0.06    # of the cycles in which all logs are read again from the start
 VERIFY_SHARE = 0.06    # of the kills after which every checksum of the store is looked at
 
@@ -99,6 +101,8 @@ class Round:
             bench.rewind()
         is_up = bench.prepare() if is_first else bench.drain()
         seconds = self.rng.uniform(0.3, 1.7) * self.options.seconds
+        if self.rng.random() < LONG_SHARE:
+            seconds += self.rng.uniform(1, LONG_SECONDS)
         if is_up and not bench.has_trouble():
             bench.live(seconds)
         if not self.broker.is_running():

@@ -5,7 +5,7 @@
   work     a queue: producers of all three, consumers of AMQP and MQTT, and a reader of its log
   exact    QoS 2 in and out; again: an idempotent producer
   txq txs  transactions over a queue and a stream
-  keys     a stream that keeps the last of each key, where that is offered
+  keys     a stream that keeps the last of each key
   kept/+   retained messages; positions of a group; queues and exchanges that come and go
   churn    a queue that is filled and emptied, at the end, to see that the disk is given back
 """
@@ -32,6 +32,9 @@ consumed_retention = 1s
 """
 
 START_SECONDS = 90            # Broker scales it; machines stall
+# As often as it can be: when anything is new, once a second.
+COMPACTED = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0.01"),
+             ("segment.bytes", "1024"), ("segment.ms", "1"), ("max.compaction.lag.ms", "1")]
 ENDING_SECONDS = 10 * SCALE   # from the end of a connection to the end of the process
 BURST_SECONDS = 0.3           # of the last life
 BURSTS = 3
@@ -136,8 +139,7 @@ class Bench:
         wire = Kafka(self.address("kafka"))
         for topic, partitions in (("all", 2), ("exact", 1), ("again", 1), ("txs", 1)):
             wire.create(topic, partitions)
-        if not wire.create("keys", 1, [("cleanup.policy", "compact")]):
-            wire.create("keys", 1)
+        wire.create("keys", 1, COMPACTED)
         wire.close()
         for queue in self.queues:
             queue.make()

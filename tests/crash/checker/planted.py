@@ -9,6 +9,7 @@ import random
 import shutil
 import subprocess
 
+from power_broker import need_recorder
 from tercet import program
 
 MOST_KILLS = 200
@@ -51,6 +52,7 @@ BUGS = {
     "name-unsynced": Bug(1, "lost missing trouble", "a new file's name is not synced", by="power"),
     "change-lost": Bug(40, "missing backslide returned lost duplicate",
                        "recovery leaves out a small value now and then"),
+    "last-dropped": Bug(1, "lost", "compaction drops the last record of a key"),
     "message-kept": Bug(1, "leak", "a message is not freed", by="churn"),
     "segment-kept": Bug(1, "leak", "what was consumed is not given back", by="churn"),
     "socket-kept": Bug(5, "leak", "a connection's socket is not closed"),
@@ -72,6 +74,8 @@ def has_bugs():
 def hunt(name, options, ledger, run_round):
     """(kinds found, kills until then) of one bug; no kinds when it stayed hidden."""
     bug, kills = BUGS[name], 0
+    if bug.by == "power":
+        need_recorder()
     seeds = random.Random("%s %s" % (options.seed, name))
     mine = copy.copy(options)
     mine.env = {"TERCET_PLANTED": "%s:%d" % (name, bug.every)}

@@ -19,7 +19,7 @@ from tercet import SCALE
 spec = pika.spec
 SECONDS = 60 * SCALE  # until an answer counts as missing
 NEVER_EXPIRES = 0xffffffff
-OUT_OF_RANGE, TOPIC_EXISTS, INVALID_CONFIG = 1, 36, 40
+OUT_OF_RANGE, TOPIC_EXISTS = 1, 36
 
 
 class Gone(Exception):
@@ -234,12 +234,9 @@ class Kafka(Wire):
         return self.get(self.put(request), request.RESPONSE_TYPE)
 
     def create(self, topic, partitions, configs=()):
-        """False when such a topic is not offered."""
         answer = self.ask(CreateTopicsRequest[0](
             create_topic_requests=[(topic, partitions, 1, [], list(configs))], timeout=10000))
-        error = answer.topic_errors[0][1]
-        require(error in (0, TOPIC_EXISTS, INVALID_CONFIG), "create:", answer)
-        return error != INVALID_CONFIG
+        require(answer.topic_errors[0][1] in (0, TOPIC_EXISTS), "create:", answer)
 
     def ends(self, topic, partition):
         """(earliest, latest)."""
