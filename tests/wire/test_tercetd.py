@@ -95,7 +95,12 @@ class Words(unittest.TestCase):
                  ("[listener a]\nprotocol = smtp\n", ":2: protocol: expected one of mqtt"),
                  ("[listener a]\nport = 1\n", "listener a: protocol must be given"),
                  ("[listener a]\nprotocol = mqtt\ntls = yes\n", "certificate and key must be"),
-                 ("[listener a]\nprotocol = mqtt\nkey = x\n", "need tls = yes"),
+                 ("[listener a]\nprotocol = mqtt\nkey = x\n", "belong together"),
+                 ("[listener a]\nprotocol = mqtt\nkey = x\ncertificate = y\n", "need tls = yes"),
+                 ("disk_warn = 90\n", "disk_warn is larger than disk_stop"),
+                 ("durability = never\n", ":1: durability: expected one of memory, interval"),
+                 ("[stream a/b]\n", "and no slash"),
+                 ("[stream a]\n[stream a]\n", "a second section for streams of this name"),
                  ("[listener a]\nprotocol = mqtt\n[listener a]\n", ":3: a second listener a"),
                  ("segment_first = 32m\nsegment_max = 16m\n", "segment_first is larger"))
         for content, why in cases:
@@ -384,7 +389,7 @@ class Tls(unittest.TestCase):
             status, _, errors = run("--ephemeral", "--config", file.name, "--port-amqp", "0",
                                     "--port-kafka", "0")
         self.assertEqual(status, STATUS_FAILED)
-        self.assertIn("listener s: its certificate and key cannot be used", errors)
+        self.assertIn("listener s: its certificate, key or ciphers cannot be used", errors)
 
 
 if __name__ == "__main__":
