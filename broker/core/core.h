@@ -30,6 +30,9 @@ struct core_config {
     uint64_t sync_interval_ms;         /* the store's, for those who ask what `interval` means */
     uint64_t consumed_retention_bytes; /* and how much of it; 0: no limit */
     uint64_t consumed_retention_ms;    /* how long a queue keeps what was consumed */
+    uint64_t retained_max;             /* retained messages; 0: no limit, as for the next two */
+    uint64_t retained_max_bytes;       /* of them, with their addresses */
+    uint64_t retained_expiry_ms;       /* how long one is kept */
     uint64_t share_grace_ms;           /* how long what an absent member was sent is its own */
     unsigned disk_warn_percent;        /* of the disk in use: from here on it is logged, */
     unsigned disk_stop_percent;   /* and from here on publishers are paused; 100: never for that */

@@ -16,6 +16,7 @@
 #include "broker/core/matcher.h"
 #include "broker/core/message.h"
 #include "broker/core/name.h"
+#include "broker/core/ordered.h"
 #include "storage/log.h"
 #include "storage/meta.h"
 
@@ -89,7 +90,10 @@ struct core {
     uint64_t bindings_epoch; /* changes with every binding and every queue */
 
     struct map sessions;
-    struct map retained;
+    struct map retained; /* by address, as: */
+    struct ordered retained_ordered;
+    uint64_t retained_bytes;
+    uint64_t retained_number; /* of the last that came */
     struct map groups;
     struct map place_streams; /* see position.c */
     struct map routes;

@@ -175,8 +175,12 @@ static enum rc publish_routed(struct client *client, struct message *message,
     struct placed placed = { NULL, 0 };
     struct stream *stream = NULL;
     const struct queue *already = NULL;
-    enum rc rc = find_stream(client, &route, message->address, &stream);
+    enum rc rc = RC_OK;
 
+    if ((message->flags & MESSAGE_RETAIN) != 0)
+        rc = retain_check(core, message);
+    if (rc == RC_OK)
+        rc = find_stream(client, &route, message->address, &stream);
     if (rc != RC_OK)
         return rc;
     if (stream != NULL && (own || stream->queue == NULL)) {

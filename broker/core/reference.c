@@ -456,7 +456,7 @@ uint64_t references_floor(struct core *core, uint32_t log)
 
 bool session_is_direct(const struct session *session)
 {
-    return session->is_ready && session->retained.count == 0 &&
+    return session->is_ready && list_is_empty(&session->retained) &&
            session->next == end_number(session);
 }
 
@@ -536,21 +536,28 @@ void session_offer(struct session *session, const struct target *target, struct 
 
 /* ---- sending what is owed ---- */
 
+/* One message, or a part of the search for it. RC_AGAIN: no credit. */
 static enum rc send_retained(struct session *session)
 {
-    struct retained_due *due = ring_front(&session->retained);
-    struct delivery delivery = { .message = due->message,
-                                 .qos = due->qos,
-                                 .is_retained = true,
-                                 .subscription_ids = &due->id,
-                                 .subscription_id_count = due->id != 0 };
-    enum rc rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
+    struct retained_due *due = LIST_FIRST(&session->retained, struct retained_due, link);
+    struct subscription *s = due->subscription;
+    struct delivery delivery = { .is_retained = true,
+                                 .subscription_ids = &s->id,
+                                 .subscription_id_count = s->id != 0 };
+    enum rc rc = retain_walk_next(session->core, s->filter, &due->walk, &delivery.message);
 
+    if (rc == RC_AGAIN || rc == RC_MEMORY)
+        return RC_OK;
+    if (rc != RC_OK) {
+        session_retained_done(s);
+        return RC_OK;
+    }
+    delivery.qos = s->qos < delivery.message->qos ? s->qos : delivery.message->qos;
+    rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
     if (rc != RC_OK)
         return rc;
     count_add(COUNT_CORE_DELIVERED, 1);
-    message_unref(&due->message);
-    ring_pop(&session->retained, 1);
+    retain_walk_pass(&due->walk, delivery.message);
     return RC_OK;
 }
 
@@ -656,7 +663,7 @@ static void session_pump(struct session *session)
     enum rc rc = RC_OK;
 
     for (; budget > 0 && rc == RC_OK && session->is_ready && !session->is_reading; budget--) {
-        if (session->retained.count > 0) {
+        if (!list_is_empty(&session->retained)) {
             rc = send_retained(session);
             session->is_ready = rc == RC_OK;
         } else {

@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/base/counters.h"
 #include "broker/base/hash.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/plant.h"
 #include "broker/base/wire.h"
 #include "broker/core/filter.h"
+#include "broker/core/ordered.h"
 #include "broker/core/retain_int.h"
 #include "broker/core/retention.h"
 #include "broker/record/record.h"
 
 struct retained {
-    struct map_node by_address; /* borrows the address of the message */
-    struct message *message;    /* owned reference */
-    struct core *core;          /* borrowed */
-    struct deadline expiry;     /* of retention_at(), when the message has one */
+    struct map_node by_address;  /* borrows the address of the message */
+    struct message *message;     /* owned reference */
+    struct ordered_node ordered; /* borrows the address too */
+    struct core *core;           /* borrowed */
+    struct deadline expiry;      /* of retention_at(), when the message or the operator has one */
+    int64_t expires_at_ms;       /* the first of the two; 0: never */
+    uint64_t number;             /* which of all that were ever retained */
 };
+
+/* Places that one step of a walk looks at. */
+#define WALK_STEPS 8u
 
 /* Addresses may be longer than a key of the catalogue: two hashes stand for them. */
 struct retained_key {
@@ -63,17 +71,45 @@ struct message *message_decode(struct slice bytes)
     return message_new(&spec);
 }
 
+static uint64_t size_of(const struct message *message)
+{
+    return message->address.len + message->body.len;
+}
+
+static void account(struct core *core, const struct retained *retained, int64_t by)
+{
+    int64_t bytes = by * (int64_t)size_of(retained->message);
+
+    core->retained_bytes += (uint64_t)bytes;
+    count_add(COUNT_CORE_RETAINED, by);
+    count_add(COUNT_CORE_RETAINED_BYTES, bytes);
+}
+
 static void retained_free(struct core *core, struct retained *retained)
 {
     retention_cancel(core, &retained->expiry);
     map_remove(&core->retained, &retained->by_address);
+    ordered_remove(&core->retained_ordered, &retained->ordered);
+    account(core, retained, -1);
     message_unref(&retained->message);
     mem_free(retained);
 }
 
-static bool is_live(struct core *core, const struct message *message)
+static bool is_live(struct core *core, const struct retained *retained)
 {
-    return message->expires_at_ms == 0 || message->expires_at_ms > core_wall_ms(core);
+    return retained->expires_at_ms == 0 || retained->expires_at_ms > core_wall_ms(core);
+}
+
+/* The message's own time, or the operator's if that is sooner. */
+static int64_t expiry_of(const struct core *core, const struct message *message)
+{
+    uint64_t limit = core->config.retained_expiry_ms;
+    int64_t at = message->expires_at_ms, latest;
+
+    if (limit == 0)
+        return at;
+    latest = message->timestamp_ms + (int64_t)limit;
+    return at != 0 && at < latest ? at : latest;
 }
 
 static void on_expiry(void *arg)
@@ -82,9 +118,8 @@ static void on_expiry(void *arg)
     struct core *core = retained->core;
     struct retained_key key = retained_key(retained->message->address);
 
-    if (is_live(core, retained->message)) { /* the wall clock was put back */
-        retention_at(core, &retained->expiry, retained->message->expires_at_ms, on_expiry,
-                     retained);
+    if (is_live(core, retained)) { /* the wall clock was put back */
+        retention_at(core, &retained->expiry, retained->expires_at_ms, on_expiry, retained);
         return;
     }
     retained_free(core, retained);
@@ -103,17 +138,44 @@ static void keep(struct core *core, struct message *message)
     struct retained *retained = find(core, message->address);
 
     if (retained != NULL) {
-        map_remove(&core->retained, &retained->by_address);
+        account(core, retained, -1);
         message_unref(&retained->message);
+        retained->by_address.key = message->address;
+        retained->ordered.address = message->address;
     } else {
         retained = mem_new(struct retained);
         retained->core = core;
+        map_add(&core->retained, message->address, &retained->by_address);
+        ordered_add(&core->retained_ordered, &retained->ordered, message->address);
     }
     retained->message = message_ref(message);
-    map_add(&core->retained, message->address, &retained->by_address);
+    retained->number = ++core->retained_number;
+    retained->expires_at_ms = expiry_of(core, message);
+    account(core, retained, 1);
     retention_cancel(core, &retained->expiry);
-    if (message->expires_at_ms != 0)
-        retention_at(core, &retained->expiry, message->expires_at_ms, on_expiry, retained);
+    if (retained->expires_at_ms != 0)
+        retention_at(core, &retained->expiry, retained->expires_at_ms, on_expiry, retained);
+}
+
+enum rc retain_check(struct core *core, const struct message *message)
+{
+    const struct core_config *config = &core->config;
+    const struct retained *before = find(core, message->address);
+    uint64_t bytes = core->retained_bytes + size_of(message);
+
+    if (message->value.len == 0)
+        return RC_OK;
+    if (before != NULL)
+        bytes -= size_of(before->message);
+    if ((before != NULL || config->retained_max == 0 ||
+         core->retained.count < config->retained_max) &&
+        (config->retained_max_bytes == 0 || bytes <= config->retained_max_bytes))
+        return RC_OK;
+    count_add(COUNT_CORE_RETAINED_REFUSED, 1);
+    log_peer(LOG_WARNING, "core.retained_refused", "address=%s retained=%zu bytes=%llu",
+             log_quote(message->address.at, message->address.len), core->retained.count,
+             (unsigned long long)core->retained_bytes);
+    return RC_LIMIT;
 }
 
 void retain_set(struct core *core, struct message *message, enum durability durability)
@@ -138,28 +200,52 @@ void retain_set(struct core *core, struct message *message, enum durability dura
     core_delete(core, META_RETAINED, slice_of(key.bytes, sizeof(key.bytes)));
 }
 
-void retain_each(struct core *core, const struct filter *filter, retain_visit_fn *visit, void *arg)
+void retain_walk_begin(const struct core *core, struct retained_walk *walk)
 {
-    if (filter_is_literal(filter)) {
-        struct message *message = retain_get(core, filter_address(filter));
+    *walk = (struct retained_walk){ .begun_after = core->retained_number };
+}
 
-        if (message != NULL)
-            visit(arg, message);
-        return;
-    }
-    MAP_EACH (node, &core->retained) {
-        struct message *message = CONTAINER_OF(node, struct retained, by_address)->message;
+void retain_walk_end(struct retained_walk *walk)
+{
+    text_done(&walk->from);
+}
 
-        if (filter_matches(filter, message->address) && is_live(core, message))
-            visit(arg, message);
+enum rc retain_walk_next(struct core *core, const struct filter *filter, struct retained_walk *walk,
+                         struct message **ret)
+{
+    unsigned budget = WALK_STEPS;
+
+    while (budget > 0) {
+        struct ordered_node *node =
+            ordered_match(&core->retained_ordered, filter, &walk->from, &budget);
+        const struct retained *retained;
+
+        if (walk->from.bad) { /* what it had is lost: rather twice than never */
+            text_clear(&walk->from);
+            return RC_MEMORY;
+        }
+        if (node == NULL)
+            return budget > 0 ? RC_NOT_FOUND : RC_AGAIN;
+        retained = CONTAINER_OF(node, struct retained, ordered);
+        if (retained->number <= walk->begun_after && is_live(core, retained)) {
+            *ret = retained->message;
+            return RC_OK;
+        }
+        ordered_go_behind(&walk->from, node->address); /* newer ones came live */
     }
+    return RC_AGAIN;
+}
+
+void retain_walk_pass(struct retained_walk *walk, const struct message *message)
+{
+    ordered_go_behind(&walk->from, message->address);
 }
 
 struct message *retain_get(struct core *core, struct slice address)
 {
     struct retained *retained = find(core, address);
 
-    return retained == NULL || !is_live(core, retained->message) ? NULL : retained->message;
+    return retained == NULL || !is_live(core, retained) ? NULL : retained->message;
 }
 
 uint64_t retain_count(const struct core *core)

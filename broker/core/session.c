@@ -91,21 +91,20 @@ struct session *session_new(struct core *core, struct slice id, uint64_t number)
     map_init(&session->notes);
     references_init(&session->references);
     ring_init(&session->dirty_chunks, sizeof(uint64_t));
-    ring_init(&session->retained, sizeof(struct retained_due));
+    list_init(&session->retained);
     cursor_init(&session->cursor, on_cursor_ready, session);
     map_add(&core->sessions, session->id_slice, &session->by_id);
     count_add(COUNT_CORE_SESSIONS, 1);
     return session;
 }
 
-static void retained_drop(struct session *session)
+void session_retained_done(struct subscription *s)
 {
-    struct retained_due *due;
-
-    while ((due = ring_front(&session->retained)) != NULL) {
-        message_unref(&due->message);
-        ring_pop(&session->retained, 1);
-    }
+    if (s->due == NULL)
+        return;
+    link_remove(&s->due->link);
+    retain_walk_end(&s->due->walk);
+    MEM_FREE(s->due);
 }
 
 static void subscription_free(struct subscription *s)
@@ -113,6 +112,7 @@ static void subscription_free(struct subscription *s)
     if (match_entry_is_added(&s->interest.entry))
         matcher_remove(s->session->core->topics, &s->interest.entry);
     share_leave(s);
+    session_retained_done(s);
     map_remove(&s->session->subscriptions, &s->by_text);
     filter_free(&s->filter);
     mem_free(s->text);
@@ -129,12 +129,10 @@ static void session_free(struct session *session)
     map_done(&session->subscriptions);
     shares_free(session);
     share_free(session);
-    retained_drop(session);
     notes_free(session);
     cursor_done(&session->cursor);
     references_end(session);
     ring_done(&session->dirty_chunks);
-    ring_done(&session->retained);
     deadline_stop(&core->deadlines, &session->expiry);
     deadline_stop(&core->deadlines, &session->will_due);
     message_unref(&session->will);
@@ -278,7 +276,6 @@ void session_detach(struct session **ref)
         session_end(session);
         return;
     }
-    retained_drop(session);
     references_detach(session);
     shares_detach(session);
     session->detached_ms = core_wall_ms(session->core);
@@ -301,7 +298,6 @@ static void take_over(struct session *session)
         before->ops->on_taken_over(before->session);
     if (session->will_delay_ms == 0) /* the old connection ended without a goodbye */
         will_publish(session);
-    retained_drop(session);
     references_detach(session);
 }
 
@@ -367,20 +363,16 @@ struct slice session_id(const struct session *session)
 
 /* ---- subscriptions ---- */
 
-struct retained_search {
-    struct session *session;
-    const struct subscription *subscription;
-};
-
-static void on_retained(void *arg, struct message *message)
+static void retained_begin(struct subscription *s)
 {
-    struct retained_search *search = arg;
-    const struct subscription *s = search->subscription;
-    struct retained_due *due = ring_push(&search->session->retained);
-
-    due->message = message_ref(message);
-    due->id = s->id;
-    due->qos = s->qos < message->qos ? s->qos : message->qos;
+    session_retained_done(s);
+    if (retain_count(s->session->core) == 0)
+        return;
+    s->due = mem_new(struct retained_due);
+    s->due->subscription = s;
+    retain_walk_begin(s->session->core, &s->due->walk);
+    list_append(&s->session->retained, &s->due->link);
+    session_wake(s->session);
 }
 
 static struct subscription *find_subscription(const struct session *session, struct slice text)
@@ -420,7 +412,6 @@ enum rc session_subscribe(struct session *session, const struct subscription_spe
                           enum retained_wanted retained, bool *ret_replaced)
 {
     struct subscription *s = find_subscription(session, spec->text);
-    struct retained_search search = { session, NULL };
     bool is_shared = !slice_is_none(spec->group);
     enum rc rc = authorise(session->client, OPERATION_CONSUME, RESOURCE_TOPIC,
                            slice_after(spec->text, spec->filter_at));
@@ -441,13 +432,10 @@ enum rc session_subscribe(struct session *session, const struct subscription_spe
     session->core->bindings_epoch++; /* routes hold what it granted before */
     if (session_is_durable(session))
         subscription_record(s);
-    search.subscription = s;
     if (is_shared) /* each would get all of them */
         return RC_OK;
-    if (retained == RETAINED_ALWAYS || (retained == RETAINED_IF_NEW && !*ret_replaced)) {
-        retain_each(session->core, s->filter, on_retained, &search);
-        session_wake(session);
-    }
+    if (retained == RETAINED_ALWAYS || (retained == RETAINED_IF_NEW && !*ret_replaced))
+        retained_begin(s);
     return RC_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "broker/core/core_int.h"
 #include "broker/core/cursor.h"
 #include "broker/core/references.h"
+#include "broker/core/retain.h"
 #include "broker/core/session.h"
 
 struct placed;
@@ -20,17 +21,19 @@ struct subscription {
     struct filter *filter;       /* owned; NULL when it is shared */
     struct share_member *member; /* owned; NULL unless it is shared */
     struct map_node by_text;
-    char *text; /* owned */
+    char *text;               /* owned */
+    struct retained_due *due; /* owned; NULL: none */
     uint32_t id;
     uint8_t qos;
     bool is_no_local;
     bool is_retain_as_published;
 };
 
+/* Retained messages that a subscription is still to get. */
 struct retained_due {
-    struct message *message; /* owned reference */
-    uint32_t id;
-    uint8_t qos;
+    struct link link;                  /* in session.retained */
+    struct subscription *subscription; /* borrowed: the owner */
+    struct retained_walk walk;
 };
 
 struct note {
@@ -61,7 +64,7 @@ struct session {
     bool is_reading;
     bool is_ready; /* its client has credit */
 
-    struct ring retained;  /* of struct retained_due */
+    struct list retained;  /* struct retained_due.link: delivered before all else */
     struct share *share;   /* owned: it is a group of shared subscriptions; NULL */
     struct shares *shares; /* owned: its shared subscriptions; NULL */
     struct map notes;
@@ -90,6 +93,8 @@ void session_record(struct session *session);
 void session_forget_recorded(struct session *session);
 MUST_CHECK enum rc subscription_add(struct session *session, const struct subscription_spec *spec,
                                     struct subscription **ret);
+/* No more retained messages come for the subscription. */
+void session_retained_done(struct subscription *s);
 /* Ends it for good. */
 void session_end(struct session *session);
 

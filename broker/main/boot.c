@@ -181,6 +181,9 @@ static enum rc open_core(struct broker *b, struct text *why)
     config.consumed_retention_bytes = s->consumed_retention_bytes;
     if (s->ephemeral && !settings_has_consumed_retention_bytes(s))
         config.consumed_retention_bytes = EPHEMERAL_RETENTION_BYTES;
+    config.retained_max = s->retained_max;
+    config.retained_max_bytes = s->retained_max_bytes;
+    config.retained_expiry_ms = s->retained_expiry_ms;
     config.share_grace_ms = s->share_grace_ms;
     config.durability = (enum durability)s->durability;
     config.sync_interval_ms = s->sync_interval_ms;

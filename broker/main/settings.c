@@ -91,6 +91,16 @@ static const struct option head_options[] = {
       AT(consumed_retention_bytes), "BYTES",
       "How much of that a queue keeps at most; 0 sets no limit. With ephemeral, the default is "
       "64m." },
+    { "retained_max", OPTION_NUMBER, "1000000", 0, UINT32_MAX, NULL, FILE_ONLY, AT(retained_max),
+      "N",
+      "Retained messages that are kept at most; a publish that would make one more is refused. 0 "
+      "sets no limit." },
+    { "retained_max_bytes", OPTION_BYTES, "256m", 0, UINT64_C(1) << 40, NULL, FILE_ONLY,
+      AT(retained_max_bytes), "BYTES",
+      "Bytes of retained messages, with their topics, that are kept at most, for they are kept in "
+      "memory too; 0 sets no limit." },
+    { "retained_expiry", OPTION_TIME, "0", 0, YEARS_MS, NULL, FILE_ONLY, AT(retained_expiry_ms),
+      "TIME", "How long a retained message is kept at most; 0 sets no limit." },
     { "share_grace", OPTION_TIME, "5s", 0, 3600 * SECOND_MS, NULL, FILE_ONLY, AT(share_grace_ms),
       "TIME",
       "How long messages that a member of a shared subscription was sent, and did not acknowledge, "

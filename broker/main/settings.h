@@ -69,6 +69,9 @@ struct settings {
     uint64_t retention_bytes;
     uint64_t consumed_retention_ms;
     uint64_t consumed_retention_bytes;
+    uint64_t retained_max;
+    uint64_t retained_max_bytes;
+    uint64_t retained_expiry_ms;
     uint64_t share_grace_ms;
     unsigned durability;
     unsigned mqtt_dots;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "broker/base/clock.h"
+#include "broker/base/counters.h"
 #include "broker/base/mem.h"
 #include "broker/base/wire.h"
 #include "broker/core/position.h"
@@ -228,6 +229,80 @@ static struct message *will_message(void)
 
     return message_new(&spec);
 }
+
+static void retain(unsigned first, unsigned count, const char *value)
+{
+    char address[32];
+
+    for (unsigned i = first; i < first + count; i++) {
+        (void)snprintf(address, sizeof(address), "r/%03u/x", i);
+        (void)rig_publish(&rig, a, address, value, 1, MESSAGE_RETAIN);
+    }
+}
+
+START_TEST(retained_messages_come_as_credit_allows_and_none_twice)
+{
+    struct session *s = rig_session(&rig, b, "s", false, 3600000, &present);
+
+    retain(0, 300, "old");
+    retain(500, 200, "other");
+    b->credit = 100;
+    rig_subscribe(s, "r/+/x", 1, 8);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 100);
+    retain(250, 1, ""); /* gone before its turn */
+    retain(260, 1, "new");
+    session_detach(&s); /* what it is still to get, it gets when it is back */
+    b->credit = RIG_SEEN_MAX;
+    s = rig_session(&rig, b, "s", false, 3600000, &present);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 500);
+    ck_assert_str_eq(b->seen[0].address, "r/000/x");
+    ck_assert_uint_eq(b->seen[0].first_id, 8);
+    ck_assert(b->seen[497].is_retained);
+    ck_assert_str_eq(b->seen[497].address, "r/699/x");
+    ck_assert_str_eq(b->seen[498].value, ""); /* these came while it waited, and go behind */
+    ck_assert_str_eq(b->seen[499].value, "new");
+    ck_assert(!b->seen[499].is_retained);
+    rig_subscribe(s, "r/+/x", 1, 0);
+    ck_assert_int_eq(session_unsubscribe(s, SLICE("r/+/x")), RC_OK);
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 500);
+    session_detach(&s);
+}
+END_TEST
+
+START_TEST(retained_messages_have_limits)
+{
+    struct core_config config = CORE_CONFIG_DEFAULT;
+
+    teardown();
+    config.retained_max = 3;
+    config.retained_max_bytes = 100;
+    config.retained_expiry_ms = 5000;
+    rig_open_as(&rig, false, &config);
+    a = mem_new(struct rig_client);
+    b = mem_new(struct rig_client);
+    open_clients();
+    clock_set_for_test(1000000, 1000);
+    retain(0, 3, "x");
+    ck_assert_int_eq(rig_publish(&rig, a, "r/9", "x", 1, MESSAGE_RETAIN), RC_LIMIT);
+    ck_assert_int_eq(rig_publish(&rig, a, "r/9", "x", 1, 0), RC_NO_ROUTE);
+    ck_assert_uint_eq(retain_count(rig.core), 3);
+    retain(0, 3, "y"); /* one that is there may be replaced, */
+    ck_assert_int_eq(rig_publish(&rig, a, "r/001/x",
+                                 "but not by what takes more than one hundred bytes with the rest"
+                                 " of them, as this here does with its text",
+                                 1, MESSAGE_RETAIN),
+                     RC_LIMIT);
+    retain(1, 1, ""); /* or taken away */
+    ck_assert_int_eq(rig_publish(&rig, a, "r/9", "x", 1, MESSAGE_RETAIN), RC_NO_ROUTE);
+    clock_set_for_test(7000000000, 7000);
+    rig_settle(&rig);
+    ck_assert_uint_eq(retain_count(rig.core), 0);
+    ck_assert_int_eq(count_get(COUNT_CORE_RETAINED_BYTES), 0);
+}
+END_TEST
 
 START_TEST(will_is_published_after_its_delay_or_not_at_all)
 {
@@ -548,6 +623,8 @@ static void add_tests(TCase *plain, TCase *durable)
     tcase_add_test(plain, a_second_client_takes_the_session_over);
     tcase_add_test(plain, clean_start_forgets_and_expiry_ends);
     tcase_add_test(plain, retained_is_given_to_new_subscriptions_and_empty_removes_it);
+    tcase_add_test(plain, retained_messages_come_as_credit_allows_and_none_twice);
+    tcase_add_test(plain, retained_messages_have_limits);
     tcase_add_test(plain, will_is_published_after_its_delay_or_not_at_all);
     tcase_add_test(plain, mqtt_publish_enters_the_queue_of_its_stream_and_bound_queues);
     tcase_add_test(plain, batches_reach_queue_session_and_reader_alike);

@@ -58,5 +58,32 @@ class Limits(MqttCase):
         self.assertEqual(client.ended(), 0x95)
 
 
+@unittest.skipIf(PEER, "options of tercet's own")
+class Retained(MqttCase):
+
+    broker_options = {"config": "retained_max = 2\nretained_expiry = 1h\n"}
+
+    def test_a_retained_message_over_the_limit_is_refused(self):
+        client = self.client()
+        watcher = self.subscriber("limit/#")
+        for topic in ("limit/1", "limit/2"):
+            self.assertEqual(client.publish(topic, b"x", 1, retain=True).reason, 0)
+        for qos in (1, 2):
+            self.assertEqual(client.publish("limit/3", b"x", qos, retain=True).reason, 0x97)
+        client.publish("limit/3", b"x", 0, retain=True)
+        self.assertEqual(client.publish("limit/2", b"y", 1, retain=True).reason, 0)
+        self.assertEqual(client.publish("limit/3", b"z", 1).reason, 0)
+        client.send(m.PING)
+        self.assertEqual(client.expect(m.PINGRESP).type, m.PINGRESP)
+        self.assertEqual([(p.topic, p.payload) for p in watcher.sync()],
+                         [("limit/1", b"x"), ("limit/2", b"x"), ("limit/2", b"y"),
+                          ("limit/3", b"z")])
+        old = self.client(version=4)
+        old.send(m.publish("limit/3", b"x", 1, 1, retain=True, version=4))
+        old.ended()
+        self.assertEqual(sorted((p.topic, p.payload) for p in self.subscriber("limit/#").sync()),
+                         [("limit/1", b"x"), ("limit/2", b"y")])
+
+
 if __name__ == "__main__":
     unittest.main()
