@@ -12,6 +12,7 @@ libmqtt_a_SOURCES = \
 	%D%/mqtt_base64.c %D%/mqtt_base64.h \
 	%D%/mqtt_deliver.c \
 	%D%/mqtt_errors.c %D%/mqtt_errors.h \
+	%D%/mqtt_alias.c %D%/mqtt_alias.h \
 	%D%/mqtt_inflight.c %D%/mqtt_inflight.h \
 	%D%/mqtt_int.h \
 	%D%/mqtt_limits.h \

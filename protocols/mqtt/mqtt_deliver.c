@@ -67,7 +67,7 @@ static void send_payload(struct mqtt_session *s, const struct message *message,
 /* More than the head of this packet can take, without counting it out. */
 static size_t head_bound(const struct mqtt_publish *p)
 {
-    return MQTT_HEADER_MAX_BYTES + 2 + p->topic.len + 2 + 4 +
+    return MQTT_HEADER_MAX_BYTES + 2 + p->topic.len + 2 + 4 + 3 +
            p->properties.subscription_id_count * 5 + p->properties.append.len;
 }
 
@@ -118,6 +118,36 @@ static bool write_large(struct mqtt_session *s, const struct mqtt_publish *p,
     return is_fitting;
 }
 
+static bool write_packet(struct mqtt_session *s, const struct mqtt_publish *p,
+                         const struct message *message)
+{
+    if (head_bound(p) + PAYLOAD_BY_REFERENCE_BYTES <= CONN_RESERVE_MAX)
+        return write_in_place(s, p, message);
+    return write_large(s, p, message);
+}
+
+/* With an alias, unless only the packet without one is small enough for the client. */
+static bool write_aliased(struct mqtt_session *s, struct mqtt_publish *p,
+                          const struct message *message)
+{
+    bool is_known, is_sent;
+    uint16_t alias = mqtt_aliases_find(&s->given, message->address, &is_known);
+
+    if (alias == 0)
+        return write_packet(s, p, message);
+    p->properties.topic_alias = alias;
+    mqtt_set(&p->properties, MQTT_TOPIC_ALIAS);
+    if (is_known)
+        p->topic = SLICE("");
+    is_sent = write_packet(s, p, message);
+    if (is_sent && !is_known)
+        mqtt_aliases_give(&s->given, alias, message->address);
+    if (is_sent || is_known)
+        return is_sent;
+    p->properties.present = 0;
+    return write_packet(s, p, message);
+}
+
 /* False: the client cannot take it, so it counts as delivered: larger than it says (3.1.2-25), or a
  * name that no MQTT string can be, which other protocols may write. */
 static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
@@ -136,9 +166,7 @@ static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
     p.properties.subscription_ids = out->id_count > 0 ? out->ids : NULL;
     p.properties.subscription_id_count = out->id_count;
     if (is_sent)
-        is_sent = head_bound(&p) + PAYLOAD_BY_REFERENCE_BYTES <= CONN_RESERVE_MAX
-                      ? write_in_place(s, &p, m)
-                      : write_large(s, &p, m);
+        is_sent = write_aliased(s, &p, m);
     count_add(is_sent ? COUNT_MQTT_PACKETS_OUT : COUNT_CORE_DROPPED, 1);
     return is_sent;
 }

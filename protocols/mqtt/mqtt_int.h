@@ -9,6 +9,7 @@
 #include "broker/core/queue.h"
 #include "broker/net/conn.h"
 #include "broker/net/loop.h"
+#include "protocols/mqtt/mqtt_alias.h"
 #include "protocols/mqtt/mqtt_codec.h"
 #include "protocols/mqtt/mqtt_inflight.h"
 #include "protocols/mqtt/mqtt_limits.h"
@@ -76,7 +77,8 @@ struct mqtt_session {
     struct conn *conn;                /* borrowed until on_closed */
     struct client *client;            /* owned */
     struct session *session;    /* owned attachment; NULL before CONNECT and after a takeover */
-    struct mqtt_alias *aliases; /* owned; MQTT_ALIAS_MAX of them, or NULL */
+    struct mqtt_alias *aliases; /* owned: the client's; MQTT_ALIAS_MAX of them, or NULL */
+    struct mqtt_aliases given;  /* those of our own */
     struct mqtt_inflight inflight;
     struct mqtt_pending pending;
     struct list queues;  /* struct mqtt_queue_sub */

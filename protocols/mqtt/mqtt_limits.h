@@ -9,6 +9,8 @@
 #define MQTT_CONNECT_TIMEOUT_MS 10000u
 /* Aliases of a client, told in CONNACK: each holds a topic in our memory. */
 #define MQTT_ALIAS_MAX 10u
+/* Aliases that we give to a client, if it takes so many: each holds a topic in our memory too. */
+#define MQTT_ALIAS_GIVEN_MAX 16u
 /* Messages under way to one client of 3.1 and 3.1.1, which cannot say what it takes. */
 #define MQTT_WINDOW_3 1000u
 /* Filters in one SUBSCRIBE or UNSUBSCRIBE: bounds the work of one packet. */

@@ -83,6 +83,9 @@ static void adopt(struct mqtt_session *s, const struct mqtt_connect *c)
         s->receive_max = MQTT_INFLIGHT_MAX / 2;
     if (mqtt_has(p, MQTT_MAXIMUM_PACKET_SIZE))
         s->packet_max = p->maximum_packet_size;
+    if (mqtt_has(p, MQTT_TOPIC_ALIAS_MAXIMUM))
+        s->given.max = p->topic_alias_maximum < MQTT_ALIAS_GIVEN_MAX ? p->topic_alias_maximum
+                                                                     : MQTT_ALIAS_GIVEN_MAX;
     s->no_problem_info = mqtt_has(p, MQTT_REQUEST_PROBLEM_INFO) && p->request_problem_info == 0;
 }
 

@@ -165,6 +165,7 @@ void mqtt_session_close(struct mqtt_session **session, enum rc why)
     for (unsigned i = 0; s->aliases != NULL && i < MQTT_ALIAS_MAX; i++)
         mem_free(s->aliases[i].at);
     mem_free(s->aliases);
+    mqtt_aliases_done(&s->given);
     text_done(&s->connect);
     mqtt_inflight_done(&s->inflight);
     mqtt_pending_done(&s->pending);

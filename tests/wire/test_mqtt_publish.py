@@ -145,6 +145,61 @@ class Publish(MqttCase):
         receiver.expect_publish(stem + "/new", b"use1")
         receiver.expect_publish("%s/%d" % (stem, highest), b"use")
 
+    def receive_aliased(self, client, count, known):
+        """The topics that came, and the aliases that were known before; keeps them in `known`."""
+        topics, used = [], 0
+        for _ in range(count):
+            found = client.expect(m.PUBLISH)
+            alias = found.prop(m.ALIAS)
+            used += found.topic == ""
+            if alias is not None and found.topic:
+                known[alias] = found.topic
+            topics.append(found.topic or known[alias])
+            if found.qos:
+                client.send(m.ack(m.PUBACK, found.pid))
+        return topics, used
+
+    def test_mqtt5_3_1_2_26_aliases_sent_stay_under_the_clients_maximum(self):
+        stem, name = self.name("given"), self.name("id")
+        for most in (1, 3, 65535):
+            client = self.client(name, clean=False, props=[(m.ALIAS_MAX, most),
+                                                           (m.SESSION_EXPIRY, 60)])
+            client.subscribe((stem + "/#", 1))
+            sender, known, sent = self.client(), {}, []
+            for i in range(60):
+                sent.append("%s/%d" % (stem, i % 5 if i % 7 else i))
+                sender.publish(sent[-1], b"x", i % 2)
+            sender.sync()
+            topics, used = self.receive_aliased(client, 60, known)
+            self.assertEqual(topics, sent)
+            self.assertGreaterEqual(used, {1: 0, 3: 5}.get(most, 40))
+            self.assertTrue(all(1 <= alias <= most for alias in known), known)
+            client.close()  # 3.3.2-7: none of them is known to the next connection
+
+    def test_mqtt5_3_1_2_27_no_alias_is_sent_unasked(self):
+        topic = self.name("a-long-enough-topic")
+        for version, props in ((5, ()), (5, [(m.ALIAS_MAX, 0)]), (4, ())):
+            client = self.client(version=version, props=props)
+            client.subscribe(topic)
+            for _ in range(3):
+                client.publish(topic, b"x")
+                found = client.expect_publish(topic, b"x")
+                self.assertTrue(version == 4 or found.prop(m.ALIAS) is None)
+
+    def test_an_alias_makes_no_message_too_large(self):
+        topic = self.name("a-long-enough-topic")
+        size = len(m.publish(topic, b"x" * 50))
+        client = self.client(props=[(m.ALIAS_MAX, 1), (m.PACKET_MAX, size)])
+        client.subscribe(topic)
+        client.publish(topic, b"x" * 50)  # it fits without an alias alone
+        self.assertIsNone(client.expect_publish(topic, b"x" * 50).prop(m.ALIAS))
+        client.publish(topic, b"x" * 47)
+        self.assertEqual(client.expect_publish(topic, b"x" * 47).prop(m.ALIAS), 1)
+        client.publish(topic, b"x" * 50)
+        self.assertEqual(client.expect_publish("", b"x" * 50).prop(m.ALIAS), 1)
+        client.publish(topic, b"x" * 250)
+        client.nothing()
+
     def test_mqtt5_3_3_2_8_alias_zero(self):
         self.assertIn(self.ends_after(m.publish("a", props=[(m.ALIAS, 0)])), (0x94, PROTOCOL))
 
