@@ -15,8 +15,9 @@
 #define STEP_BYTES     UINT64_C(4194304)
 #define STEP_MIN_BYTES UINT64_C(65536)
 #define NEAR_BYTES     (16 * STEP_BYTES)
-/* So much more than the mark must be free before publishers go on: the hundredth part. */
-#define BACK_PART 100
+/* So much more than the mark must be free before publishers go on, as a part of all: more than
+ * the store's own files come and go by. */
+#define BACK_PART 33
 
 static uint64_t part(uint64_t total, unsigned percent)
 {

@@ -15,7 +15,7 @@ kafka = need_module("kafka")
 admin_of = need_module("kafka.admin")
 
 CONFIG = ("segment_first = 4m\nsegment_max = 4m\ndisk_warn = 40\ndisk_stop = 70\n"
-          "disk_free_min = 0\n")
+          "disk_free_min = 0\nprewrite = no\n")  # no twelfth of the disk comes or goes by itself
 BODY = b"x" * 65536
 OLD = 50  # messages of a client that MQTT 3.1.1 has no words for
 
