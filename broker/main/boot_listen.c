@@ -202,16 +202,21 @@ static enum rc load_tls(struct broker *b, const struct listener_settings *l, str
     return RC_OK;
 }
 
+/* As the option socket_access names them. */
+static const unsigned socket_modes[] = { 0600, 0660, 0666 };
+
 static enum rc listen_as_told(struct broker *b, const struct listener_settings *l, struct text *why)
 {
     const struct protocol_row *row = &protocols[l->protocol];
     struct listener_config config = { .name = l->name,
                                       .max_connections = (unsigned)l->max_connections,
                                       .is_trusting = b->settings->allow_anonymous_remote,
+                                      .socket_mode = socket_modes[l->socket_access],
                                       .is_tls_optional = l->detect && !l->tls,
                                       .websocket = l->websocket ? WEBSOCKET_ONLY
                                                    : l->detect  ? WEBSOCKET_DETECTED
                                                                 : WEBSOCKET_NO,
+                                      .websocket_paths = l->websocket_paths,
                                       .websocket_origins = l->websocket_origins,
                                       .is_proxied = l->proxy_protocol,
                                       .proxy_peers = l->proxy_peers,

@@ -8,6 +8,7 @@
 #include "broker/base/mem.h"
 #include "broker/base/options.h"
 #include "broker/base/text.h"
+#include "broker/net/networks.h"
 #include "config.h"
 
 #define FILE_ONLY OPTION_IN_FILE
@@ -30,6 +31,7 @@ const char *const protocol_names[] = { "mqtt", "amqp", "kafka", NULL };
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const durabilities[] = { "memory", "interval", "always", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
+static const char *const accesses[] = { "owner", "group", "all", NULL };
 static const char *const dots[] = { "exact", "rabbitmq", NULL };
 
 #define AT(field) offsetof(struct settings, field)
@@ -198,6 +200,9 @@ static const struct option listener_options[] = {
     { "port", OPTION_NUMBER, NULL, 0, 65535, NULL, FILE_ONLY, AT(port), "N",
       "The port, 0 for any free one; by default the protocol's own, with TLS or without. For "
       "WebSocket it must be given." },
+    { "socket_access", OPTION_CHOICE, "owner", 0, 0, accesses, FILE_ONLY, AT(socket_access), "WHO",
+      "Who may connect to a Unix socket: its owner, its group too, or all users of this machine. "
+      "Who connects is trusted like whoever comes by loopback." },
     { "tls", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(tls), NULL,
       "Speak TLS, 1.2 or newer; certificate and key must then be given." },
     { "certificate", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
@@ -218,9 +223,13 @@ static const struct option listener_options[] = {
       AT(tls_ciphersuites), "LIST",
       "The cipher suites for TLS 1.3, with colons between; by default OpenSSL's." },
     { "websocket", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(websocket), NULL,
-      "Speak the protocol inside WebSocket, at the paths /ws and /PROTOCOL, where PROTOCOL is the "
-      "listener's. The sub-protocols are mqtt and mqttv3.1 (one of them must be asked for), amqp, "
+      "Speak the protocol inside WebSocket. The sub-protocols are mqtt and mqttv3.1 (one of them "
+      "must be asked for), amqp, "
       "kafka." },
+    { "websocket_paths", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY, AT(websocket_paths),
+      "PATHS",
+      "Where a WebSocket may be asked for, with commas between, * for anywhere; by default /ws and "
+      "/PROTOCOL, where PROTOCOL is the listener's." },
     { "websocket_origins", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY,
       AT(websocket_origins), "ORIGINS",
       "The web pages that may connect, with commas between: https://app.example for one origin, "
@@ -357,6 +366,15 @@ static void *begin_stream(void *arg, struct slice name, struct text *why)
 
 /* ---- what the table cannot say ---- */
 
+static bool are_networks(const char *list)
+{
+    struct networks *networks = NULL;
+    bool are = networks_new(list, &networks) == RC_OK;
+
+    networks_free(&networks);
+    return are;
+}
+
 static bool is_consistent(const struct listener_settings *l, struct text *errors)
 {
     const char *wrong = NULL;
@@ -377,10 +395,14 @@ static bool is_consistent(const struct listener_settings *l, struct text *errors
     else if (l->websocket && !is_given(LISTENER, l, "port") &&
              !slice_starts(slice_str(l->address), SLICE("unix:")))
         wrong = "with websocket = yes, port must be given";
-    else if (l->websocket_origins != NULL && !l->websocket && !l->detect)
-        wrong = "websocket_origins needs websocket = yes, or detect = yes";
+    else if ((l->websocket_origins != NULL || l->websocket_paths != NULL) && !l->websocket &&
+             !l->detect)
+        wrong = "websocket_origins and websocket_paths need websocket = yes, or detect = yes";
     else if (is_given(LISTENER, l, "proxy_peers") && !l->proxy_protocol)
         wrong = "proxy_peers needs proxy_protocol = yes";
+    else if (!are_networks(l->proxy_peers))
+        wrong =
+            "proxy_peers must be addresses, networks as 10.0.0.0/8, or unix, with commas between";
     if (wrong != NULL)
         text_format(errors, "listener %s: %s\n", l->name, wrong);
     return wrong == NULL;

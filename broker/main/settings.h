@@ -27,10 +27,12 @@ struct listener_settings {
     char *tls_ciphers;
     char *tls_ciphersuites;
     bool websocket;
+    char *websocket_paths;
     char *websocket_origins;
     bool detect;
     bool proxy_protocol;
     char *proxy_peers;
+    unsigned socket_access; /* index: owner, group, all */
     uint64_t max_connections;
     uint64_t given;
 };

@@ -161,6 +161,9 @@ static enum rc bind_socket(struct listener *l, const union address *address, soc
     if (bind(l->fd, &address->any, len) != 0)
         return rc_of_bind(errno);
     l->is_bound = true;
+    if (l->is_unix && l->config.socket_mode != 0 &&
+        chmod(address->un.sun_path, l->config.socket_mode) != 0)
+        return RC_REFUSED; /* before anybody can connect */
     if (listen(l->fd, SOMAXCONN) != 0)
         return rc_of_bind(errno);
     return RC_OK;

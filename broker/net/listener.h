@@ -23,10 +23,12 @@ enum websocket_use {
 struct listener_config {
     const char *name;     /* borrowed until freed */
     const char *address;  /* "127.0.0.1", "::1", "0.0.0.0", "unix:/path"; borrowed during open */
+    unsigned socket_mode; /* of a Unix socket's file; 0: as the process makes files */
     uint16_t port;        /* 0: any free one */
     struct tls *tls;      /* NULL: plain; borrowed until the listener is freed */
     bool is_tls_optional; /* TLS is recognised by the first byte, and refused when `tls` is NULL */
     enum websocket_use websocket;
+    const char *websocket_paths;   /* as in upgrade.h; borrowed until the listener is freed */
     const char *websocket_origins; /* as in upgrade.h; borrowed until the listener is freed */
     bool is_proxied;               /* a PROXY head comes before anything else */
     const char *proxy_peers;       /* networks of the proxies; borrowed during open */

@@ -235,6 +235,7 @@ static enum rc answer_upgrade(struct conn *conn, struct slice in)
     struct upgrade_rules rules = { .path = protocol->name,
                                    .names = protocol->websocket_names,
                                    .needs_name = protocol->needs_websocket_name,
+                                   .paths = config->websocket_paths,
                                    .origins = config->websocket_origins,
                                    .is_local = conn->is_loopback };
     struct text answer = { 0 };

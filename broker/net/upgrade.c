@@ -76,19 +76,30 @@ static bool is_this_machine(struct slice host)
            is_same(host, SLICE("[::1]"));
 }
 
+/* The next of a list with commas, without blanks around it. */
+static bool next_of(struct slice *rest, struct slice *ret)
+{
+    const uint8_t *comma = rest->len == 0 ? NULL : memchr(rest->at, ',', rest->len);
+    struct slice one = *rest;
+
+    if (rest->len == 0)
+        return false;
+    if (comma != NULL)
+        one.len = (size_t)(comma - rest->at);
+    *rest = slice_after(*rest, one.len + 1);
+    while (one.len > 0 && one.at[0] == ' ')
+        one = slice_after(one, 1);
+    while (one.len > 0 && one.at[one.len - 1] == ' ')
+        one.len--;
+    *ret = one;
+    return true;
+}
+
 static bool is_listed(const char *list, struct slice origin)
 {
-    struct slice rest = slice_str(list);
+    struct slice rest = slice_str(list), one;
 
-    while (rest.len > 0) {
-        const uint8_t *comma = memchr(rest.at, ',', rest.len);
-        struct slice one = slice_of(rest.at, comma == NULL ? rest.len : (size_t)(comma - rest.at));
-
-        rest = slice_after(rest, one.len + 1);
-        while (one.len > 0 && one.at[0] == ' ')
-            one = slice_after(one, 1);
-        while (one.len > 0 && one.at[one.len - 1] == ' ')
-            one.len--;
+    while (next_of(&rest, &one)) {
         if (slice_equal_str(one, "*") ||
             (one.len > 0 && (is_same(one, origin) || is_same(one, host_of(origin)))))
             return true;
@@ -149,10 +160,18 @@ static const char *name_for(const struct http_request *r, const struct upgrade_r
     return NULL;
 }
 
-static bool is_path(struct slice asked, const char *name)
+static bool is_path(struct slice asked, const struct upgrade_rules *rules)
 {
-    return slice_equal_str(asked, "/ws") ||
-           (asked.len > 1 && slice_equal_str(slice_after(asked, 1), name));
+    struct slice rest = slice_str(rules->paths), one;
+
+    if (rules->paths == NULL)
+        return slice_equal_str(asked, "/ws") ||
+               (asked.len > 1 && slice_equal_str(slice_after(asked, 1), rules->path));
+    while (next_of(&rest, &one)) {
+        if (slice_equal_str(one, "*") || slice_equal(one, asked))
+            return true;
+    }
+    return false;
 }
 
 /* NULL: nothing is wrong. */
@@ -163,7 +182,7 @@ static const struct refusal *refusal_of(const struct http_request *r, size_t len
 
     if (r->method != HTTP_GET)
         return &method;
-    if (!is_path(r->path, rules->path))
+    if (!is_path(r->path, rules))
         return &path;
     if (!r->is_kept || !http_lists(r, "upgrade", "websocket") ||
         !http_lists(r, "connection", "upgrade"))

@@ -11,6 +11,7 @@
 
 struct upgrade_rules {
     const char *path;         /* "mqtt": /mqtt is a path, and so is /ws */
+    const char *paths;        /* or these, with commas: "/a, /b", "*"; NULL: those two */
     const char *const *names; /* sub-protocols, the best first; NULL at the end. NULL: none */
     bool needs_name;          /* who asks for no sub-protocol is refused */
     const char *origins;      /* with commas: "https://a.example", "b.example", "*"; or NULL */

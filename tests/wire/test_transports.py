@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import ssl
+import stat
 import struct
 import subprocess
 import tempfile
@@ -29,7 +30,8 @@ def config(directory):
                            ("plain", "address = 127.0.0.1\nport = 0\ndetect = yes\n"),
                            ("wss", "address = 127.0.0.1\nport = 0\nwebsocket = yes\n"
                             "tls = yes\n" + TLS),
-                           ("unixall", "address = unix:%s/%s-all.sock\ndetect = yes\n%s"
+                           ("unixall", "address = unix:%s/%s-all.sock\nsocket_access = group\n"
+                            "detect = yes\n%s"
                             % (directory, protocol, TLS))):
             text += "[listener %s-%s]\nprotocol = %s\n%s\n" % (protocol, name, protocol, more)
     return text
@@ -100,6 +102,12 @@ class Carriers(BrokerCase):
     def test_unix_sockets(self):
         for protocol, sock, _ in self.each("unix"):
             speak(protocol, sock)
+
+    def test_a_unix_socket_is_for_those_it_is_made_for(self):
+        modes = {"unix": 0o600, "unixall": 0o660}
+        for name, mode in modes.items():
+            path = self.broker.listener_named("mqtt-" + name)["address"][5:]
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), mode)
 
     def test_secure_websocket(self):
         for protocol, sock, path in self.each("wss"):
@@ -240,7 +248,10 @@ class Configuration(unittest.TestCase):
 
     def test_what_contradicts_itself_is_told(self):
         for text, told in (("websocket = yes\n", "port must be given"),
-                           ("websocket_origins = *\n", "websocket_origins needs"),
+                           ("websocket_origins = *\n", "websocket_origins and"),
+                           ("websocket_paths = /\n", "websocket_paths need"),
+                           ("proxy_protocol = yes\nproxy_peers = 10.0.0/8\n",
+                            "proxy_peers must be"),
                            ("proxy_peers = ::1\n", "proxy_peers needs"),
                            ("detect = yes\ncertificate = x\n", "belong together"),
                            ("detect = yes\nclient_ca = x\n", "client_ca needs")):

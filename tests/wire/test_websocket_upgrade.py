@@ -20,6 +20,14 @@ address = 127.0.0.1
 port = 0
 websocket = yes
 websocket_origins = https://app.example, b.example
+websocket_paths = /mqtt, /
+
+[listener anywhere]
+protocol = mqtt
+address = 127.0.0.1
+port = 0
+websocket = yes
+websocket_paths = *
 
 [listener rabbit]
 protocol = amqp
@@ -90,6 +98,14 @@ class Upgrade(BrokerCase):
             self.assertEqual(self.ask(path=path)[0], 101)
         for path in ("/", "/mqtt/", "/amqp", "/mqtts", "/%6dqtt"):
             self.assert_refused(404, path=path)
+
+    def test_paths_that_are_listed(self):
+        for path in ("/mqtt", "/", "/?x"):
+            self.assertEqual(self.ask("listed", path=path)[0], 101)
+        for path in ("/ws", "/mqtt/x"):
+            self.assert_refused(404, name="listed", path=path)
+        for path in ("/ws", "/", "/any/where", "/*"):
+            self.assertEqual(self.ask("anywhere", path=path)[0], 101)
 
     def test_rfc6455_4_1_only_get(self):
         self.assertEqual(self.assert_refused(405, method="GETS")["allow"], "GET")

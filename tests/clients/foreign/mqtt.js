@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// usage: node mqtt.js HOST PORT: 50 messages go out and come back, at QoS 2, by MQTT 3.1.1 and 5.
+// usage: node mqtt.js HOST PORT [SCHEME [PATH]]: 50 messages go out and come back, at QoS 2, by MQTT
+// 3.1.1 and 5; plain, or by the scheme ws.
 const assert = require('assert')
 const mqtt = require('mqtt')
 
-const [host, port] = process.argv.slice(2)
+const [host, port, scheme = 'mqtt', path = ''] = process.argv.slice(2)
 const count = 50
 
 async function round (protocolVersion) {
-  const client = await mqtt.connectAsync(`mqtt://${host}:${port}`, { protocolVersion })
+  const client = await mqtt.connectAsync(`${scheme}://${host}:${port}${path}`, { protocolVersion })
   const topic = `t/${process.pid}/${protocolVersion}`
   const arrived = []
   const all = new Promise(resolve => {

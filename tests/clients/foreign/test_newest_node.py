@@ -16,24 +16,30 @@ SECONDS = 60
 
 @need_program("node")
 class Round(BrokerCase):
-    def run_script(self, module, protocol):
+    broker_options = {"config": "[listener ws]\nprotocol = mqtt\naddress = 127.0.0.1\nport = 0\n"
+                                "websocket = yes\n"}
+
+    def run_script(self, module, address, *more):
         if not os.path.isdir(os.path.join(MODULES, module)):
             self.skipTest("the JavaScript client %s was not fetched" % module)
         done = subprocess.run(
-            ["node", os.path.join(HERE, module + ".js"), *map(str, self.broker.address(protocol))],
+            ["node", os.path.join(HERE, module + ".js"), *map(str, address), *more],
             env={**os.environ, "NODE_PATH": MODULES}, timeout=SECONDS * SCALE, check=False,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual((done.returncode, done.stdout.decode().splitlines()[-1:]), (0, ["ok"]),
                          done.stdout.decode())
 
     def test_mqtt(self):
-        self.run_script("mqtt", "mqtt")
+        self.run_script("mqtt", self.broker.address("mqtt"))
+
+    def test_mqtt_by_websocket(self):
+        self.run_script("mqtt", self.broker.address_of("ws"), "ws", "/mqtt")
 
     def test_amqplib(self):
-        self.run_script("amqplib", "amqp")
+        self.run_script("amqplib", self.broker.address("amqp"))
 
     def test_kafkajs(self):
-        self.run_script("kafkajs", "kafka")
+        self.run_script("kafkajs", self.broker.address("kafka"))
 
 
 if __name__ == "__main__":
