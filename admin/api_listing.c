@@ -5,6 +5,7 @@
 #include "admin/definitions.h"
 #include "admin/jot.h"
 #include "broker/base/number.h"
+#include "broker/core/compaction.h"
 #include "broker/core/definitions.h"
 #include "broker/core/queue.h"
 #include "broker/core/stream.h"
@@ -99,6 +100,33 @@ static bool get_one(struct api_session *s, const struct http_request *r)
     }
     text_done(&name);
     return rc != RC_NOT_FOUND;
+}
+
+/* Asks for a pass over it: {"partitions": how many there are}. */
+void api_post_compact(struct api_session *s, const struct http_request *r, struct slice body)
+{
+    struct text name = { 0 };
+    enum rc rc = http_query(r, "name", &name);
+    struct stream *stream = rc == RC_OK ? stream_find(s->api->core, text_slice(&name)) : NULL;
+
+    (void)body;
+    if (rc == RC_OK && stream == NULL)
+        rc = RC_NOT_FOUND;
+    else if (rc == RC_OK)
+        rc = stream_compact(s->api->client, stream);
+    if (rc == RC_OK) {
+        jot_open(&s->body, NULL, '{');
+        jot_count(&s->body, "partitions", stream_partition_count(stream));
+        jot_close(&s->body, '}');
+        api_answer(s, 200);
+    } else {
+        api_refuse_rc(s, rc,
+                      rc == RC_NOT_FOUND     ? "there is no such stream"
+                      : rc == RC_INVALID     ? "the stream does not say that it is compacted"
+                      : rc == RC_UNSUPPORTED ? "everything is kept in memory: nothing is compacted"
+                                             : "it cannot be asked for");
+    }
+    text_done(&name);
 }
 
 void api_get_streams(struct api_session *s, const struct http_request *r, struct slice body)

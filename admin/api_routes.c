@@ -23,6 +23,7 @@ static const struct api_route routes[] = {
     { "/api/definitions", HTTP_GET, false, api_get_definitions },
     { "/api/definitions", HTTP_PUT, true, api_put_definitions },
     { "/api/backup", HTTP_POST, true, api_post_backup },
+    { "/api/compact", HTTP_POST, true, api_post_compact },
 };
 
 static const char *const method_names[] = {

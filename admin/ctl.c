@@ -29,6 +29,7 @@ static const char usage[] =
     "       tercet sub URL TOPIC [OPTION...]             print what arrives\n"
     "       tercet status [--json]                       how the broker of this machine is\n"
     "       tercet stream NAME [--json]                  what a stream keeps and promises\n"
+    "       tercet compact NAME                          leave the last record of each key\n"
     "       tercet export [FILE]                         write its definitions, as JSON\n"
     "       tercet import FILE|- [--skip NAMES]          make what a file of them says\n"
     "       tercet backup DIR|-                          copy the whole store, while it is in use\n"

@@ -208,6 +208,20 @@ static int do_stream(const struct order *order)
     return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int do_compact(const struct order *order)
+{
+    struct text path = { 0 }, answer = { 0 };
+    bool is_good;
+
+    text_format(&path, "/api/compact?name=");
+    add_escaped(&path, order->words[0]);
+    text_add_byte(&path, '\0');
+    is_good = ctl_ask(&order->place, "POST", (const char *)path.at, SLICE_NONE, &answer);
+    text_done(&path);
+    text_done(&answer);
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 /* A file that was there before stays as it was when the new one cannot be written whole. */
 static bool write_file(const char *path, const struct text *body)
 {
@@ -306,6 +320,7 @@ static const struct command {
 } commands[] = {
     { "status", do_status, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
     { "stream", do_stream, 1, 1, TAKES_PLACE | TAKES_JSON, "the name of a stream" },
+    { "compact", do_compact, 1, 1, TAKES_PLACE, "the name of a stream" },
     { "export", do_export, 0, 1, TAKES_PLACE, "at most a file" },
     { "import", do_import, 1, 1, TAKES_PLACE | TAKES_SKIP, "a file, or - for standard input" },
     { "backup", do_backup, 1, 1, TAKES_PLACE, "a folder, or - for standard output" },

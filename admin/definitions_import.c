@@ -8,6 +8,7 @@
 #include "admin/jot.h"
 #include "broker/base/mem.h"
 #include "broker/core/client.h"
+#include "broker/core/compaction.h"
 #include "broker/core/definitions.h"
 #include "broker/core/exchange.h"
 #include "broker/core/headers_match.h"
@@ -107,6 +108,7 @@ static enum rc do_stream(struct import *in, struct item *item)
     static const char *const members[] = { "name",   "partitions", "implicit",
                                            "config", "policy",     NULL };
     struct stream_policy policy = STREAM_POLICY_OPEN;
+    struct stream_compaction compaction;
     struct stream_spec spec = { .policy = &policy };
     struct text config = { 0 };
     struct stream *stream;
@@ -131,6 +133,8 @@ static enum rc do_stream(struct import *in, struct item *item)
     spec.partition_count = (unsigned)partitions;
     if (config.len > 0)
         spec.config = text_slice(&config);
+    if (in->rules->compaction_of(text_slice(&config), &compaction))
+        spec.compaction = &compaction;
     stream = stream_find(client_core(in->client), spec.name);
     if (stream != NULL)
         rc = present_stream(item, stream, &spec);

@@ -11,6 +11,7 @@ struct exchange_spec;
 struct header_value;
 struct queue;
 struct queue_spec;
+struct stream_compaction;
 struct stream_policy;
 struct text;
 
@@ -39,6 +40,8 @@ struct definitions_rules {
     /* Takes over one that was checked: into what stream_config() keeps, or into the policy. */
     void (*add_config)(void *config_arg, struct text *kept, struct stream_policy *policy,
                        struct slice name, struct slice value);
+    /* Whether and how what is kept has the stream compacted. */
+    bool (*compaction_of)(struct slice kept, struct stream_compaction *ret);
     void *config_arg; /* borrowed */
 };
 

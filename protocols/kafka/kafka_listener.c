@@ -69,6 +69,7 @@ void kafka_definitions_rules(struct kafka *kafka, struct definitions_rules *rule
 {
     rules->check_config = check_config;
     rules->add_config = add_config;
+    rules->compaction_of = kafka_topic_compaction;
     rules->config_arg = kafka;
 }
 

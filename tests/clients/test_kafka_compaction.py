@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Topics that keep the last value of each key, as clients see them."""
 
+import subprocess
 import time
 import unittest
 
-from tercet import SCALE, Broker, need_module, wait_for
+from tercet import SCALE, Broker, need_module, program, wait_for
 
 kafka = need_module("kafka")
 admin_of = need_module("kafka.admin")
@@ -142,6 +143,32 @@ class Compaction(unittest.TestCase):
         with self.assertRaises(errors.KafkaError):
             self.admin().create_topics([admin_of.NewTopic(
                 "u", 1, 1, topic_configs={"cleanup.policy": "shrink"})])
+
+    def tool(self, *words, status=0):
+        done = subprocess.run([program("tercet"), *words, "--data", self.broker.data],
+                              capture_output=True, timeout=20 * SCALE, check=False)
+        self.assertEqual(done.returncode, status, done)
+        return done.stdout.decode() + done.stderr.decode()
+
+    def test_the_tool_asks_for_a_pass_and_carries_the_policy_over(self):
+        late = {"cleanup_policy": "compact", "segment_ms": "3600000",
+                "segment_bytes": "1000000000"}
+        self.create("t", **late)
+        self.admin().create_topics([admin_of.NewTopic("plain", 1, 1)])
+        sent = self.produce("t", [(b"k", b"%d" % n) for n in range(100)])
+        self.assertEqual(self.read("t"), sent)
+        self.tool("compact", "t")
+        self.await_compacted("t", sent[-1:])
+        self.assertIn("does not say", self.tool("compact", "plain", status=1))
+        self.assertIn("no such", self.tool("compact", "none", status=1))
+        told = self.tool("export")
+        with Broker(data=True) as other:
+            done = subprocess.run([program("tercet"), "import", "-", "--data", other.data],
+                                  input=told.encode(), timeout=20 * SCALE, check=True,
+                                  capture_output=True)
+            self.assertEqual(done.returncode, 0)
+            subprocess.run([program("tercet"), "compact", "t", "--data", other.data],
+                           timeout=20 * SCALE, check=True)
 
     def test_retention_goes_on_beside_compaction_when_both_are_asked_for(self):
         self.create("t", cleanup_policy="compact,delete", retention_ms="1000")
