@@ -236,8 +236,7 @@ static void on_read(struct log_read *read, enum rc rc)
         partition_cut(part->partition, &read->pieces);
         keep(f, part, &read->pieces);
     } else {
-        fail(f, part,
-             rc == RC_CORRUPT ? KAFKA_ERROR_STORAGE : kafka_error_of(rc, KAFKA_ABOUT_TOPIC));
+        fail(f, part, kafka_error_of(rc, KAFKA_ABOUT_TOPIC));
     }
     f->at++;
     fetch_run(f);
