@@ -35,7 +35,9 @@ struct core_config {
     uint64_t retained_expiry_ms;       /* how long one is kept */
     uint64_t share_grace_ms;           /* how long what an absent member was sent is its own */
     unsigned disk_warn_percent;        /* of the disk in use: from here on it is logged, */
-    unsigned disk_stop_percent;   /* and from here on publishers are paused; 100: never for that */
+    unsigned disk_stop_percent; /* and from here on publishers are paused; 100: never for that */
+    uint64_t
+        disk_free_enough_bytes; /* but not while this is free, for the warning twice it; 0: none */
     uint64_t disk_free_min_bytes; /* they are also when less than this is free */
     /* Have core_disk_room() called, on the core's thread; arg is wake_arg. NULL: there is no disk.
      */

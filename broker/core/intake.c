@@ -15,26 +15,35 @@
 #define STEP_BYTES     UINT64_C(4194304)
 #define STEP_MIN_BYTES UINT64_C(65536)
 #define NEAR_BYTES     (16 * STEP_BYTES)
-/* So much more than the mark must be free before publishers go on, as a part of all: more than
- * the store's own files come and go by. */
-#define BACK_PART 33
+/* So much more than the mark must be free before publishers go on, as a part of all, or of a large
+ * disk this: more than the store's own files come and go by. */
+#define BACK_PART      33
+#define BACK_MAX_BYTES UINT64_C(1073741824)
 
 static uint64_t part(uint64_t total, unsigned percent)
 {
     return total / 100 * percent;
 }
 
+/* A tenth of a large disk is room for days: the percentage alone would stop a broker there. */
+static uint64_t at_most(uint64_t left, uint64_t enough)
+{
+    return enough > 0 && left > enough ? enough : left;
+}
+
 /* What must stay free. */
 static uint64_t stop_bytes(const struct core *core)
 {
-    uint64_t left = part(core->intake.total_bytes, 100 - core->config.disk_stop_percent);
+    uint64_t left = at_most(part(core->intake.total_bytes, 100 - core->config.disk_stop_percent),
+                            core->config.disk_free_enough_bytes);
 
     return left > core->config.disk_free_min_bytes ? left : core->config.disk_free_min_bytes;
 }
 
 static uint64_t warn_bytes(const struct core *core)
 {
-    uint64_t left = part(core->intake.total_bytes, 100 - core->config.disk_warn_percent);
+    uint64_t left = at_most(part(core->intake.total_bytes, 100 - core->config.disk_warn_percent),
+                            2 * core->config.disk_free_enough_bytes);
 
     return left > stop_bytes(core) ? left : stop_bytes(core);
 }
@@ -53,7 +62,9 @@ static bool is_beyond(const struct intake *in, uint64_t mark_bytes, bool was_bey
 
     if (mark_bytes == 0)
         return false; /* the store says itself when it is full */
-    return left <= mark_bytes || (was_beyond && left <= mark_bytes + in->total_bytes / BACK_PART);
+    return left <= mark_bytes ||
+           (was_beyond &&
+            left <= mark_bytes + at_most(in->total_bytes / BACK_PART, BACK_MAX_BYTES));
 }
 
 static void warn(struct core *core, bool is_low)

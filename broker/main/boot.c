@@ -190,6 +190,7 @@ static enum rc open_core(struct broker *b, struct text *why)
     config.disk_warn_percent = (unsigned)s->disk_warn_percent;
     config.disk_stop_percent = (unsigned)s->disk_stop_percent;
     config.disk_free_min_bytes = s->disk_free_min_bytes;
+    config.disk_free_enough_bytes = s->disk_free_enough_bytes;
     if (b->space != NULL)
         config.ask_room = ask_space;
     config.rule_count = make_rules(b);

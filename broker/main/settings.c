@@ -147,6 +147,10 @@ static const struct option head_options[] = {
       "When this much of the store's file system is in use, publishers are paused, each in its "
       "protocol's own way, until there is room again; consumers go on. 100: only when it is "
       "full." },
+    { "disk_free_enough", OPTION_BYTES, "32g", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
+      AT(disk_free_enough_bytes), "BYTES",
+      "While this is free, nobody is paused, and while twice this is, nothing is logged, whatever "
+      "part of a large disk is in use; 0: the percentages alone count." },
     { "disk_free_min", OPTION_BYTES, "16m", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
       AT(disk_free_min_bytes), "BYTES", "Publishers are paused too when less than this is free." },
     { "prewrite", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(prewrite), NULL,

@@ -88,6 +88,7 @@ struct settings {
     uint64_t sync_interval_ms;
     uint64_t disk_warn_percent;
     uint64_t disk_stop_percent;
+    uint64_t disk_free_enough_bytes;
     uint64_t disk_free_min_bytes;
     bool prewrite;
     bool sync;

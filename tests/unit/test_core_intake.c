@@ -25,13 +25,19 @@ static void on_ask(void *arg)
     asked++;
 }
 
+static uint64_t free_enough_bytes;
+
 static void setup_as(uint64_t free_min_bytes)
 {
     struct core_config config = CORE_CONFIG_DEFAULT;
 
+    config.disk_free_enough_bytes = free_enough_bytes;
+
     config.ask_room = on_ask;
     config.disk_free_min_bytes = free_min_bytes;
     config.retention_bytes = 0;
+    count_set(COUNT_CORE_DISK_LOW, 0);
+    count_set(COUNT_CORE_DISK_STOPPED, 0);
     asked = 0;
     now_ns = 1000 * SECOND_NS;
     clock_set_for_test(now_ns, INT64_C(1700000000000));
@@ -138,6 +144,24 @@ START_TEST(a_floor_holds_whatever_the_percentage_says)
 }
 END_TEST
 
+START_TEST(enough_is_enough_on_a_large_disk)
+{
+    teardown();
+    free_enough_bytes = 4 * GIB;
+    setup_as(16 * MIB);
+    free_enough_bytes = 0; /* for the tests after this one */
+    answer(9 * GIB);
+    ck_assert_int_eq(count_get(COUNT_CORE_DISK_LOW), 0);
+    answer(7 * GIB);
+    ck_assert_int_eq(count_get(COUNT_CORE_DISK_LOW), 1);
+    ck_assert_int_eq(core_stall(rig.core), RC_OK);
+    answer_low(3 * GIB);
+    ck_assert_int_eq(core_stall(rig.core), RC_FULL);
+    answer_low(6 * GIB);
+    ck_assert_int_eq(core_stall(rig.core), RC_OK);
+}
+END_TEST
+
 START_TEST(consumers_go_on_and_their_settling_is_kept)
 {
     struct queue *queue = rig_queue(&rig, a, "q", true);
@@ -228,6 +252,7 @@ int main(void)
     tcase_add_test(tests, publishers_are_paused_at_the_mark_and_go_on_below_it);
     tcase_add_test(tests, what_is_accepted_counts_before_it_is_written);
     tcase_add_test(tests, a_floor_holds_whatever_the_percentage_says);
+    tcase_add_test(tests, enough_is_enough_on_a_large_disk);
     tcase_add_test(tests, consumers_go_on_and_their_settling_is_kept);
     tcase_add_test(tests, what_was_on_its_way_is_taken_up_to_a_limit);
     tcase_add_test(tests, qos_0_is_delivered_and_not_logged);
