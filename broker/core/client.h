@@ -61,6 +61,10 @@ struct client_ops {
      * longer this client's. */
     void (*on_taken_over)(void *session);
 
+    /* The session of this client was ended, for it was owed too much: say so to the peer and close.
+     */
+    void (*on_session_over)(void *session);
+
     /* Sent to every client that has published, and before a first publish while it lasts. */
     void (*on_pressure)(void *session, enum pressure pressure);
 };

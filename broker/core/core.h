@@ -18,6 +18,14 @@ struct core;
 struct policy_rule;
 struct store;
 
+/* What happens when one more message is owed to a session that is owed as many as it may be. */
+enum session_overflow {
+    OVERFLOW_DROP_OLDEST, /* that was not sent yet */
+    OVERFLOW_DROP_NEWEST,
+    OVERFLOW_REJECT, /* the publisher is refused; what it cannot refuse any more is dropped */
+    OVERFLOW_END,    /* the session ends; a group of shared subscriptions drops its oldest */
+};
+
 struct core_config {
     bool auto_stream;                /* a publish to an unknown address makes its stream */
     unsigned default_partitions;     /* of streams made without saying how many */
@@ -30,12 +38,14 @@ struct core_config {
     uint64_t sync_interval_ms;         /* the store's, for those who ask what `interval` means */
     uint64_t consumed_retention_bytes; /* and how much of it; 0: no limit */
     uint64_t consumed_retention_ms;    /* how long a queue keeps what was consumed */
-    uint64_t retained_max;             /* retained messages; 0: no limit, as for the next two */
-    uint64_t retained_max_bytes;       /* of them, with their addresses */
-    uint64_t retained_expiry_ms;       /* how long one is kept */
-    uint64_t share_grace_ms;           /* how long what an absent member was sent is its own */
-    unsigned disk_warn_percent;        /* of the disk in use: from here on it is logged, */
-    unsigned disk_stop_percent; /* and from here on publishers are paused; 100: never for that */
+    uint64_t session_max_messages;     /* that a session may be owed */
+    enum session_overflow session_overflow;
+    uint64_t retained_max;       /* retained messages; 0: no limit, as for the next two */
+    uint64_t retained_max_bytes; /* of them, with their addresses */
+    uint64_t retained_expiry_ms; /* how long one is kept */
+    uint64_t share_grace_ms;     /* how long what an absent member was sent is its own */
+    unsigned disk_warn_percent;  /* of the disk in use: from here on it is logged, */
+    unsigned disk_stop_percent;  /* and from here on publishers are paused; 100: never for that */
     uint64_t
         disk_free_enough_bytes; /* but not while this is free, for the warning twice it; 0: none */
     uint64_t disk_free_min_bytes; /* they are also when less than this is free */
@@ -53,7 +63,7 @@ struct core_config {
         .retention_bytes = UINT64_C(1) << 30, .disk_warn_percent = 75, .disk_stop_percent = 85, \
         .durability = DURABILITY_ALWAYS, .sync_interval_ms = 200,                               \
         .consumed_retention_bytes = UINT64_C(1) << 30, .consumed_retention_ms = 600000,         \
-        .share_grace_ms = 5000                                                                  \
+        .share_grace_ms = 5000, .session_max_messages = 10000000                                \
     }
 
 /* Reads all that the store knows and makes it live. Borrows `store`, which must outlive the core.

@@ -108,6 +108,7 @@ struct core {
     struct list busy_queues;       /* may have something to deliver */
     struct list dirty_queues;      /* their settled state is to be recorded */
     struct list busy_sessions;
+    struct list overflowing; /* sessions to be ended at the end of the turn */
     struct list busy_groups; /* of shared subscriptions: struct session too */
     struct list dirty_sessions;
 

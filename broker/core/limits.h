@@ -40,8 +40,6 @@
 /* Deliveries made for one queue, or one session, in one turn. */
 #define PUMP_BUDGET 2048
 
-/* References that one session may owe; beyond, what is newest is dropped and counted. */
-#define SESSION_REFERENCES_MAX    ((size_t)4 << 20)
 #define SESSION_SUBSCRIPTIONS_MAX 100000
 #define SESSION_SHARES_MAX        65535 /* a reference keeps 16 bits for which one it is */
 

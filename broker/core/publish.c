@@ -157,6 +157,21 @@ static enum rc find_stream(struct client *client, const struct route **route, st
     return rc;
 }
 
+/* Where sessions that are owed too much are to stop publishers. */
+static enum rc check_room(const struct core *core, const struct route *route,
+                          const struct message *message)
+{
+    if (__builtin_expect(core->config.session_overflow != OVERFLOW_REJECT, 1) || message->qos == 0)
+        return RC_OK;
+    for (size_t i = 0; i < route->target_count; i++) {
+        if (route->targets[i].qos == 0 || !session_is_full(route->targets[i].session))
+            continue;
+        count_add(COUNT_CORE_SESSION_REJECTED, 1);
+        return RC_LIMIT;
+    }
+    return RC_OK;
+}
+
 static bool may_skip_log(const struct core *core, const struct message *message,
                          const struct stream *stream)
 {
@@ -179,6 +194,8 @@ static enum rc publish_routed(struct client *client, struct message *message,
 
     if ((message->flags & MESSAGE_RETAIN) != 0)
         rc = retain_check(core, message);
+    if (rc == RC_OK)
+        rc = check_room(core, route, message);
     if (rc == RC_OK)
         rc = find_stream(client, &route, message->address, &stream);
     if (rc != RC_OK)

@@ -42,10 +42,14 @@ static void mark_dirty(struct session *session, uint64_t number)
 {
     uint64_t chunk = number >> REFERENCE_CHUNK_SHIFT;
     size_t count = session->dirty_chunks.count;
+    bool is_known = false;
 
     if (!session_is_durable(session))
         return;
-    if (count == 0 || *(uint64_t *)ring_at(&session->dirty_chunks, count - 1) != chunk)
+    /* mostly the last one again, or that before it: one end grows while the other shrinks */
+    for (size_t i = count; i > 0 && i + 2 > count; i--)
+        is_known |= *(uint64_t *)ring_at(&session->dirty_chunks, i - 1) == chunk;
+    if (!is_known)
         *(uint64_t *)ring_push(&session->dirty_chunks) = chunk;
     if (!link_is_linked(&session->dirty))
         list_append(&session->core->dirty_sessions, &session->dirty);
@@ -460,11 +464,46 @@ bool session_is_direct(const struct session *session)
            session->next == end_number(session);
 }
 
+/* Moves `next` to the first that is owed, or to the end. */
+static void find_owed(struct session *session)
+{
+    while (session->next < end_number(session) &&
+           reference_at(session, session->next)->state != REFERENCE_OWED)
+        session->next++;
+}
+
 static void drop(struct session *session, const char *why)
 {
     count_add(COUNT_CORE_DROPPED, 1);
     log_peer(LOG_WARNING, "core.dropped", "session=%s owed=%zu why=\"%s\"",
              log_quote(session->id, session->id_slice.len), session->open_count, why);
+}
+
+/* The oldest that was not sent goes. False: all were. */
+static bool drop_oldest(struct session *session)
+{
+    find_owed(session);
+    if (session->next == end_number(session))
+        return false;
+    drop(session, "too many owed: the oldest goes");
+    reference_settle(session, session->next);
+    return true;
+}
+
+/* False: the new one is not to be kept. */
+static bool make_room(struct session *session)
+{
+    enum session_overflow overflow = session->core->config.session_overflow;
+
+    if (overflow == OVERFLOW_END && session->share == NULL) {
+        if (!link_is_linked(&session->overflowing))
+            list_append(&session->core->overflowing, &session->overflowing);
+        return false;
+    }
+    if ((overflow == OVERFLOW_DROP_OLDEST || overflow == OVERFLOW_END) && drop_oldest(session))
+        return true;
+    drop(session, "too many owed: the newest goes");
+    return false;
 }
 
 /* Only what lies in the log can be kept for later. */
@@ -479,10 +518,8 @@ void reference_owe(struct session *session, const struct placed *placed, uint8_t
         drop(session, "not logged");
         return;
     }
-    if (session->open_count >= SESSION_REFERENCES_MAX) {
-        drop(session, "too many owed");
+    if (session_is_full(session) && !make_room(session))
         return;
-    }
     (void)reference_add(session, placed, &as);
     session_wake(session);
 }
@@ -629,9 +666,7 @@ static enum rc send_next(struct session *session)
     uint64_t offset;
     enum rc rc;
 
-    while (session->next < end_number(session) &&
-           reference_at(session, session->next)->state != REFERENCE_OWED)
-        session->next++;
+    find_owed(session);
     if (session->next == end_number(session))
         return RC_NOT_FOUND;
     r = reference_at(session, session->next);
@@ -698,4 +733,5 @@ void sessions_pump(struct core *core)
 {
     pump_list(&core->busy_sessions);
     pump_list(&core->busy_groups); /* to those who have credit left */
+    sessions_end_overflowing(core);
 }

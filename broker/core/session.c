@@ -138,6 +138,7 @@ static void session_free(struct session *session)
     message_unref(&session->will);
     link_remove_if(&session->busy);
     link_remove_if(&session->dirty);
+    link_remove_if(&session->overflowing);
     map_remove(&core->sessions, &session->by_id);
     count_add(COUNT_CORE_SESSIONS, -1);
     mem_free(session->id);
@@ -227,6 +228,25 @@ void session_end(struct session *session)
     if (session_is_durable(session))
         session_forget_recorded(session);
     session_free(session);
+}
+
+void sessions_end_overflowing(struct core *core)
+{
+    while (!list_is_empty(&core->overflowing)) {
+        struct session *session = LIST_FIRST(&core->overflowing, struct session, overflowing);
+        struct client *client = session->client;
+
+        link_remove(&session->overflowing);
+        count_add(COUNT_CORE_SESSIONS_OVERFLOWED, 1);
+        log_event(LOG_WARNING, "core.session_overflowed", "id=%s owed=%zu",
+                  log_quote(session->id, session->id_slice.len), session->open_count);
+        session->client = NULL;
+        session->is_ready = false;
+        if (client != NULL && client->ops->on_session_over != NULL)
+            client->ops->on_session_over(client->session);
+        session_end(session);
+        core_wake(core); /* its will may have gone to others */
+    }
 }
 
 static void on_expired(void *arg)

@@ -74,6 +74,7 @@ struct session {
 
     struct link busy;
     struct link dirty;
+    struct link overflowing;
     uint64_t stamp;      /* of the lookup that met it last, */
     size_t target_index; /* and its place there */
     bool is_ending;
@@ -95,6 +96,13 @@ MUST_CHECK enum rc subscription_add(struct session *session, const struct subscr
                                     struct subscription **ret);
 /* No more retained messages come for the subscription. */
 void session_retained_done(struct subscription *s);
+/* It is owed as many messages as it may be. */
+static inline bool session_is_full(const struct session *session)
+{
+    return session->open_count >= session->core->config.session_max_messages;
+}
+/* Ends those that overflowed. */
+void sessions_end_overflowing(struct core *core);
 /* Ends it for good. */
 void session_end(struct session *session);
 

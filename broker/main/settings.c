@@ -30,6 +30,7 @@
 const char *const protocol_names[] = { "mqtt", "amqp", "kafka", NULL };
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
 static const char *const durabilities[] = { "memory", "interval", "always", NULL };
+static const char *const overflows[] = { "drop_oldest", "drop_newest", "reject", "end", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const accesses[] = { "owner", "group", "all", NULL };
 static const char *const dots[] = { "exact", "rabbitmq", NULL };
@@ -93,6 +94,15 @@ static const struct option head_options[] = {
       AT(consumed_retention_bytes), "BYTES",
       "How much of that a queue keeps at most; 0 sets no limit. With ephemeral, the default is "
       "64m." },
+    { "session_max_messages", OPTION_NUMBER, "10000000", 1, UINT64_C(1) << 26, NULL, FILE_ONLY,
+      AT(session_max_messages), "N",
+      "Messages that may wait for one MQTT session, or for a group of shared subscriptions." },
+    { "session_overflow", OPTION_CHOICE, "drop_oldest", 0, 0, overflows, FILE_ONLY,
+      AT(session_overflow), "WHAT",
+      "What happens to one more: drop_oldest or drop_newest, which are counted and logged; reject, "
+      "the publisher is refused (MQTT 5: 0x97); end, the session ends. What Kafka clients and "
+      "AMQP's "
+      "default exchange bring cannot be refused and is dropped." },
     { "retained_max", OPTION_NUMBER, "1000000", 0, UINT32_MAX, NULL, FILE_ONLY, AT(retained_max),
       "N",
       "Retained messages that are kept at most; a publish that would make one more is refused. 0 "

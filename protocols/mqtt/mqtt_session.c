@@ -413,6 +413,15 @@ static void on_taken_over(void *arg)
     mqtt_end(s, RC_CLOSED, "another connection uses this client identifier");
 }
 
+static void on_session_over(void *arg)
+{
+    struct mqtt_session *s = session_of(arg);
+
+    s->session = NULL;
+    s->end_reason = MQTT_QUOTA_EXCEEDED;
+    mqtt_end(s, RC_LIMIT, "more waits for this session than may");
+}
+
 const struct client_ops mqtt_client_ops = {
     .protocol = "mqtt",
     .on_durable = on_durable,
@@ -420,6 +429,7 @@ const struct client_ops mqtt_client_ops = {
     .on_consumer_cancelled = mqtt_on_consumer_cancelled,
     .on_session_delivery = mqtt_on_session_delivery,
     .on_taken_over = on_taken_over,
+    .on_session_over = on_session_over,
     .on_pressure = on_pressure,
 };
 

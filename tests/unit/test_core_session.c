@@ -230,6 +230,70 @@ static struct message *will_message(void)
     return message_new(&spec);
 }
 
+/* Ten messages for a session that is away and may be owed four. */
+static struct session *overflow(enum session_overflow what, enum rc wanted)
+{
+    struct core_config config = CORE_CONFIG_DEFAULT;
+    struct session *s;
+    char value[16];
+
+    teardown();
+    config.session_max_messages = 4;
+    config.session_overflow = what;
+    rig_open_as(&rig, false, &config);
+    a = mem_new(struct rig_client);
+    b = mem_new(struct rig_client);
+    open_clients();
+    s = rig_session(&rig, b, "s", false, 3600000, &present);
+    rig_subscribe(s, "t", 1, 0);
+    session_detach(&s);
+    for (unsigned i = 0; i < 10; i++) {
+        (void)snprintf(value, sizeof(value), "m%u", i);
+        ck_assert_int_eq(rig_publish(&rig, a, "t", value, 1, 0), i < 4 ? RC_OK : wanted);
+    }
+    rig_settle(&rig);
+    s = rig_session(&rig, b, "s", false, 3600000, &present);
+    rig_settle(&rig);
+    return s;
+}
+
+START_TEST(a_full_session_drops_the_oldest_or_the_newest_or_refuses)
+{
+    static const struct {
+        enum session_overflow what;
+        enum rc rc;
+        const char *first;
+        int dropped;
+    } cases[] = { { OVERFLOW_DROP_OLDEST, RC_OK, "m6", 6 },
+                  { OVERFLOW_DROP_NEWEST, RC_OK, "m0", 6 },
+                  { OVERFLOW_REJECT, RC_LIMIT, "m0", 0 } };
+    int64_t dropped = count_get(COUNT_CORE_DROPPED);
+    struct session *s = overflow(cases[_i].what, cases[_i].rc);
+
+    ck_assert(present);
+    ck_assert_uint_eq(b->count, 4);
+    ck_assert_str_eq(b->seen[0].value, cases[_i].first);
+    ck_assert_int_eq(count_get(COUNT_CORE_DROPPED) - dropped, cases[_i].dropped);
+    for (unsigned i = 0; i < 4; i++)
+        ck_assert_int_eq(session_settle(s, b->seen[i].handle, OUTCOME_ACCEPT), RC_OK);
+    ck_assert_int_eq(rig_publish(&rig, a, "t", "again", 1, 0), RC_OK);
+    ck_assert_uint_eq(b->count, 5);
+    session_detach(&s);
+}
+END_TEST
+
+START_TEST(a_full_session_ends_where_that_is_the_rule)
+{
+    int64_t ended = count_get(COUNT_CORE_SESSIONS_OVERFLOWED);
+    struct session *s = overflow(OVERFLOW_END, RC_OK);
+
+    ck_assert(!present);
+    ck_assert_uint_eq(b->count, 0);
+    ck_assert_int_eq(count_get(COUNT_CORE_SESSIONS_OVERFLOWED) - ended, 1);
+    session_detach(&s);
+}
+END_TEST
+
 static void retain(unsigned first, unsigned count, const char *value)
 {
     char address[32];
@@ -625,6 +689,8 @@ static void add_tests(TCase *plain, TCase *durable)
     tcase_add_test(plain, retained_is_given_to_new_subscriptions_and_empty_removes_it);
     tcase_add_test(plain, retained_messages_come_as_credit_allows_and_none_twice);
     tcase_add_test(plain, retained_messages_have_limits);
+    tcase_add_loop_test(plain, a_full_session_drops_the_oldest_or_the_newest_or_refuses, 0, 3);
+    tcase_add_test(plain, a_full_session_ends_where_that_is_the_rule);
     tcase_add_test(plain, will_is_published_after_its_delay_or_not_at_all);
     tcase_add_test(plain, mqtt_publish_enters_the_queue_of_its_stream_and_bound_queues);
     tcase_add_test(plain, batches_reach_queue_session_and_reader_alike);

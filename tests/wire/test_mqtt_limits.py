@@ -58,6 +58,56 @@ class Limits(MqttCase):
         self.assertEqual(client.ended(), 0x95)
 
 
+class Full(MqttCase):
+    """More than may wait for a client that does not acknowledge."""
+
+    def fill(self, count=8):
+        topic = self.name("full")
+        slow = self.subscriber((topic, 1), props=[(m.RECEIVE_MAX, 1), (m.SESSION_EXPIRY, 60)])
+        sender = self.client()
+        reasons = [sender.publish(topic, b"%d" % i, 1).reason for i in range(count)]
+        return topic, slow, reasons
+
+
+@unittest.skipIf(PEER, "options of tercet's own")
+class FullRejects(Full):
+
+    broker_options = {"config": "session_max_messages = 5\nsession_overflow = reject\n"}
+
+    def test_the_publisher_to_a_full_session_is_refused(self):
+        topic, slow, reasons = self.fill()
+        self.assertEqual(reasons, [0] * 5 + [0x97] * 3)
+        for i in range(5):
+            slow.take(topic, b"%d" % i)
+        slow.sync()
+        self.assertEqual(self.client().publish(topic, b"again", 1).reason, 0)
+        slow.take(topic, b"again")
+
+
+@unittest.skipIf(PEER, "options of tercet's own")
+class FullDrops(Full):
+
+    broker_options = {"config": "session_max_messages = 5\n"}
+
+    def test_the_oldest_that_was_not_sent_is_dropped(self):
+        topic, slow, reasons = self.fill()
+        self.assertEqual(reasons, [0] * 8)
+        for i in (0, 4, 5, 6, 7):
+            slow.take(topic, b"%d" % i)
+        slow.nothing()
+
+
+@unittest.skipIf(PEER, "options of tercet's own")
+class FullEnds(Full):
+
+    broker_options = {"config": "session_max_messages = 5\nsession_overflow = end\n"}
+
+    def test_the_session_is_ended_and_told_why(self):
+        _, slow, reasons = self.fill(6)
+        self.assertEqual(reasons, [0] * 6)
+        self.assertEqual(slow.ended(), 0x97)
+
+
 @unittest.skipIf(PEER, "options of tercet's own")
 class Retained(MqttCase):
 
