@@ -64,4 +64,25 @@ static inline struct slice slice_after(struct slice s, size_t n)
                       : slice_of(s.at + n, s.len - n);
 }
 
+/* Takes the next of a list as people write it, with commas between and blanks around; false at its
+ * end. What stands between two commas may be empty. */
+static inline bool slice_next_listed(struct slice *list, struct slice *ret)
+{
+    const uint8_t *comma =
+        list->len == 0 ? NULL : (const uint8_t *)memchr(list->at, ',', list->len);
+    struct slice one = *list;
+
+    if (list->len == 0)
+        return false;
+    if (comma != NULL)
+        one.len = (size_t)(comma - list->at);
+    *list = slice_after(*list, one.len + 1);
+    while (one.len > 0 && one.at[0] == ' ')
+        one = slice_after(one, 1);
+    while (one.len > 0 && one.at[one.len - 1] == ' ')
+        one.len--;
+    *ret = one;
+    return true;
+}
+
 #endif

@@ -33,18 +33,10 @@ static bool is_local(const char *address)
 /* Takes the next address of a list with commas; false at its end. */
 static bool next_address(struct slice *list, char **ret)
 {
-    const uint8_t *comma = list->len == 0 ? NULL : memchr(list->at, ',', list->len);
-    struct slice one = *list;
+    struct slice one;
 
-    if (list->len == 0)
+    if (!slice_next_listed(list, &one))
         return false;
-    if (comma != NULL)
-        one.len = (size_t)(comma - list->at);
-    *list = slice_after(*list, comma == NULL ? one.len : one.len + 1);
-    while (one.len > 0 && one.at[0] == ' ')
-        one = slice_after(one, 1);
-    while (one.len > 0 && one.at[one.len - 1] == ' ')
-        one.len--;
     *ret = mem_copy_text(one);
     return true;
 }

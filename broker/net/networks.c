@@ -73,22 +73,11 @@ static enum rc add(struct networks *n, struct slice one)
 enum rc networks_new(const char *list, struct networks **ret)
 {
     struct networks *n = mem_new(struct networks);
-    struct slice rest = slice_str(list);
-    enum rc rc = RC_OK;
+    struct slice rest = slice_str(list), one;
+    enum rc rc = rest.len == 0 ? RC_INVALID : RC_OK;
 
-    while (rc == RC_OK && !slice_is_none(rest)) {
-        const uint8_t *comma = rest.len == 0 ? NULL : memchr(rest.at, ',', rest.len);
-        struct slice one = rest;
-
-        if (comma != NULL)
-            one.len = (size_t)(comma - rest.at);
-        rest = comma == NULL ? SLICE_NONE : slice_after(rest, one.len + 1);
-        while (one.len > 0 && one.at[0] == ' ')
-            one = slice_after(one, 1);
-        while (one.len > 0 && one.at[one.len - 1] == ' ')
-            one.len--;
+    while (rc == RC_OK && slice_next_listed(&rest, &one))
         rc = add(n, one);
-    }
     if (rc == RC_OK) {
         *ret = n;
         n = NULL; /* given */

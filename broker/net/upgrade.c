@@ -76,30 +76,11 @@ static bool is_this_machine(struct slice host)
            is_same(host, SLICE("[::1]"));
 }
 
-/* The next of a list with commas, without blanks around it. */
-static bool next_of(struct slice *rest, struct slice *ret)
-{
-    const uint8_t *comma = rest->len == 0 ? NULL : memchr(rest->at, ',', rest->len);
-    struct slice one = *rest;
-
-    if (rest->len == 0)
-        return false;
-    if (comma != NULL)
-        one.len = (size_t)(comma - rest->at);
-    *rest = slice_after(*rest, one.len + 1);
-    while (one.len > 0 && one.at[0] == ' ')
-        one = slice_after(one, 1);
-    while (one.len > 0 && one.at[one.len - 1] == ' ')
-        one.len--;
-    *ret = one;
-    return true;
-}
-
 static bool is_listed(const char *list, struct slice origin)
 {
     struct slice rest = slice_str(list), one;
 
-    while (next_of(&rest, &one)) {
+    while (slice_next_listed(&rest, &one)) {
         if (slice_equal_str(one, "*") ||
             (one.len > 0 && (is_same(one, origin) || is_same(one, host_of(origin)))))
             return true;
@@ -167,7 +148,7 @@ static bool is_path(struct slice asked, const struct upgrade_rules *rules)
     if (rules->paths == NULL)
         return slice_equal_str(asked, "/ws") ||
                (asked.len > 1 && slice_equal_str(slice_after(asked, 1), rules->path));
-    while (next_of(&rest, &one)) {
+    while (slice_next_listed(&rest, &one)) {
         if (slice_equal_str(one, "*") || slice_equal(one, asked))
             return true;
     }

@@ -243,7 +243,7 @@ START_TEST(what_is_no_network_is_refused)
 {
     static const char *const wrong[] = { "",           "10.0.0.0/33", "::1/129",
                                          "10.0.0/8",   "10.0.0.0/",   "/8",
-                                         "localhost",  "::1,,::1",    "10.0.0.0/8,",
+                                         "localhost",  "::1,,::1",    "10.0.0.0/8,,",
                                          "10.0.0.0/-1" };
     struct networks *n = NULL;
     struct text many = { 0 };

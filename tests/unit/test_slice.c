@@ -60,6 +60,22 @@ START_TEST(what_follows_more_than_all_is_empty)
 }
 END_TEST
 
+START_TEST(a_list_is_taken_apart_at_its_commas)
+{
+    struct slice list = SLICE(" a , b b,,c"), one;
+
+    ck_assert(slice_next_listed(&list, &one));
+    ck_assert(slice_equal_str(one, "a"));
+    ck_assert(slice_next_listed(&list, &one));
+    ck_assert(slice_equal_str(one, "b b"));
+    ck_assert(slice_next_listed(&list, &one));
+    ck_assert_uint_eq(one.len, 0);
+    ck_assert(slice_next_listed(&list, &one));
+    ck_assert(slice_equal_str(one, "c"));
+    ck_assert(!slice_next_listed(&list, &one));
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("slice");
@@ -69,5 +85,6 @@ int main(void)
     tcase_add_test(tests, a_prefix_is_never_longer_than_the_whole);
     tcase_add_test(tests, order_is_by_bytes_then_by_length);
     tcase_add_test(tests, what_follows_more_than_all_is_empty);
+    tcase_add_test(tests, a_list_is_taken_apart_at_its_commas);
     return suite_run("slice", tests);
 }
