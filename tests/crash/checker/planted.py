@@ -45,7 +45,7 @@ BUGS = {
     "header-dropped": Bug(1, "metadata", "a long user property of MQTT is left out"),
     "payload-cut": Bug(1, "torn", "the last byte of a large payload of MQTT is left out"),
     "credit-lost": Bug(3, "stuck", "a session that has credit again is not gone on with"),
-    "frame-lost": Bug(1, "lost offset-reused offset-backward",
+    "frame-lost": Bug(1, "lost offset-reused offset-backward trouble",
                       "recovery leaves out the last frame of a segment"),
     "sync-skipped": Bug(1, "lost missing half-done backslide", "a commit is not synced",
                         by="power"),
