@@ -26,6 +26,7 @@ struct compacting {
     struct log_compact request;
     uint64_t new_bytes;    /* since the last pass began */
     uint64_t new_since_ns; /* monotonic: the first of them */
+    uint64_t end;          /* that the last pass came to */
     bool is_wanted;        /* by somebody who asked */
     bool is_never;         /* the store does not compact */
 };
@@ -85,6 +86,8 @@ static int64_t due_in_ms(const struct compacting *c)
 static void on_done(struct log_compact *request, enum rc rc)
 {
     struct compacting *c = CONTAINER_OF(request, struct compacting, request);
+    uint64_t end, bytes;
+    int64_t next_ms;
 
     if (rc == RC_UNSUPPORTED) {
         c->is_never = true;
@@ -94,7 +97,10 @@ static void on_done(struct log_compact *request, enum rc rc)
         count_add(COUNT_CORE_COMPACTIONS, 1);
     if (rc == RC_OK && request->is_partial)
         c->is_wanted = true;
-    look_in(c, rc == RC_OK || rc == RC_NOT_FOUND ? LOOK_MS : RETRY_MS);
+    log_compacted(core_of(c)->store, c->partition->log, &end, &next_ms, &bytes);
+    /* What is too young, or owed to a session, is not gone through again and again. */
+    look_in(c, rc == RC_OK && end != c->end ? LOOK_MS : RETRY_MS);
+    c->end = end;
 }
 
 /* Below what sessions are owed: they ask for records by their offsets. */

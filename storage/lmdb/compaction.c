@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The core thread's part of compaction: requests, the rows that are looked at, what becomes of the
  * log. What is written and made to count goes the way of every copy (copy.h). */
+#include "broker/base/clock.h"
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "storage/lmdb/copy.h"
@@ -17,6 +18,8 @@ struct compacted_log {
     uint32_t number;
     uint64_t end;
     int64_t next_ms;
+    uint64_t clean_bytes; /* of the rows below the end, when they were counted last */
+    bool is_counted;
 };
 
 static struct compacted_log *compacted_of(const struct lmdb_store *s, uint32_t number)
@@ -37,6 +40,7 @@ void compact_note(struct lmdb_store *s, uint32_t number, uint64_t end, int64_t n
     }
     log->end = end;
     log->next_ms = next_ms;
+    log->is_counted = false;
 }
 
 void compact_forget(struct lmdb_store *s, uint32_t number)
@@ -58,25 +62,42 @@ void compact_free_all(struct lmdb_store *s)
     map_done(&s->compacted);
 }
 
+static uint64_t bytes_below(const struct store_log *log, uint64_t end)
+{
+    struct row rows[CHUNK];
+    uint64_t bytes = 0;
+    uint32_t count;
+
+    for (uint32_t i = 0; i < log->rows.count; i += count) {
+        count = rows_copy(&log->rows, i, rows, CHUNK);
+        for (uint32_t k = 0; k < count; k++) {
+            if (row_end(&rows[k]) > end)
+                return bytes;
+            bytes += rows[k].length;
+        }
+    }
+    return bytes;
+}
+
+/* Rows are counted once after each pass: this is asked for every second. */
 void compact_state(const struct store *store, uint32_t number, uint64_t *ret_end,
                    int64_t *ret_next_ms, uint64_t *ret_bytes)
 {
     const struct lmdb_store *s = lmdb_store_of(store);
-    const struct compacted_log *done = compacted_of(s, number);
+    struct compacted_log *done = compacted_of(s, number);
     const struct store_log *log = store_log_get(s, number);
-    struct row rows[CHUNK];
-    uint32_t count = 0, i;
 
     *ret_end = done == NULL ? 0 : done->end;
     *ret_next_ms = done == NULL ? INT64_MAX : done->next_ms;
-    *ret_bytes = 0;
-    if (log == NULL || !rows_find(&log->rows, *ret_end, &i))
+    *ret_bytes = log == NULL || (done != NULL && done->end >= log->end) ? 0 : log->bytes;
+    if (*ret_bytes == 0 || done == NULL || log->start >= done->end)
         return;
-    for (; i < log->rows.count; i += count) {
-        count = rows_copy(&log->rows, i, rows, CHUNK);
-        for (uint32_t k = 0; k < count; k++)
-            *ret_bytes += rows[k].length;
+    if (!done->is_counted) {
+        done->clean_bytes = bytes_below(log, done->end);
+        done->is_counted = true;
     }
+    /* What retention took meanwhile was compacted: then this is too little until the next pass. */
+    *ret_bytes = log->bytes > done->clean_bytes ? log->bytes - done->clean_bytes : 0;
 }
 
 /* ---- requests ---- */
@@ -121,6 +142,7 @@ bool compact_next(struct lmdb_store *s)
     c->request = request;
     c->log = request->log;
     c->from = before == NULL ? 0 : before->end;
+    c->is_due = before != NULL && before->next_ms <= clock_wall_ms();
     c->end = request->end;
     c->newest_ms = request->newest_ms;
     c->delete_retention_ms = request->delete_retention_ms;
@@ -198,8 +220,8 @@ static void gather(struct lmdb_store *s, struct copy_job *job)
         return;
     c->end = c->next;
     job->step = COPY_WRITE;
-    if (job->count == 0)
-        copy_finish(s, job);
+    if (job->count == 0 || (c->end <= c->from && !c->is_due))
+        copy_finish(s, job); /* nothing of it is new */
     else
         copy_to_thread(s, job, &s->copier.inbox);
 }

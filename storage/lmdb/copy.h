@@ -43,6 +43,7 @@ struct compaction {
     int64_t newest_ms;
     int64_t delete_retention_ms;
     int64_t next_ms;    /* out: when a record without a value is to go */
+    bool is_due;        /* core: the time of a record without a value has come */
     uint64_t next;      /* core: next offset to gather */
     uint64_t flush;     /* core: the flush it waits for */
     bool is_partial;    /* out */
