@@ -101,6 +101,14 @@ class MosquittoTools(ClientCase):
             self.pub("-t", base + tail, "-q", 1, "-m", "x")
         self.assertEqual(self.lines(sub), [(base + "/a").encode(), (base + "/b").encode()])
 
+    def test_shared_subscribers_get_each_message_once(self):
+        topic, group = self.name(), self.name("g")
+        subs = [self.sub("-V", version, "-t", "$share/%s/%s" % (group, topic), "-q", 1, "-C", 5,
+                         "-F", "got:%p") for version in ("mqttv311", "mqttv5")]
+        self.pub("-t", topic, "-q", 1, "-l", data=b"".join(b"%d\n" % n for n in range(10)))
+        got = [self.lines(sub) for sub in subs]
+        self.assertEqual(sorted(sum(got, [])), sorted(b"%d" % n for n in range(10)))
+
     def test_an_endless_subscriber_prints_what_comes(self):
         topic = self.name()
         sub = self.sub("-t", topic, "-q", 2, "-F", "got:%p")

@@ -107,6 +107,24 @@ class FullEnds(Full):
         self.assertEqual(reasons, [0] * 6)
         self.assertEqual(slow.ended(), 0x97)
 
+    def words(self, *props):
+        """The reason string that the client is told as its session ends."""
+        topic = self.name("f")
+        slow = self.subscriber((topic, 1), props=[(m.RECEIVE_MAX, 1), (m.SESSION_EXPIRY, 60),
+                                                  *props])
+        sender = self.client()
+        for _ in range(6):
+            sender.publish(topic, b"", 1)
+        slow.expect_publish(topic)
+        told = slow.expect(m.DISCONNECT)
+        self.assertEqual(told.reason, 0x97)
+        return told.prop(m.REASON)
+
+    def test_mqtt5_3_14_2_3_the_reason_string_keeps_to_the_clients_limit(self):
+        self.assertGreater(len(self.words()), 20)
+        self.assertIsNone(self.words((m.PACKET_MAX, 40)))
+        self.assertIsNone(self.words((m.PROBLEM_INFO, 0)))
+
 
 @unittest.skipIf(PEER, "options of tercet's own")
 class Retained(MqttCase):
