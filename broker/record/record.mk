@@ -36,6 +36,11 @@ test_record_builder_LDADD = $(RECORD_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 test_record_partition_SOURCES = tests/unit/test_record_partition.c
 test_record_partition_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_record_partition_LDADD = $(RECORD_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += test_sift
+test_sift_SOURCES = tests/unit/test_sift.c
+test_sift_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_sift_LDADD = $(RECORD_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_sift
 TESTS += test_batch test_compression test_crc32c test_record test_record_builder \
 	test_record_partition
 endif
