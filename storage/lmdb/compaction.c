@@ -147,8 +147,7 @@ bool compact_next(struct lmdb_store *s)
     c->newest_ms = request->newest_ms;
     c->delete_retention_ms = request->delete_retention_ms;
     /* What the copy holds must not be there after a power cut that takes what shared its commit. */
-    c->flush = ++s->flushes_asked;
-    store_open_batch(s)->is_flush = true;
+    c->flush = store_ask_flush(s);
     s->copy = job;
     s->is_copying = true;
     return true;

@@ -305,12 +305,21 @@ static void on_poll(struct store *store)
     copy_poll(s);
 }
 
+uint64_t store_ask_flush(struct lmdb_store *s)
+{
+    struct batch *batch = store_open_batch(s);
+
+    if (!batch->is_flush)
+        s->flushes_asked++;
+    batch->is_flush = true;
+    return s->flushes_asked;
+}
+
 static enum rc on_flush(struct store *store)
 {
     struct lmdb_store *s = lmdb_store_of(store);
-    uint64_t wanted = ++s->flushes_asked;
+    uint64_t wanted = store_ask_flush(s);
 
-    store_open_batch(s)->is_flush = true;
     on_submit(store);
     while (s->flushes_done < wanted && s->stalled == RC_OK) {
         struct list taken;

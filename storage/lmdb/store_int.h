@@ -321,6 +321,8 @@ void rows_move(struct lmdb_store *s, const struct moved *moved);
 void batch_release(struct lmdb_store *s, struct batch *batch);
 void batch_free(struct batch **batch);
 struct batch *store_open_batch(struct lmdb_store *s);
+/* Has the open batch synced; gives the number of that flush among all. */
+uint64_t store_ask_flush(struct lmdb_store *s);
 
 /* ---- reads.c, core thread: backend.h's functions and what a reader's answer means ---- */
 enum rc read_cached(struct store *store, uint32_t number, uint64_t offset, size_t max_bytes,

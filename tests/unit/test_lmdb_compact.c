@@ -368,6 +368,25 @@ START_TEST(a_log_may_be_trimmed_and_appended_to_meanwhile)
 }
 END_TEST
 
+START_TEST(flushes_and_a_compaction_that_wants_one_share_it)
+{
+    struct asked asked;
+
+    store_start(lmdb_store_open);
+    put_some(20);
+    ask(&asked, end, FOREVER);
+    flush(); /* its last poll begins the compaction, */
+    flush(); /* whose flush this is too */
+    while (!asked.is_done) {
+        store_submit(store);
+        store_poll(store);
+    }
+    ck_assert_int_eq(asked.rc, RC_OK);
+    ck_compacted(0, end, true, true);
+    store_close(&store);
+}
+END_TEST
+
 START_TEST(a_log_that_goes_away_is_not_compacted)
 {
     struct asked asked;
@@ -486,6 +505,7 @@ int main(void)
     tcase_add_test(plain, a_record_that_deletes_its_key_goes_when_its_time_has_come);
     tcase_add_test(plain, compacting_again_and_again_keeps_the_log_whole);
     tcase_add_test(plain, a_log_may_be_trimmed_and_appended_to_meanwhile);
+    tcase_add_test(plain, flushes_and_a_compaction_that_wants_one_share_it);
     tcase_add_test(plain, a_log_that_goes_away_is_not_compacted);
     tcase_add_test(plain, the_log_is_whole_at_any_instant_of_a_compaction);
     suite_add_tcase(suite, plain);
