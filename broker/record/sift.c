@@ -42,8 +42,7 @@ static bool is_kept(const struct sift *sift, const struct batch_header *header,
 {
     if (slice_is_none(record->key))
         return true;
-    if (!sift->is_last(sift->arg, record) ||
-        (record->key.len % 4 == 0 && PLANTED("last-dropped")))
+    if (!sift->is_last(sift->arg, record) || (record->key.len % 4 == 0 && PLANTED("last-dropped")))
         return false;
     return !slice_is_none(record->value) || !header->has_delete_horizon ||
            header->base_timestamp_ms > sift->now_ms;
