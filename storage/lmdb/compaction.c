@@ -324,5 +324,5 @@ void compact_step(struct lmdb_store *s, struct copy_job *job)
     case COPY_COMMIT:
         break;
     }
-    ASSERT(!"a step of another thread");
+    ASSERT(false); /* a step of another thread */
 }
