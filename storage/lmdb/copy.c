@@ -10,8 +10,8 @@
 
 /* Rows that one turn looks at: some 0.3 ms, and twice that when they are packed. */
 #define TURN_ROWS 400
-/* Nothing is copied while what is dead is less than this part of what lives: segments whose records
- * go in order come free by themselves. */
+/* Nothing is copied while what is dead is less than this part of what lives and a segment: where
+ * records go in order, the oldest segment is dying and comes free by itself. */
 #define DEAD_PART   5
 #define SOURCES_MAX 16
 #define RETRY_NS    UINT64_C(1000000000)
@@ -93,7 +93,7 @@ static int by_part(const void *left, const void *right)
 /* The sparse segments, if there is enough dead in all. */
 static size_t candidates(struct lmdb_store *s, struct segment_info **ret)
 {
-    uint64_t live = 0, dead = 0;
+    uint64_t live = 0, dead = 0, longest = 0;
     size_t count = 0;
 
     MAP_EACH (node, &s->segments) {
@@ -102,11 +102,13 @@ static size_t candidates(struct lmdb_store *s, struct segment_info **ret)
         if (!info->is_closed)
             continue;
         live += info->live_bytes;
+        if (info->file_bytes > longest)
+            longest = info->file_bytes;
         dead += info->file_bytes > info->live_bytes ? info->file_bytes - info->live_bytes : 0;
         if (info->is_sparse && !info->is_damaged)
             ret[count++] = info;
     }
-    return dead > live / DEAD_PART + s->config.segment_first_bytes ? count : 0;
+    return dead > live / DEAD_PART + longest ? count : 0;
 }
 
 void copy_to_thread(struct lmdb_store *s, struct copy_job *job, struct mailbox *inbox)
