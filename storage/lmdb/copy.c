@@ -12,7 +12,7 @@
 #define TURN_ROWS 400
 /* Nothing is copied while what is dead is less than this part of what lives and a segment: where
  * records go in order, the oldest segment is dying and comes free by itself. */
-#define DEAD_PART   5
+#define DEAD_PART   8
 #define SOURCES_MAX 16
 #define RETRY_NS    UINT64_C(1000000000)
 
