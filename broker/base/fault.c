@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/base/fault.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@ static uint64_t armed_line;
 static enum fault_act armed_act;
 static unsigned armed_at;
 static _Atomic unsigned passed;
+/* Over what is armed: tests arm while threads pass. */
+static pthread_mutex_t armed_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static bool is_armed_site(const struct fault_site *site)
 {
@@ -36,11 +39,10 @@ static bool is_armed_site(const struct fault_site *site)
             strcmp(slash == NULL ? site->file : slash + 1, armed_file) == 0);
 }
 
-bool fault_hit(struct fault_site *site)
+static bool is_hit(const struct fault_site *site)
 {
     unsigned nth;
 
-    (void)__atomic_fetch_add(&site->passed, 1, __ATOMIC_RELAXED);
     if (armed_at == 0 || !is_armed_site(site))
         return false;
     nth = atomic_fetch_add(&passed, 1) + 1;
@@ -52,6 +54,17 @@ bool fault_hit(struct fault_site *site)
         return false;
     count_add(COUNT_FAULTS_INJECTED, 1);
     return true;
+}
+
+bool fault_hit(struct fault_site *site)
+{
+    bool ret;
+
+    (void)__atomic_fetch_add(&site->passed, 1, __ATOMIC_RELAXED);
+    (void)pthread_mutex_lock(&armed_lock);
+    ret = is_hit(site);
+    (void)pthread_mutex_unlock(&armed_lock);
+    return ret;
 }
 
 size_t fault_sites(struct fault_site *const **ret)
@@ -67,7 +80,9 @@ void fault_count(void)
 
     for (size_t i = 0; i < count; i++)
         sites[i]->passed = 0;
+    (void)pthread_mutex_lock(&armed_lock);
     armed_at = 0;
+    (void)pthread_mutex_unlock(&armed_lock);
     __atomic_store_n(&fault_armed, true, __ATOMIC_RELEASE);
 }
 
@@ -97,12 +112,15 @@ static bool selector_take(struct slice text)
 
 void fault_arm(const char *name, unsigned n, enum fault_act act)
 {
-    bool is_good = selector_take(slice_str(name));
+    bool is_good;
 
-    ASSERT(is_good);
+    (void)pthread_mutex_lock(&armed_lock);
+    is_good = selector_take(slice_str(name));
     armed_at = n;
     armed_act = act;
     atomic_store(&passed, 0);
+    (void)pthread_mutex_unlock(&armed_lock);
+    ASSERT(is_good);
     __atomic_store_n(&fault_armed, true, __ATOMIC_RELEASE);
 }
 

@@ -45,7 +45,7 @@ size_t fault_sites(struct fault_site *const **ret);
 /* Nothing fails, and each place counts how often it is passed. */
 void fault_count(void);
 /* Arms one point, wherever it stands ("store.write"), or one place ("store.write@seal.c+170"); n
- * counts from 1. Tests only, before the threads that pass it run. */
+ * counts from 1. Tests only. */
 void fault_arm(const char *name, unsigned n, enum fault_act act);
 /* At any time: the point passes again. */
 void fault_disarm(void);

@@ -114,9 +114,14 @@ static void put_some(unsigned batches)
 
     batch_builder_init(&b, 0, 0);
     for (unsigned n = 0; n < batches; n++) {
-        for (unsigned i = 1 + random_below(8); i > 0; i--)
-            add_record(&b, random_below(12) == 0 ? -1 : (int)random_below(KEYS),
-                       random_below(6) != 0);
+        for (unsigned i = 1 + random_below(8); i > 0; i--) {
+            bool has_value = random_below(6) != 0;
+            int key = random_below(12) == 0 ? -1 : (int)random_below(KEYS);
+
+            add_record(&b, key, has_value);
+        }
+        if (n + 1 == batches) /* one that stays */
+            add_record(&b, 0, false);
         ticket = append(&b, (enum compression)random_below(COMPRESSION_COUNT));
         if (n % 3 == 2)
             await(ticket);
