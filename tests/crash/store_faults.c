@@ -34,7 +34,7 @@
 #define SITES_MAX    64
 #define SUBMITS_BASE 60
 #define SUBMITS      40
-#define TRIES        30
+#define TRIES        400
 #define WORKERS      6
 #define CASE_SECONDS 180
 #define STALLS_MAX   8 /* of one life whose fault came once */
