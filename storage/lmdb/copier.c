@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The copier thread: reads entries, checks them, writes them to a segment of their own. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "broker/base/fault.h"
 #include "broker/base/log.h"
 #include "storage/lmdb/copy.h"
+#include "storage/lmdb/scan.h"
 
 #define GAP_MAX_BYTES  ((uint64_t)32 << 10)
 #define SPAN_MAX_BYTES ((uint64_t)1 << 20)
@@ -102,7 +102,7 @@ static enum rc frame_start(struct copying *c, size_t entry)
         wanted = FRAME_TARGET;
     if (!grow(&c->stage, &c->stage_room, (size_t)frame_room(wanted) + FRAME_ALIGN))
         return RC_MEMORY;
-    at = c->stage + (FRAME_ALIGN - (uintptr_t)c->stage % FRAME_ALIGN);
+    at = frame_aligned(c->stage);
     frame_begin(&c->frame, at, (size_t)frame_room(wanted), c->to->number);
     return RC_OK;
 }
@@ -205,22 +205,6 @@ static enum rc source_open(struct copying *c, uint32_t number)
     return c->fd < 0 ? RC_IO : RC_OK;
 }
 
-static enum rc read_whole(int fd, uint8_t *at, size_t len, uint64_t from)
-{
-    if (FAULT("store.read"))
-        return RC_IO;
-    while (len > 0) {
-        ssize_t done = pread(fd, at, len, (off_t)from);
-
-        if (done <= 0)
-            return done < 0 ? rc_of_errno(errno) : RC_CORRUPT;
-        at += done;
-        from += (uint64_t)done;
-        len -= (size_t)done;
-    }
-    return RC_OK;
-}
-
 static enum rc visit_row(const struct segment_row *wanted, struct slice bytes, copy_visit_fn *visit,
                          void *arg)
 {
@@ -270,7 +254,9 @@ static enum rc read_span(struct copying *c, size_t first, size_t end, uint64_t t
     if (rc == RC_OK && !grow(&c->in, &c->in_room, (size_t)(to - row_from(row))))
         return RC_MEMORY;
     if (rc == RC_OK)
-        rc = read_whole(c->fd, c->in, (size_t)(to - row_from(row)), row_from(row));
+        rc = FAULT("store.read")
+                 ? RC_IO
+                 : file_read(c->fd, c->in, (size_t)(to - row_from(row)), row_from(row));
     if (rc == RC_OK)
         return RC_OK;
     count_add(COUNT_STORE_ERRORS, 1);

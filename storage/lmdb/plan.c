@@ -241,8 +241,7 @@ static uint8_t *stage_for(struct plan *plan, uint64_t room)
         if (plan->stage == NULL)
             plan->stage_room = 0;
     }
-    return plan->stage == NULL ? NULL
-                               : plan->stage + (FRAME_ALIGN - (uintptr_t)plan->stage % FRAME_ALIGN);
+    return plan->stage == NULL ? NULL : frame_aligned(plan->stage);
 }
 
 enum rc plan_write(struct plan *plan, struct writer *w, struct segment *segment, struct slice *ret)

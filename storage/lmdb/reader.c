@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reader threads: cold entries by pread, checked, in blocks of their own. Reading through the map
  * would raise SIGBUS on a failing disk, and fault on the loop's thread. */
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include "broker/base/fault.h"
 #include "broker/base/log.h"
-#include "storage/lmdb/frame.h"
+#include "storage/lmdb/scan.h"
 #include "storage/lmdb/store_int.h"
 
 /* Neighbours of one log that are no farther apart are read in one go. */
@@ -25,24 +24,6 @@ static uint64_t row_from(const struct row *row)
 static uint64_t row_to(const struct row *row)
 {
     return row_from(row) + ENTRY_HEADER + row->length;
-}
-
-static enum rc read_whole(int fd, uint8_t *at, size_t len, uint64_t from)
-{
-    if (FAULT("store.read"))
-        return RC_IO;
-    while (len > 0) {
-        ssize_t done = pread(fd, at, len, (off_t)from);
-
-        if (done < 0)
-            return rc_of_errno(errno);
-        if (done == 0)
-            return RC_CORRUPT; /* the file ends before the entry does */
-        at += done;
-        from += (uint64_t)done;
-        len -= (size_t)done;
-    }
-    return RC_OK;
 }
 
 /* Rows from `first` on that one pread covers; gives where it ends. */
@@ -104,7 +85,7 @@ static enum rc read_span(struct read_job *job, int fd, unsigned first, unsigned 
 
     if (block == NULL)
         return RC_MEMORY;
-    rc = read_whole(fd, block->at, (size_t)(to - from), from);
+    rc = FAULT("store.read") ? RC_IO : file_read(fd, block->at, (size_t)(to - from), from);
     block->refs = 0; /* nobody else has it yet: one reference for each piece */
     for (unsigned i = first; i < first + count && rc == RC_OK; i++) {
         const struct row *row = &job->rows[i];

@@ -7,8 +7,6 @@
  * list is removed; rows of one that it lists stand before those of the segments they came from. All
  * that the frames say and the catalogue does not know yet goes to the catalogue in one change, so
  * that a second crash starts again from the same files. */
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -77,39 +75,23 @@ static enum rc on_sealed(void *arg, const struct sealed *sealed)
     return RC_OK;
 }
 
-/* Lists a folder of segment files; `visit` is told each number. */
-static enum rc list_folder(int folder, void (*visit)(struct recovery *r, uint32_t number),
-                           struct recovery *r)
-{
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-    uint32_t number;
-
-    if (dir == NULL)
-        return rc_of_errno(errno);
-    while ((entry = readdir(dir)) != NULL) {
-        if (segment_number(entry->d_name, &number))
-            visit(r, number);
-    }
-    (void)closedir(dir); /* read only */
-    return RC_OK;
-}
-
 static void number_seen(struct lmdb_store *s, uint32_t number)
 {
     if (number >= s->maintenance.next_number)
         s->maintenance.next_number = number + 1;
 }
 
-static void on_segment_file(struct recovery *r, uint32_t number)
+static void on_segment_file(void *arg, uint32_t number)
 {
+    struct recovery *r = arg;
+
     found_get(r, number)->is_there = true;
     number_seen(r->s, number);
 }
 
-static void on_spare_file(struct recovery *r, uint32_t number)
+static void on_spare_file(void *arg, uint32_t number)
 {
+    struct recovery *r = arg;
     struct maintenance *m = &r->s->maintenance;
     char name[SEGMENT_NAME_MAX];
     struct stat stat;
@@ -642,8 +624,10 @@ static void close_segments(struct lmdb_store *s)
     mem_free(all);
 }
 
-static void on_any_file(struct recovery *r, uint32_t number)
+static void on_any_file(void *arg, uint32_t number)
 {
+    struct recovery *r = arg;
+
     (void)number;
     r->count++;
 }
@@ -655,7 +639,7 @@ enum rc recover_check_new(struct lmdb_store *s)
 
     if (faccessat(s->place.directory_fd, "catalog.mdb", F_OK, 0) == 0)
         return RC_OK;
-    rc = list_folder(s->place.seg_fd, on_any_file, &r);
+    rc = segment_each(s->place.seg_fd, on_any_file, &r);
     if (rc != RC_OK || r.count == 0)
         return rc;
     log_event(LOG_ERROR, "storage.catalogue-missing", "segments=%zu", r.count);
@@ -670,9 +654,9 @@ enum rc store_recover(struct lmdb_store *s)
     if (rc == RC_OK || rc == RC_NOT_FOUND)
         rc = catalog_each_sealed(&s->catalog, on_sealed, &r);
     if (rc == RC_OK)
-        rc = list_folder(s->place.seg_fd, on_segment_file, &r);
+        rc = segment_each(s->place.seg_fd, on_segment_file, &r);
     if (rc == RC_OK)
-        rc = list_folder(s->place.spare_fd, on_spare_file, &r);
+        rc = segment_each(s->place.spare_fd, on_spare_file, &r);
     if (rc == RC_OK)
         rc = catalog_each(&s->catalog, CATALOG_LOGS, on_log, &r);
     map_init(&r.copied);

@@ -3,25 +3,9 @@
  * that file would succeed without it. It is read back, checked, and written to another segment with
  * the same sequence numbers: the next open takes the newer copy. The copy counts as one commit, so
  * that half of it is none and the old one still stands. Writer thread. */
-#include <errno.h>
-#include <unistd.h>
-
 #include "broker/base/log.h"
-#include "storage/lmdb/frame.h"
+#include "storage/lmdb/scan.h"
 #include "storage/lmdb/store_int.h"
-
-static enum rc read_back(const struct segment *segment, uint8_t *at, size_t len)
-{
-    for (size_t done = 0; done < len;) {
-        ssize_t now =
-            pread(segment->fd, at + done, len - done, (off_t)(segment->synced_used + done));
-
-        if (now <= 0)
-            return RC_IO;
-        done += (size_t)now;
-    }
-    return RC_OK;
-}
 
 /* Gives every frame the numbers of the new segment. RC_CORRUPT: one is not what was written. */
 static enum rc restamp(const struct writer *w, struct segment *next, uint8_t *at, size_t len)
@@ -75,11 +59,11 @@ enum rc rescue_copy(struct writer *w, struct segment *next, struct moved **ret)
 
     if (memory == NULL)
         return RC_MEMORY;
-    at = memory + (FRAME_ALIGN - (uintptr_t)memory % FRAME_ALIGN);
+    at = frame_aligned(memory);
     moved.to = next->number;
     moved.from_position = (uint32_t)(from->synced_used / ENTRY_ALIGN);
     moved.to_position = (uint32_t)(next->used / ENTRY_ALIGN);
-    rc = read_back(from, at, len);
+    rc = file_read(from->fd, at, len, from->synced_used) == RC_OK ? RC_OK : RC_IO;
     if (rc == RC_OK)
         rc = restamp(w, next, at, len);
     if (rc == RC_OK)

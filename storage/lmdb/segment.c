@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/lmdb/segment.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -13,6 +14,7 @@
 #include "broker/base/fault.h"
 #include "broker/base/number.h"
 #include "broker/base/plant.h"
+#include "storage/lmdb/frame.h"
 
 #define ZEROS_BYTES ((size_t)512 << 10)
 /* What stays free for the file system's own use before a write is tried. */
@@ -54,6 +56,23 @@ bool segment_number(const char *name, uint32_t *ret)
     return true;
 }
 
+enum rc segment_each(int folder, void (*visit)(void *arg, uint32_t number), void *arg)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    uint32_t number;
+
+    if (dir == NULL)
+        return rc_of_errno(errno);
+    while ((entry = readdir(dir)) != NULL) {
+        if (segment_number(entry->d_name, &number))
+            visit(arg, number);
+    }
+    (void)closedir(dir); /* read only */
+    return RC_OK;
+}
+
 /* ---- blocks ahead of use ---- */
 
 /* What the device is asked to write at once while zeros are laid: a whole segment would stand
@@ -80,7 +99,7 @@ static enum rc write_zeros(int fd, uint64_t from, uint64_t to, const uint8_t *ze
 static enum rc fill_zeros(const struct segment *segment, uint64_t from, uint64_t to)
 {
     uint8_t *at = mem_zeroed(ZEROS_BYTES + FRAME_ALIGN);
-    const uint8_t *zeros = at + (FRAME_ALIGN - (uintptr_t)at % FRAME_ALIGN);
+    const uint8_t *zeros = frame_aligned(at);
     enum rc rc = RC_UNSUPPORTED;
 
     if (segment->direct_fd >= 0)

@@ -50,6 +50,8 @@ struct segment {
 void segment_name(char name[SEGMENT_NAME_MAX], uint32_t number);
 /* False when `name` is not one of ours. */
 bool segment_number(const char *name, uint32_t *ret);
+/* Tells the number of each segment file in an open folder, in no order. */
+MUST_CHECK enum rc segment_each(int folder, void (*visit)(void *arg, uint32_t number), void *arg);
 
 /* Makes seg/<number>.seg and opens it. The directory is synced, so that the file is there after a
  * power cut as soon as something in it is. `recycle` > 0: spare/<recycle>.seg is written over; none

@@ -4,7 +4,6 @@
  * does; last, log by log, what is owed beside what there is. */
 #include "storage/verify.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -222,21 +221,9 @@ static enum rc check_manifest(struct verification *v)
 
 /* ---- the files ---- */
 
-static enum rc list_files(struct verification *v)
+static void on_file(void *arg, uint32_t number)
 {
-    int fd = openat(v->seg_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-    uint32_t number;
-
-    if (dir == NULL)
-        return rc_of_errno(errno);
-    while ((entry = readdir(dir)) != NULL) {
-        if (segment_number(entry->d_name, &number))
-            verify_file_get(v, number)->is_there = true;
-    }
-    (void)closedir(dir); /* only read */
-    return RC_OK;
+    verify_file_get(arg, number)->is_there = true;
 }
 
 static enum rc open_files(struct verification *v)
@@ -341,7 +328,7 @@ static enum rc check_all(struct verification *v, const char *directory)
         return RC_OK;
     }
     if (rc == RC_OK)
-        rc = list_files(v);
+        rc = segment_each(v->seg_fd, on_file, v);
     if (rc == RC_OK)
         rc = open_files(v);
     return rc == RC_OK ? check_files(v) : rc;
