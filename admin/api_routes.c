@@ -6,6 +6,7 @@
 #include "admin/jot.h"
 #include "broker/base/clock.h"
 #include "broker/base/counters.h"
+#include "broker/base/durations.h"
 #include "broker/core/core.h"
 #include "broker/net/conn.h"
 #include "broker/net/listener.h"
@@ -71,6 +72,48 @@ void api_get_health(struct api_session *s, const struct http_request *r, struct 
     api_answer(s, stall == RC_OK ? 200 : 503);
 }
 
+/* ---- turns of the loop ---- */
+
+/* Octaves of microseconds that Prometheus is told of: up to a second. */
+#define TURN_EXPONENT_FIRST 4
+#define TURN_EXPONENT_LAST  20
+
+static void add_histogram(struct text *to, const char *name, const char *what,
+                          const struct durations *d)
+{
+    text_format(to, "# HELP tercet_%s %s\n# TYPE tercet_%s histogram\n", name, what, name);
+    for (unsigned i = TURN_EXPONENT_FIRST; i <= TURN_EXPONENT_LAST; i++)
+        text_format(to, "tercet_%s_bucket{le=\"%g\"} %llu\n", name, (double)(1u << i) / 1e6,
+                    (unsigned long long)durations_below(d, i));
+    text_format(to,
+                "tercet_%s_bucket{le=\"+Inf\"} %llu\ntercet_%s_sum %.6f\ntercet_%s_count %llu\n",
+                name, (unsigned long long)d->count, name, (double)d->sum_us / 1e6, name,
+                (unsigned long long)d->count);
+}
+
+/* `buckets`: [longest, how many], for whoever wants the difference of two looks. */
+static void add_durations(struct text *to, const char *name, const struct durations *d)
+{
+    jot_open(to, name, '{');
+    jot_count(to, "count", d->count);
+    jot_count(to, "sum", d->sum_us);
+    jot_count(to, "p50", durations_permille_us(d, 500));
+    jot_count(to, "p99", durations_permille_us(d, 990));
+    jot_count(to, "p999", durations_permille_us(d, 999));
+    jot_count(to, "max", d->max_us);
+    jot_open(to, "buckets", '[');
+    for (unsigned i = 0; i < DURATIONS_BUCKETS; i++) {
+        if (d->buckets[i] == 0)
+            continue;
+        jot_open(to, NULL, '[');
+        jot_count(to, NULL, durations_bucket_us(i));
+        jot_count(to, NULL, d->buckets[i]);
+        jot_close(to, ']');
+    }
+    jot_close(to, ']');
+    jot_close(to, '}');
+}
+
 /* ---- metrics, as Prometheus reads them ---- */
 
 void api_get_metrics(struct api_session *s, const struct http_request *r, struct slice body)
@@ -85,6 +128,10 @@ void api_get_metrics(struct api_session *s, const struct http_request *r, struct
                     counter_what((enum counter)i), name, is_total ? "counter" : "gauge", name,
                     (long long)count_get((enum counter)i));
     }
+    add_histogram(&s->body, "net_turn_seconds", "how long turns of the loop took",
+                  loop_turns(conn_loop(s->conn)));
+    add_histogram(&s->body, "net_turn_processor_seconds", "processor time of turns of the loop",
+                  loop_turns_processor(conn_loop(s->conn)));
     api_answer_as(s, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 
@@ -135,6 +182,8 @@ void api_get_overview(struct api_session *s, const struct http_request *r, struc
     jot_number(to, "pid", getpid());
     jot_count(to, "uptime_ms", (clock_monotonic_ns() - s->api->started_ns) / NS_PER_MS);
     add_store(to, s->api);
+    add_durations(to, "turns_us", loop_turns(conn_loop(s->conn)));
+    add_durations(to, "turns_processor_us", loop_turns_processor(conn_loop(s->conn)));
     add_listeners(to, conn_loop(s->conn));
     jot_open(to, "counters", '{');
     for (unsigned i = 0; i < COUNTER_COUNT; i++)

@@ -84,6 +84,7 @@ static void print_status(const json_t *all)
 {
     const json_t *store = json_object_get(all, "store");
     const json_t *latency = json_object_get(store, "commit_latency_us");
+    const json_t *turns = json_object_get(all, "turns_us");
     const json_t *counters = json_object_get(all, "counters"), *listener;
     size_t i;
 
@@ -95,6 +96,9 @@ static void print_status(const json_t *all)
     (void)printf("commits     %lld, p50 %lld us, p99 %lld us\n",
                  number_of(counters, "store_commits_total"), number_of(latency, "p50"),
                  number_of(latency, "p99"));
+    (void)printf("turns       %lld, p50 %lld us, p99.9 %lld us, longest %lld us\n",
+                 number_of(turns, "count"), number_of(turns, "p50"), number_of(turns, "p999"),
+                 number_of(turns, "max"));
     (void)printf("streams     %lld\n", number_of(counters, "core_streams"));
     (void)printf("queues      %lld\n", number_of(counters, "core_queues"));
     (void)printf("sessions    %lld\n", number_of(counters, "core_sessions"));

@@ -3,6 +3,7 @@ libbase_a_SOURCES = \
 	%D%/block.c %D%/block.h \
 	%D%/clock.c %D%/clock.h \
 	%D%/counters.c %D%/counters.h %D%/counters.def \
+	%D%/durations.c %D%/durations.h \
 	%D%/fault.c %D%/fault.h \
 	%D%/hash.c %D%/hash.h %D%/hash_wide.h \
 	%D%/heap.c %D%/heap.h \
@@ -52,6 +53,7 @@ BASE_TESTS = test_wire \
 	test_log \
 	test_counters \
 	test_thread \
+	test_durations \
 	test_heap \
 	test_ring \
 	test_table
@@ -108,6 +110,9 @@ test_counters_LDADD = $(BASE_TEST_LIBS)
 test_thread_SOURCES = tests/unit/test_thread.c
 test_thread_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_thread_LDADD = $(BASE_TEST_LIBS)
+test_durations_SOURCES = tests/unit/test_durations.c
+test_durations_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_durations_LDADD = $(BASE_TEST_LIBS)
 test_heap_SOURCES = tests/unit/test_heap.c
 test_heap_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_heap_LDADD = $(BASE_TEST_LIBS)

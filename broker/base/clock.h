@@ -7,6 +7,8 @@
 
 /* Nanoseconds since some start, never going back. 25 ns a call: once a loop turn, not a message. */
 uint64_t clock_monotonic_ns(void);
+/* Processor time of the calling thread; a system call. Tests do not set it. */
+uint64_t clock_thread_ns(void);
 /* Milliseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ms(void);
 /* From now on both clocks stand still at these values (tests). Call again to move them. */

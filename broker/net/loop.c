@@ -32,6 +32,16 @@ uint64_t loop_now_ns(const struct loop *loop)
     return loop->now_ns;
 }
 
+const struct durations *loop_turns(const struct loop *loop)
+{
+    return &loop->turns;
+}
+
+const struct durations *loop_turns_processor(const struct loop *loop)
+{
+    return &loop->turns_processor;
+}
+
 void loop_add_work(struct loop *loop, struct conn *conn)
 {
     if (!link_is_linked(&conn->work))
@@ -351,10 +361,15 @@ static void end_turn(struct loop *loop)
 }
 
 /* A turn is what everybody else waits for: less than one in a thousand may be slow. */
-static void note_turn(uint64_t ns)
+static void note_turn(struct loop *loop)
 {
-    int64_t us = (int64_t)(ns / NS_PER_US);
+    int64_t us = (int64_t)((clock_monotonic_ns() - loop->now_ns) / NS_PER_US);
+    uint64_t processor_ns = clock_thread_ns();
 
+    durations_note(&loop->turns, (uint64_t)us);
+    /* What waiting for the turn cost is in it: little, and one more call would cost as much. */
+    durations_note(&loop->turns_processor, (processor_ns - loop->processor_ns) / NS_PER_US);
+    loop->processor_ns = processor_ns;
     count_add(COUNT_NET_TURNS, 1);
     if (us >= TURN_SLOW_US)
         count_add(COUNT_NET_TURNS_SLOW, 1);
@@ -376,7 +391,7 @@ static void turn(struct loop *loop, int flags)
     }
     run_timers(loop);
     end_turn(loop);
-    note_turn(clock_monotonic_ns() - loop->now_ns);
+    note_turn(loop);
     loop->is_now_known = false;
     running = outer;
 }
@@ -385,6 +400,7 @@ void loop_turn(struct loop *loop, unsigned max_wait_ms)
 {
     struct timeval wait = { .tv_sec = max_wait_ms / 1000, .tv_usec = max_wait_ms % 1000 * 1000 };
 
+    loop->processor_ns = clock_thread_ns();
     if (max_wait_ms > 0)
         (void)event_add(&loop->turn_event, &wait);
     turn(loop, max_wait_ms > 0 ? 0 : EVLOOP_NONBLOCK);
@@ -393,6 +409,7 @@ void loop_turn(struct loop *loop, unsigned max_wait_ms)
 
 void loop_run(struct loop *loop)
 {
+    loop->processor_ns = clock_thread_ns(); /* what came before was no turn */
     while (!atomic_load_explicit(&loop->is_stopping, memory_order_relaxed))
         turn(loop, 0);
     atomic_store(&loop->is_stopping, false);

@@ -11,6 +11,7 @@
 #include "broker/base/list.h"
 #include "broker/base/rc.h"
 
+struct durations;
 struct loop;
 
 MUST_CHECK enum rc loop_new(struct loop **ret);
@@ -25,6 +26,11 @@ void loop_stop(struct loop *loop);
 
 /* Monotonic time of this turn's begin: no system call. */
 uint64_t loop_now_ns(const struct loop *loop);
+
+/* How long its turns took, from the first event to the last output, and how much of the processor
+ * they had: the first is longer when the machine has other work. */
+const struct durations *loop_turns(const struct loop *loop);
+const struct durations *loop_turns_processor(const struct loop *loop);
 
 typedef void loop_call_fn(void *arg);
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "broker/base/durations.h"
 #include "broker/base/heap.h"
 #include "broker/base/list.h"
 #include "broker/base/thread.h"
@@ -184,6 +185,9 @@ struct loop_signal {
 struct loop {
     struct event_base *base; /* owned */
     uint64_t now_ns;
+    struct durations turns;
+    struct durations turns_processor;
+    uint64_t processor_ns; /* of this thread when the last turn ended */
     bool is_now_known;     /* now_ns is of this turn */
     bool is_posted_inside; /* calls were posted in a turn, by its own thread */
     bool is_work_left;     /* the next turn must not wait */

@@ -67,6 +67,11 @@ class Telling(BrokerCase):
         self.assertEqual({(l["protocol"], l["address"], l["port"]) for l in told["listeners"]},
                          {(l["protocol"], l["address"], l["port"]) for l in self.broker.listeners})
         self.assertGreaterEqual(told["counters"]["net_accepted_total"], 1)
+        for turns in (told["turns_us"], told["turns_processor_us"]):
+            self.assertGreater(turns["count"], 0)
+            self.assertEqual(sum(count for _, count in turns["buckets"]), turns["count"])
+            self.assertLessEqual(turns["p50"], turns["p99"])
+            self.assertLessEqual(turns["p999"], turns["max"])
 
     def test_metrics_have_a_line_for_each_counter(self):
         connection = UnixConnection(socket_of(self.broker))
@@ -74,8 +79,14 @@ class Telling(BrokerCase):
         text = connection.getresponse().read().decode()
         connection.close()
         names = set(ask(self.broker, "GET", "/api/overview")[1]["counters"])
-        told = {line.split()[0] for line in text.splitlines() if not line.startswith("#")}
-        self.assertEqual(told, {"tercet_" + name for name in names})
+        told = [line.split() for line in text.splitlines() if not line.startswith("#")]
+        turns = [(name, int(value)) for name, value in told
+                 if name.startswith("tercet_net_turn_seconds_bucket")]
+        self.assertEqual(sorted(count for _, count in turns), [count for _, count in turns])
+        self.assertEqual(turns[-1], ('tercet_net_turn_seconds_bucket{le="+Inf"}',
+                                     int(dict(told)["tercet_net_turn_seconds_count"])))
+        self.assertEqual({name for name, _ in told if "_seconds" not in name},
+                         {"tercet_" + name for name in names})
 
     def test_a_connection_serves_many_requests_also_sent_at_once(self):
         with socket.socket(socket.AF_UNIX) as sock:
@@ -152,6 +163,7 @@ class Telling(BrokerCase):
     def test_the_tool_shows_how_the_broker_is(self):
         said, _ = tool("status", "--data", self.broker.data)
         self.assertIn("durability  always", said)
+        self.assertRegex(said, "turns +[0-9]+, p50 [0-9]+ us, p99.9 [0-9]+ us, longest [0-9]+ us")
         self.assertIn("process %d" % self.broker.pid, said)
         told = json.loads(tool("status", "--json", "--data", self.broker.data)[0])
         self.assertEqual(told["pid"], self.broker.pid)

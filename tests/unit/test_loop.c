@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "broker/base/clock.h"
+#include "broker/base/durations.h"
 #include "broker/base/thread.h"
 #include "broker/net/loop.h"
 
@@ -259,6 +260,36 @@ START_TEST(a_signal_is_a_call_on_the_loop)
 }
 END_TEST
 
+#define SPENT_US 3000
+
+static void on_spend(void *arg)
+{
+    uint64_t began_ns = clock_thread_ns();
+
+    (void)arg;
+    while (clock_thread_ns() - began_ns < SPENT_US * 1000) {
+    }
+}
+
+START_TEST(a_turn_is_measured_and_what_was_waited_for_is_not)
+{
+    struct loop_call call = { .call = on_spend };
+    const struct durations *wall = loop_turns(loop), *processor = loop_turns_processor(loop);
+
+    for (unsigned i = 0; i < 5; i++)
+        loop_turn(loop, 50); /* nothing comes */
+    ck_assert_uint_eq(wall->count, 5);
+    ck_assert_uint_lt(durations_permille_us(wall, 200), 50000);
+    ck_assert_uint_lt(processor->max_us, SPENT_US);
+    loop_post(loop, &call);
+    loop_turn(loop, 0);
+    ck_assert_uint_eq(wall->count, 6);
+    ck_assert_uint_eq(processor->count, 6);
+    ck_assert_uint_ge(wall->max_us, SPENT_US);
+    ck_assert_uint_ge(durations_permille_us(processor, 999), SPENT_US);
+}
+END_TEST
+
 #define HEAP_NODES 1000
 
 START_TEST(a_heap_gives_the_smallest_key_first_whatever_leaves_meanwhile)
@@ -309,6 +340,7 @@ int main(void)
     tcase_add_test(test, a_timer_that_restarts_itself_with_zero_runs_once_a_turn);
     tcase_add_test(test, the_loop_wakes_for_a_timer_by_itself);
     tcase_add_test(test, a_signal_is_a_call_on_the_loop);
+    tcase_add_test(test, a_turn_is_measured_and_what_was_waited_for_is_not);
     tcase_add_test(test, a_heap_gives_the_smallest_key_first_whatever_leaves_meanwhile);
     suite_add_tcase(suite, test);
     runner = srunner_create(suite);
