@@ -12,7 +12,6 @@
 #include "broker/net/listener.h"
 #include "config.h"
 
-#define NS_PER_MS 1000000u
 #define NS_PER_US 1000u
 
 static const struct api_route routes[] = {

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#define NS_PER_MS UINT64_C(1000000)
+
 /* Nanoseconds since some start, never going back. 25 ns a call: once a loop turn, not a message. */
 uint64_t clock_monotonic_ns(void);
 /* Processor time of the calling thread; a system call. Tests do not set it. */

@@ -11,7 +11,6 @@
 #include "broker/core/retention.h"
 #include "broker/core/stream_int.h"
 
-#define NS_PER_MS UINT64_C(1000000)
 /* Between looks at one partition, so that one that is always dirty leaves room for others. */
 #define LOOK_MS INT64_C(1000)
 /* A pass that failed is tried again then. */

@@ -29,6 +29,7 @@ libcore_a_SOURCES = \
 	%D%/route.c %D%/route.h \
 	%D%/routing.c \
 	%D%/session.c %D%/session.h %D%/session_int.h \
+	%D%/will.c \
 	%D%/share.c %D%/share.h \
 	%D%/stream.c %D%/stream.h %D%/stream_int.h \
 	%D%/time_search.c

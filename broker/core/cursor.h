@@ -4,27 +4,16 @@
 #ifndef TERCET_BROKER_CORE_CURSOR_H
 #define TERCET_BROKER_CORE_CURSOR_H
 
-#include "broker/base/text.h"
 #include "broker/core/message.h"
 #include "broker/core/stream.h"
-#include "broker/record/record.h"
 
-struct cursor_window; /* what it holds of the log: body in cursor.c */
+struct cursor_window; /* what it holds of the log, and where it stands: body in cursor.c */
 
 /* Embedded in its owner. Holds at most one read's worth of log, and nothing at rest: there is one
  * for each session, and most are idle. */
 struct cursor {
     struct cursor_window *window; /* owned; NULL at rest */
-    struct partition *partition;  /* borrowed: what pieces belong to */
-    unsigned piece;               /* the one being walked */
-    size_t batch_at;              /* where the next batch of it begins */
-    struct record_reader reader;
-    struct text inflated;
-    uint64_t next;    /* smallest offset that the reader can still give */
-    uint64_t resume;  /* after RC_CORRUPT or RC_IO: the first offset behind what cannot be read */
-    bool has_batch;   /* reader stands in a batch */
-    bool is_inflated; /* that batch lies in `inflated`, not in a piece */
-    enum rc failed;   /* what the last read under way came to */
+    uint64_t resume; /* after RC_CORRUPT or RC_IO: the first offset behind what cannot be read */
     void (*on_ready)(void *arg);
     void *arg;
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/core/deadline.h"
 
+#include "broker/base/clock.h"
 #include "broker/base/mem.h"
 
 #define DEADLINES_FIRST 16
@@ -52,6 +53,12 @@ static void sift_down(struct deadlines *d, struct deadline *deadline)
         place = child;
     }
     put(d, place, deadline);
+}
+
+void deadline_start_in_ms(struct deadlines *d, struct deadline *deadline, uint64_t ms,
+                          void (*on_reached)(void *arg), void *arg)
+{
+    deadline_start(d, deadline, clock_monotonic_ns() + ms * NS_PER_MS, on_reached, arg);
 }
 
 void deadline_stop(struct deadlines *d, struct deadline *deadline)

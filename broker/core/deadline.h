@@ -27,6 +27,9 @@ void deadlines_done(struct deadlines *d);
 /* Starts it, or moves it. */
 void deadline_start(struct deadlines *d, struct deadline *deadline, uint64_t at_ns,
                     void (*on_reached)(void *arg), void *arg);
+/* The same, so long from now. */
+void deadline_start_in_ms(struct deadlines *d, struct deadline *deadline, uint64_t ms,
+                          void (*on_reached)(void *arg), void *arg);
 /* Fine when it does not wait. */
 void deadline_stop(struct deadlines *d, struct deadline *deadline);
 /* UINT64_MAX when there is none. */

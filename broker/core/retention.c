@@ -7,8 +7,6 @@
 #include "broker/core/session_int.h"
 #include "broker/core/stream_int.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 /* A log is looked at so many times within what it keeps: it holds at most that part too much. */
 #define LOOKS          32
 #define LOOK_MIN_MS    INT64_C(1000)

@@ -14,8 +14,6 @@
 #include "broker/core/session_int.h"
 #include "broker/core/share.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-
 /* ---- the catalogue: sessions: number u64, expiry u64, detached u64, sent_below u64 (since it is
  * kept) ---- */
 
@@ -134,8 +132,7 @@ static void session_free(struct session *session)
     references_end(session);
     ring_done(&session->dirty_chunks);
     deadline_stop(&core->deadlines, &session->expiry);
-    deadline_stop(&core->deadlines, &session->will_due);
-    message_unref(&session->will);
+    will_done(session);
     link_remove_if(&session->busy);
     link_remove_if(&session->dirty);
     link_remove_if(&session->overflowing);
@@ -156,64 +153,6 @@ void session_forget_recorded(struct session *session)
     references_forget(session);
     notes_forget(session);
     core_delete(session->core, META_SESSIONS, session->id_slice);
-}
-
-/* ---- wills ---- */
-
-/* What publishes on behalf of nobody connected: the message was authorised when the will was set.
- */
-static const struct client_ops nobody = { .protocol = "will" };
-
-static void will_publish(struct session *session)
-{
-    struct message *will = session->will;
-    struct client *client;
-    enum rc rc;
-
-    if (will == NULL)
-        return;
-    session->will = NULL;
-    deadline_stop(&session->core->deadlines, &session->will_due);
-    if (session_is_durable(session))
-        session_note_delete(session, NOTE_CORE_WILL);
-    client = client_open(session->core, &nobody, session, true);
-    rc = publish_address(client, &will);
-    if (rc != RC_OK && rc != RC_NO_ROUTE)
-        log_event(LOG_WARNING, "core.will_failed", "session=%s rc=%s",
-                  log_quote(session->id, session->id_slice.len), rc_word(rc));
-    client_close(&client);
-}
-
-static void on_will_due(void *arg)
-{
-    struct session *session = arg;
-
-    will_publish(session);
-    core_wake(session->core);
-}
-
-void session_will_set(struct session *session, struct message **message, uint64_t delay_ms)
-{
-    session_will_clear(session);
-    session->will = *message;
-    *message = NULL;
-    session->will_delay_ms = delay_ms;
-    if (session_is_durable(session)) {
-        struct text value = { 0 };
-
-        text_add_u64(&value, delay_ms);
-        message_encode(&value, session->will);
-        session_note_put(session, NOTE_CORE_WILL, text_slice(&value));
-        text_done(&value);
-    }
-}
-
-void session_will_clear(struct session *session)
-{
-    deadline_stop(&session->core->deadlines, &session->will_due);
-    if (session->will != NULL && session_is_durable(session))
-        session_note_delete(session, NOTE_CORE_WILL);
-    message_unref(&session->will);
 }
 
 /* ---- ending ---- */
@@ -258,29 +197,11 @@ static void on_expired(void *arg)
     session_end(session);
 }
 
-static uint64_t in_ms(uint64_t ms)
-{
-    return clock_monotonic_ns() + ms * NS_PER_MS;
-}
-
 static void start_expiry(struct session *session, uint64_t left_ms)
 {
     if (session->expiry_ms == SESSION_NEVER_EXPIRES)
         return;
-    deadline_start(&session->core->deadlines, &session->expiry, in_ms(left_ms), on_expired,
-                   session);
-}
-
-/* MQTT 5 3.1.3.2.2: the will is published when its delay passes or the session ends. */
-static void start_will(struct session *session)
-{
-    if (session->will == NULL)
-        return;
-    if (session->will_delay_ms == 0)
-        will_publish(session);
-    else
-        deadline_start(&session->core->deadlines, &session->will_due, in_ms(session->will_delay_ms),
-                       on_will_due, session);
+    deadline_start_in_ms(&session->core->deadlines, &session->expiry, left_ms, on_expired, session);
 }
 
 void session_detach(struct session **ref)
@@ -301,7 +222,7 @@ void session_detach(struct session **ref)
     session->detached_ms = core_wall_ms(session->core);
     session_record(session);
     start_expiry(session, session->expiry_ms);
-    start_will(session);
+    will_start(session);
 }
 
 /* ---- opening ---- */
@@ -316,8 +237,7 @@ static void take_over(struct session *session)
     session->is_ready = false;
     if (before->ops->on_taken_over != NULL)
         before->ops->on_taken_over(before->session);
-    if (session->will_delay_ms == 0) /* the old connection ended without a goodbye */
-        will_publish(session);
+    will_taken_over(session);
     references_detach(session);
 }
 
@@ -582,16 +502,13 @@ static enum rc visit_note(void *arg, struct slice key, struct slice value)
     struct rd rd = rd_of(key);
     struct session *session = loading_session(arg, rd_u64(&rd));
     uint32_t number = rd_u32(&rd);
-    struct rd will = rd_of(value);
 
     if (rd.bad)
         return RC_CORRUPT;
     if (session == NULL)
         return RC_OK;
-    if (number == NOTE_CORE_WILL) {
-        session->will_delay_ms = rd_u64(&will);
-        session->will = message_decode(rd_rest(&will));
-    }
+    if (number == NOTE_CORE_WILL)
+        will_load(session, value);
     return note_load(session, number, value);
 }
 
@@ -606,9 +523,7 @@ static void resume(struct session *session)
     references_loaded(session);
     shares_loaded(session);
     start_expiry(session, session->expiry_ms > gone_ms ? session->expiry_ms - gone_ms : 0);
-    if (session->will != NULL)
-        deadline_start(&session->core->deadlines, &session->will_due, in_ms(session->will_delay_ms),
-                       on_will_due, session);
+    will_resume(session);
 }
 
 enum rc sessions_load(struct core *core)

@@ -68,9 +68,7 @@ struct session {
     struct share *share;   /* owned: it is a group of shared subscriptions; NULL */
     struct shares *shares; /* owned: its shared subscriptions; NULL */
     struct map notes;
-    struct message *will; /* owned reference */
-    uint64_t will_delay_ms;
-    struct deadline will_due;
+    struct will *will; /* owned; NULL: none */
 
     struct link busy;
     struct link dirty;
@@ -105,6 +103,20 @@ static inline bool session_is_full(const struct session *session)
 void sessions_end_overflowing(struct core *core);
 /* Ends it for good. */
 void session_end(struct session *session);
+
+/* ---- will.c ---- */
+/* Publishes it now, if there is one. */
+void will_publish(struct session *session);
+/* Its client went without a goodbye: at once, or when its delay has passed. */
+void will_start(struct session *session);
+/* Another connection came for the session (MQTT 5 3.1.3-9). */
+void will_taken_over(struct session *session);
+/* As NOTE_CORE_WILL holds it. */
+void will_load(struct session *session, struct slice value);
+/* Loaded: its delay runs, from the start of the broker. */
+void will_resume(struct session *session);
+/* Forgets it; what is recorded of it stays. */
+void will_done(struct session *session);
 
 /* ---- reference.c ---- */
 /* A message was published that its subscriptions match. */

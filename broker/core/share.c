@@ -11,10 +11,9 @@
 #include "broker/base/hash.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/base/wire.h"
 #include "broker/core/filter.h"
 #include "broker/core/stream_int.h"
-
-#define NS_PER_MS UINT64_C(1000000)
 
 /* What comes back is numbered downwards from the group's first reference. */
 #define SHARE_FIRST_NUMBER (UINT64_C(1) << 40)

@@ -6,6 +6,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/random.h"
+#include "broker/base/wire.h"
 #include "broker/core/acl.h"
 #include "broker/core/name.h"
 #include "broker/core/queue_int.h"

@@ -6,12 +6,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "broker/base/clock.h"
 #include "broker/core/definitions.h"
 #include "broker/main/protocols.h"
 #include "broker/main/settings.h"
 #include "broker/net/loop.h"
 
-#define NS_PER_MS 1000000u
 /* Each section may name several addresses; the loopback ones and those of the admin door
  * come to these. */
 #define BROKER_LISTENERS_MAX (LISTENERS_MAX * 4 + SETTINGS_PROTOCOLS * 2 + 3)

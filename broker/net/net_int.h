@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "broker/base/clock.h"
 #include "broker/base/durations.h"
 #include "broker/base/heap.h"
 #include "broker/base/list.h"
@@ -19,8 +20,6 @@
 #include "broker/net/loop.h"
 #include "broker/net/protocol.h"
 #include "broker/net/websocket.h"
-
-#define NS_PER_MS 1000000u
 
 /* One read takes what the socket holds, up to this: a batch of 256 KB with its frame fits.
  * Untouched pages cost nothing. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fetch: what is durable, in the blocks where it lies; waits for more when there is too little. */
+#include "broker/base/clock.h"
 #include "broker/base/counters.h"
 #include "broker/base/mem.h"
 #include "broker/net/loop.h"
@@ -15,7 +16,6 @@
 #define FETCH_MAX_BYTES     ((size_t)55 << 20)
 #define SESSION_EPOCH_FINAL (-1)
 #define READ_COMMITTED      1
-#define NS_PER_MS           UINT64_C(1000000)
 
 /* One partition of a fetch. */
 struct part {

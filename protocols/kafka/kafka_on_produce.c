@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Produce and InitProducerId: producers' batches are checked and stored as they came. */
+#include "broker/base/clock.h"
 #include "broker/base/counters.h"
 #include "broker/base/plant.h"
 #include "broker/core/producer.h"
@@ -12,7 +13,6 @@
 
 #define VERSION_WITH_ZSTD      7
 #define VERSION_WITH_TOPIC_IDS 13
-#define NS_PER_MS              UINT64_C(1000000)
 /* A disk may take a second at times; clients that ask for 0 do not mean to be told so. */
 #define PRODUCE_TIMEOUT_MIN_MS 1000
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/kafka/kafka_session.h"
 
+#include "broker/base/clock.h"
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
@@ -9,7 +10,6 @@
 #include "protocols/kafka/kafka_messages.h"
 
 #define SIZE_FIELD_BYTES 4
-#define NS_PER_MS        UINT64_C(1000000)
 
 struct kafka_session {
     struct kafka *kafka;   /* borrowed: outlives every connection */

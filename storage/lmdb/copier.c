@@ -17,7 +17,6 @@
 /* What copying may write whatever the writer does, and beside that as much as the writer does. */
 #define FLOOR_BYTES_PER_MS ((uint64_t)16 << 10)
 #define NAP_MS             5
-#define NS_PER_MS          UINT64_C(1000000)
 
 struct copying {
     struct copier *copier;

@@ -6,7 +6,6 @@
 #include "broker/base/wire.h"
 #include "storage/lmdb/backup.h"
 
-#define NS_PER_MS UINT64_C(1000000)
 /* A first segment that was not prewritten is left for a prewritten one when it holds this much. */
 #define UPGRADE_AT_BYTES ((uint64_t)256 << 10)
 /* A log that grows faster than this has its next segment not written ahead. */

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/lib/kafka_rig.h"
 
+#include "broker/base/clock.h"
 #include "broker/base/mem.h"
 #include "protocols/kafka/kafka_listener.h"
 #include "protocols/kafka/kafka_session.h"
 #include "storage/log.h"
 #include "storage/mem/mem_store.h"
 
-#define NS_PER_MS  1000000u
 #define TIMERS_MAX 1024
 
 static uint64_t now_ns = 1;

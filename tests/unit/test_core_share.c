@@ -9,8 +9,7 @@
 #include "broker/core/filter.h"
 #include "tests/lib/core_rig.h"
 
-#define NS_PER_MS UINT64_C(1000000)
-#define HOUR_MS   3600000
+#define HOUR_MS 3600000
 
 static struct rig rig;
 static struct rig_client *sender, *a, *b;

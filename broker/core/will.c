@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a session leaves to be published when its client goes without a goodbye. */
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/text.h"
+#include "broker/base/wire.h"
+#include "broker/core/publish.h"
+#include "broker/core/session_int.h"
+
+struct will {
+    struct session *session; /* borrowed: its owner */
+    struct message *message; /* owned reference */
+    uint64_t delay_ms;
+    struct deadline due;
+};
+
+/* What publishes on behalf of nobody connected: the message was authorised when the will was set.
+ */
+static const struct client_ops nobody = { .protocol = "will" };
+
+/* Takes the reference. */
+static void adopt(struct session *session, struct message *message, uint64_t delay_ms)
+{
+    struct will *will = mem_new(struct will);
+
+    will->session = session;
+    will->message = message;
+    will->delay_ms = delay_ms;
+    session->will = will;
+}
+
+void will_done(struct session *session)
+{
+    struct will *will = session->will;
+
+    if (will == NULL)
+        return;
+    session->will = NULL;
+    deadline_stop(&session->core->deadlines, &will->due);
+    message_unref(&will->message);
+    mem_free(will);
+}
+
+void will_publish(struct session *session)
+{
+    struct message *message;
+    struct client *client;
+    enum rc rc;
+
+    if (session->will == NULL)
+        return;
+    message = message_ref(session->will->message);
+    session_will_clear(session);
+    client = client_open(session->core, &nobody, session, true);
+    rc = publish_address(client, &message);
+    if (rc != RC_OK && rc != RC_NO_ROUTE)
+        log_event(LOG_WARNING, "core.will_failed", "session=%s rc=%s",
+                  log_quote(session->id, session->id_slice.len), rc_word(rc));
+    client_close(&client);
+}
+
+static void on_due(void *arg)
+{
+    struct will *will = arg;
+    struct core *core = will->session->core;
+
+    will_publish(will->session);
+    core_wake(core);
+}
+
+static void start(struct will *will)
+{
+    deadline_start_in_ms(&will->session->core->deadlines, &will->due, will->delay_ms, on_due, will);
+}
+
+/* MQTT 5 3.1.3.2.2: the will is published when its delay passes or the session ends. */
+void will_start(struct session *session)
+{
+    if (session->will == NULL)
+        return;
+    if (session->will->delay_ms == 0)
+        will_publish(session);
+    else
+        start(session->will);
+}
+
+void will_taken_over(struct session *session)
+{
+    if (session->will != NULL && session->will->delay_ms == 0)
+        will_publish(session);
+}
+
+void session_will_set(struct session *session, struct message **message, uint64_t delay_ms)
+{
+    struct text value = { 0 };
+
+    session_will_clear(session);
+    adopt(session, *message, delay_ms);
+    *message = NULL;
+    if (!session_is_durable(session))
+        return;
+    text_add_u64(&value, delay_ms);
+    message_encode(&value, session->will->message);
+    session_note_put(session, NOTE_CORE_WILL, text_slice(&value));
+    text_done(&value);
+}
+
+void session_will_clear(struct session *session)
+{
+    if (session->will != NULL && session_is_durable(session))
+        session_note_delete(session, NOTE_CORE_WILL);
+    will_done(session);
+}
+
+void will_load(struct session *session, struct slice value)
+{
+    struct rd rd = rd_of(value);
+    uint64_t delay_ms = rd_u64(&rd);
+    struct message *message = message_decode(rd_rest(&rd));
+
+    if (message != NULL)
+        adopt(session, message, delay_ms);
+}
+
+void will_resume(struct session *session)
+{
+    if (session->will != NULL)
+        start(session->will);
+}
