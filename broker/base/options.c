@@ -183,7 +183,7 @@ static void *place(const struct option *o, void *settings)
     return (char *)settings + o->at;
 }
 
-static uint64_t *given(const struct option_section *section, void *settings)
+static struct option_marks *given(const struct option_section *section, void *settings)
 {
     return (void *)((char *)settings + section->given_at);
 }
@@ -197,7 +197,7 @@ void options_set_defaults(const struct option_section *section, void *settings)
         if (o->fallback != NULL)
             ASSERT(parse(o, place(o, settings), slice_str(o->fallback)) == RC_OK);
     }
-    *given(section, settings) = 0;
+    *given(section, settings) = (struct option_marks){ 0 };
 }
 
 void options_done(const struct option_section *section, void *settings)
@@ -222,7 +222,7 @@ enum rc option_set(const struct option_section *section, unsigned row, void *set
         text_format(why, "; found \"%.*s\"", (int)shown, (const char *)value.at);
         return RC_INVALID;
     }
-    *given(section, settings) |= UINT64_C(1) << row;
+    given(section, settings)->bits[row / 64] |= UINT64_C(1) << row % 64;
     return RC_OK;
 }
 

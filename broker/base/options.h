@@ -42,18 +42,24 @@ struct option {
     const char *what;     /* a sentence */
 };
 
+#define OPTIONS_MAX 128
+
+/* Which rows were given. */
+struct option_marks {
+    uint64_t bits[OPTIONS_MAX / 64];
+};
+
 /* Options that stand together: those at the head of the file, or a [kind NAME]. */
 struct option_section {
     const char *kind; /* NULL: the head */
     const char *what; /* a sentence for manual page and sample */
     const struct option *options;
     unsigned count;  /* at most OPTIONS_MAX */
-    size_t given_at; /* a uint64_t of the settings: bit i is set when row i was given */
+    size_t given_at; /* a struct option_marks of the settings */
     /* The settings of the section [kind name], defaults set. NULL: `why` says why not. */
     void *(*begin)(void *arg, struct slice name, struct text *why);
 };
 
-#define OPTIONS_MAX 64
 /* A configuration is written by people. */
 #define OPTIONS_FILE_MAX_BYTES ((size_t)1 << 20)
 /* After so many errors in a file the rest of it is not looked at. */
@@ -65,9 +71,9 @@ void options_done(const struct option_section *section, void *settings);
 static inline bool option_is_given(const struct option_section *section, const void *settings,
                                    unsigned row)
 {
-    const uint64_t *given = (const void *)((const char *)settings + section->given_at);
+    const struct option_marks *given = (const void *)((const char *)settings + section->given_at);
 
-    return (*given >> row & 1) != 0;
+    return (given->bits[row / 64] >> row % 64 & 1) != 0;
 }
 /* Sets one option from its text. RC_INVALID: nothing was changed, and `why` says what is expected.
  */

@@ -6,6 +6,7 @@
 #include "protocols/amqp/amqp_listener.h"
 #include "protocols/kafka/kafka_listener.h"
 #include "protocols/mqtt/mqtt_listener.h"
+#include "protocols/mqtt/mqtt_profile.h"
 
 /* Sessions that share nothing but the core. */
 static void *share_core(struct core *core, struct loop *loop, const struct settings *settings)
@@ -22,8 +23,21 @@ static void *start_mqtt(struct core *core, struct loop *loop, const struct setti
     (void)loop;
     config.max_keep_alive_s = (uint16_t)(settings->mqtt_max_keep_alive_ms / 1000);
     config.max_session_expiry_s = (uint32_t)(settings->mqtt_max_session_expiry_ms / 1000);
-    config.receive_maximum = (uint16_t)settings->mqtt_receive_maximum;
-    config.max_packet_bytes = (uint32_t)settings->mqtt_max_packet_bytes;
+    config.profile = &mqtt_profiles[settings->mqtt_profile];
+    config.receive_maximum = config.profile->receive_maximum;
+    config.max_packet_bytes = config.profile->max_packet_bytes;
+    config.topic_alias_maximum = config.profile->topic_alias_maximum;
+    if (settings_has_mqtt_receive_maximum(settings))
+        config.receive_maximum = (uint16_t)settings->mqtt_receive_maximum;
+    if (settings_has_mqtt_max_packet(settings))
+        config.max_packet_bytes = (uint32_t)settings->mqtt_max_packet_bytes;
+    if (settings_has_mqtt_topic_alias_maximum(settings))
+        config.topic_alias_maximum = (uint16_t)settings->mqtt_topic_alias_maximum;
+    config.max_payload_bytes = (uint32_t)settings->mqtt_max_payload_bytes;
+    config.maximum_qos = (uint8_t)settings->mqtt_maximum_qos;
+    config.has_no_retain = !settings->mqtt_retain;
+    config.gives_no_ids = !settings->mqtt_assign_id;
+    config.id_prefix = settings->mqtt_id_prefix;
     return mqtt_server_new(core, &config);
 }
 

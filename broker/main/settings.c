@@ -10,6 +10,7 @@
 #include "broker/base/text.h"
 #include "broker/net/networks.h"
 #include "config.h"
+#include "protocols/mqtt/mqtt_limits.h"
 
 #define FILE_ONLY OPTION_IN_FILE
 #define LINE_ONLY OPTION_ON_LINE
@@ -33,6 +34,7 @@ static const char *const durabilities[] = { "memory", "interval", "always", NULL
 static const char *const overflows[] = { "drop_oldest", "drop_newest", "reject", "end", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const accesses[] = { "owner", "group", "all", NULL };
+static const char *const profiles[] = { "own", "mosquitto", NULL };
 static const char *const dots[] = { "exact", "rabbitmq", NULL };
 
 #define AT(field) offsetof(struct settings, field)
@@ -125,6 +127,10 @@ static const struct option head_options[] = {
     { "mqtt_dots", OPTION_CHOICE, "exact", 0, 0, dots, FILE_ONLY, AT(mqtt_dots), "WAY",
       "How MQTT topics and AMQP routing keys become each other: exact keeps every name apart, "
       "rabbitmq swaps dots and slashes as RabbitMQ does." },
+    { "mqtt_profile", OPTION_CHOICE, "own", 0, 0, profiles, BOTH, AT(mqtt_profile), "PROFILE",
+      "What MQTT clients are told where the specification leaves a choice: own, or mosquitto, "
+      "which "
+      "has the numbers, properties and reason codes of that broker." },
     { "mqtt_max_keep_alive", OPTION_TIME, "0", 0, 65535 * SECOND_MS, NULL, FILE_ONLY,
       AT(mqtt_max_keep_alive_ms), "TIME",
       "The longest keep alive of an MQTT client, in whole seconds; a longer one, or none, is cut "
@@ -136,9 +142,30 @@ static const struct option head_options[] = {
       "limit." },
     { "mqtt_receive_maximum", OPTION_NUMBER, "1024", 1, 65535, NULL, FILE_ONLY,
       AT(mqtt_receive_maximum), "N",
-      "Messages of QoS 1 and 2 that an MQTT 5 client may have under way to the broker." },
+      "Messages of QoS 1 and 2 that an MQTT 5 client may have under way to the broker. With "
+      "mqtt_profile = mosquitto the default is 20." },
     { "mqtt_max_packet", OPTION_BYTES, "128m", KIB, 128 * MIB, NULL, FILE_ONLY,
-      AT(mqtt_max_packet_bytes), "BYTES", "The largest packet taken from an MQTT client." },
+      AT(mqtt_max_packet_bytes), "BYTES",
+      "The largest packet taken from an MQTT client. With mqtt_profile = mosquitto the default is "
+      "2000000." },
+    { "mqtt_max_payload", OPTION_BYTES, "0", 0, 128 * MIB, NULL, FILE_ONLY,
+      AT(mqtt_max_payload_bytes), "BYTES",
+      "The largest payload taken from an MQTT client; a message with a larger one is refused (MQTT "
+      "5: 0x83) or, from older clients, acknowledged and dropped, and the connection goes on. 0 "
+      "leaves it to mqtt_max_packet." },
+    { "mqtt_topic_alias_maximum", OPTION_NUMBER, "10", 0, MQTT_ALIAS_MAX, NULL, FILE_ONLY,
+      AT(mqtt_topic_alias_maximum), "N",
+      "Topic aliases that an MQTT 5 client may set; 0 for none." },
+    { "mqtt_maximum_qos", OPTION_NUMBER, "2", 0, 2, NULL, FILE_ONLY, AT(mqtt_maximum_qos), "QOS",
+      "The highest QoS that MQTT clients may publish with; who uses a higher one is disconnected, "
+      "and subscriptions are granted no higher one." },
+    { "mqtt_retain", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(mqtt_retain), NULL,
+      "Take retained messages from MQTT clients; without it, who sends one is disconnected." },
+    { "mqtt_assign_id", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(mqtt_assign_id), NULL,
+      "Give MQTT clients that come without a client identifier one; without it, they are turned "
+      "away." },
+    { "mqtt_id_prefix", OPTION_TEXT, "auto-", 0, MQTT_ID_PREFIX_MAX_BYTES, NULL, FILE_ONLY,
+      AT(mqtt_id_prefix), "TEXT", "How the client identifiers begin that the broker gives." },
 
     { "cache", OPTION_BYTES, "64m", MIB, 64 * GIB, NULL, FILE_ONLY, AT(cache_bytes), "BYTES",
       "Memory for the newest records, from which consumers that keep up are served." },
@@ -540,6 +567,21 @@ enum rc settings_read(struct settings *s, int argc, const char *const argv[], st
     s->port_given[1] = is_given(HEAD, s, "port_amqp");
     s->port_given[2] = is_given(HEAD, s, "port_kafka");
     return check(s, errors);
+}
+
+bool settings_has_mqtt_receive_maximum(const struct settings *s)
+{
+    return is_given(HEAD, s, "mqtt_receive_maximum");
+}
+
+bool settings_has_mqtt_max_packet(const struct settings *s)
+{
+    return is_given(HEAD, s, "mqtt_max_packet");
+}
+
+bool settings_has_mqtt_topic_alias_maximum(const struct settings *s)
+{
+    return is_given(HEAD, s, "mqtt_topic_alias_maximum");
 }
 
 bool settings_has_consumed_retention_bytes(const struct settings *s)

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "broker/base/list.h"
+#include "broker/base/options.h"
 #include "broker/base/rc.h"
 
 struct text;
@@ -34,7 +35,7 @@ struct listener_settings {
     char *proxy_peers;
     unsigned socket_access; /* index: owner, group, all */
     uint64_t max_connections;
-    uint64_t given;
+    struct option_marks given;
 };
 
 /* A [stream NAME]: what streams of that name have instead of what holds for all. */
@@ -44,7 +45,7 @@ struct stream_settings {
     uint64_t retention_ms;
     uint64_t retention_bytes;
     unsigned durability;
-    uint64_t given;
+    struct option_marks given;
 };
 
 #define STREAM_RULES_MAX   1000 /* each is compared when a stream is made or loaded */
@@ -79,10 +80,17 @@ struct settings {
     uint64_t share_grace_ms;
     unsigned durability;
     unsigned mqtt_dots;
+    unsigned mqtt_profile;
     uint64_t mqtt_max_keep_alive_ms;
     uint64_t mqtt_max_session_expiry_ms;
     uint64_t mqtt_receive_maximum;
     uint64_t mqtt_max_packet_bytes;
+    uint64_t mqtt_max_payload_bytes;
+    uint64_t mqtt_topic_alias_maximum;
+    uint64_t mqtt_maximum_qos;
+    bool mqtt_retain;
+    bool mqtt_assign_id;
+    char *mqtt_id_prefix;
 
     uint64_t cache_bytes;
     uint64_t segment_first_bytes;
@@ -110,7 +118,7 @@ struct settings {
     bool help;
     bool version;
 
-    uint64_t given;
+    struct option_marks given;
     bool port_given[SETTINGS_PROTOCOLS];
     struct list listeners; /* of struct listener_settings */
     struct list streams;   /* of struct stream_settings */
@@ -126,6 +134,9 @@ MUST_CHECK enum rc settings_read(struct settings *s, int argc, const char *const
                                  struct text *errors);
 void settings_done(struct settings *s);
 /* False: it is the default. */
+bool settings_has_mqtt_receive_maximum(const struct settings *s);
+bool settings_has_mqtt_max_packet(const struct settings *s);
+bool settings_has_mqtt_topic_alias_maximum(const struct settings *s);
 bool settings_has_retention_bytes(const struct settings *s);
 bool settings_has_consumed_retention_bytes(const struct settings *s);
 /* False: it is left to what holds for all streams. */

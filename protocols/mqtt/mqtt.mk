@@ -24,6 +24,7 @@ libmqtt_a_SOURCES = \
 	%D%/mqtt_on_publish.c \
 	%D%/mqtt_on_subscribe.c \
 	%D%/mqtt_pending.c %D%/mqtt_pending.h \
+	%D%/mqtt_profile.c %D%/mqtt_profile.h \
 	%D%/mqtt_queue_sub.c \
 	%D%/mqtt_session.c %D%/mqtt_session.h
 

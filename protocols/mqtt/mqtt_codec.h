@@ -153,9 +153,10 @@ enum mqtt_property {
 
 /* One decoded list. A value counts only when its bit is set in `present`. */
 struct mqtt_properties {
-    uint64_t present;    /* bit (1 << id) */
-    struct slice raw;    /* decode: the whole list without its length */
-    struct slice append; /* encode: whole properties, written behind the others as they are */
+    uint64_t present;     /* bit (1 << id) */
+    struct slice raw;     /* decode: the whole list without its length */
+    struct slice append;  /* encode: whole properties, written behind the others as they are */
+    const uint8_t *first; /* encode: ids that come first, in this order, 0 behind; or NULL */
     const uint32_t *subscription_ids; /* encode: borrowed */
     size_t subscription_id_count;     /* both */
     unsigned user_count;              /* decode */

@@ -17,6 +17,9 @@
 #define MQTT_FILTERS_MAX 65536u
 /* $queue subscriptions of one session. */
 #define MQTT_QUEUES_MAX 1000u
+/* Before an identifier that we give, unless the operator says otherwise; and how long that is. */
+#define MQTT_ID_PREFIX           "auto-"
+#define MQTT_ID_PREFIX_MAX_BYTES 64
 /* Keep alive as the specification stretches it: one and a half (3.1.2-22). */
 #define MQTT_KEEP_ALIVE_MS(seconds) ((uint64_t)(seconds)*1500u)
 

@@ -14,7 +14,8 @@
 
 #define NEVER_S 0xffffffffu /* MQTT 5 3.1.2.11.2: the session does not expire */
 
-#define ASSIGNED_ID_BYTES 37 /* "auto-" and 32 hexadecimal digits */
+/* Behind the prefix: 32 hexadecimal digits, and the four hyphens of a UUID. */
+#define ASSIGNED_ID_BYTES (MQTT_ID_PREFIX_MAX_BYTES + 36)
 
 static uint64_t expiry_ms_of(uint32_t seconds)
 {
@@ -33,13 +34,23 @@ static uint64_t connect_expiry_ms(const struct mqtt_connect *c)
 /* What of a CONNECT is wrong though its bytes are right. */
 static enum rc check(struct mqtt_session *s, const struct mqtt_connect *c)
 {
+    const struct mqtt_config *config = &s->server->config;
+
     if (mqtt_has(&c->properties, MQTT_AUTHENTICATION_METHOD))
         return mqtt_fail(s, RC_UNSUPPORTED, MQTT_BAD_AUTHENTICATION_METHOD);
     if (c->client_id.len == 0 &&
         (c->version == MQTT_V31 || (c->version == MQTT_V311 && !c->clean_start)))
         return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
+    if (c->client_id.len == 0 && config->gives_no_ids)
+        return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
     if (!c->will.is_set)
         return RC_OK;
+    if (c->will.qos > config->maximum_qos) /* 3.2.2-12 */
+        return mqtt_fail(s, RC_UNSUPPORTED, MQTT_QOS_NOT_SUPPORTED);
+    if (c->will.is_retain && config->has_no_retain) /* 3.2.2-13 */
+        return mqtt_fail(s, RC_UNSUPPORTED, MQTT_RETAIN_NOT_SUPPORTED);
+    if (config->max_payload_bytes > 0 && c->will.payload.len > config->max_payload_bytes)
+        return mqtt_fail(s, RC_TOO_LARGE, MQTT_PACKET_TOO_LARGE);
     if (!mqtt_topic_is_valid(c->will.topic) || !mqtt_may_publish_to(c->will.topic))
         return mqtt_fail(s, RC_MALFORMED, MQTT_TOPIC_NAME_INVALID);
     if (mqtt_has(&c->will.properties, MQTT_RESPONSE_TOPIC) &&
@@ -126,10 +137,37 @@ void mqtt_date_will(struct mqtt_session *s)
         (void)set_will(s, &c);
 }
 
-static size_t assign_id(char *at, size_t room)
+static size_t assign_id(const struct mqtt_config *config, char *at, size_t room)
 {
-    return (size_t)snprintf(at, room, "auto-%016llx%016llx", (unsigned long long)random_u64(),
-                            (unsigned long long)random_u64());
+    const char *prefix = config->id_prefix == NULL ? MQTT_ID_PREFIX : config->id_prefix;
+    unsigned long long high = random_u64(), low = random_u64();
+    int len = config->profile->is_assigned_id_uuid
+                  ? snprintf(at, room, "%s%08llX-%04llX-%04llX-%04llX-%012llX", prefix, high >> 32,
+                             high >> 16 & 0xffff, high & 0xffff, low >> 48, low & 0xffffffffffff)
+                  : snprintf(at, room, "%s%016llx%016llx", prefix, high, low);
+
+    ASSERT(len > 0 && (size_t)len < room);
+    return (size_t)len;
+}
+
+/* What the operator allows. */
+static void add_limits(const struct mqtt_config *config, struct mqtt_properties *p)
+{
+    p->first = config->profile->connack_order;
+    p->receive_maximum = config->receive_maximum;
+    p->maximum_packet_size = config->max_packet_bytes;
+    p->topic_alias_maximum = config->topic_alias_maximum;
+    mqtt_set(p, MQTT_RECEIVE_MAXIMUM);
+    mqtt_set(p, MQTT_MAXIMUM_PACKET_SIZE);
+    if (config->topic_alias_maximum > 0)
+        mqtt_set(p, MQTT_TOPIC_ALIAS_MAXIMUM);
+    if (config->maximum_qos < 2) {
+        p->maximum_qos = config->maximum_qos;
+        mqtt_set(p, MQTT_MAXIMUM_QOS);
+    }
+    if (config->has_no_retain) { /* retain_available is 0 */
+        mqtt_set(p, MQTT_RETAIN_AVAILABLE);
+    }
 }
 
 /* False: 3.1.2-24 holds for CONNACK too, and there is no way to go on without it. */
@@ -137,15 +175,10 @@ static bool send_connack(struct mqtt_session *s, bool is_present, struct slice a
 {
     struct mqtt_connack c = { .session_present = is_present && s->version > MQTT_V31 };
     struct mqtt_properties *p = &c.properties;
-    uint8_t at[128];
+    uint8_t at[256];
     struct wr w = wr_of(at, sizeof(at));
 
-    p->receive_maximum = s->server->config.receive_maximum;
-    p->topic_alias_maximum = MQTT_ALIAS_MAX;
-    p->maximum_packet_size = s->server->config.max_packet_bytes;
-    mqtt_set(p, MQTT_RECEIVE_MAXIMUM);
-    mqtt_set(p, MQTT_TOPIC_ALIAS_MAXIMUM);
-    mqtt_set(p, MQTT_MAXIMUM_PACKET_SIZE);
+    add_limits(&s->server->config, p);
     if (s->is_keep_alive_cut) {
         p->server_keep_alive_s = s->keep_alive_s;
         mqtt_set(p, MQTT_SERVER_KEEP_ALIVE);
@@ -225,7 +258,7 @@ enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)
     if (rc != RC_OK)
         return rc;
     if (c.client_id.len == 0) {
-        c.client_id = slice_of(id, assign_id(id, sizeof(id)));
+        c.client_id = slice_of(id, assign_id(&s->server->config, id, sizeof(id)));
         assigned = c.client_id;
     }
     rc = open_session(s, &c, c.client_id, &is_present);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a client publishes: PUBLISH, and PUBREL of its QoS 2 messages. */
+#include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/plant.h"
@@ -57,7 +58,7 @@ static enum rc resolve_topic(struct mqtt_session *s, const struct mqtt_publish *
     *ret = p->topic;
     if (!mqtt_has(&p->properties, MQTT_TOPIC_ALIAS))
         return p->topic.len > 0 ? RC_OK : RC_PROTOCOL;
-    if (alias == 0 || alias > MQTT_ALIAS_MAX)
+    if (alias == 0 || alias > s->server->config.topic_alias_maximum)
         return mqtt_fail(s, RC_PROTOCOL, MQTT_TOPIC_ALIAS_INVALID);
     if (p->topic.len > 0)
         return mqtt_topic_is_valid(p->topic) ? set_alias(s, alias, p->topic) : RC_OK;
@@ -71,8 +72,14 @@ static enum rc resolve_topic(struct mqtt_session *s, const struct mqtt_publish *
 
 static enum rc check(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
 {
+    const struct mqtt_config *config = &s->server->config;
+
     if (!mqtt_topic_is_valid(topic))
         return mqtt_fail(s, RC_MALFORMED, MQTT_TOPIC_NAME_INVALID);
+    if (p->qos > config->maximum_qos) /* 3.2.2-11 tells the client */
+        return mqtt_fail(s, RC_UNSUPPORTED, MQTT_QOS_NOT_SUPPORTED);
+    if (p->retain && config->has_no_retain)
+        return mqtt_fail(s, RC_UNSUPPORTED, MQTT_RETAIN_NOT_SUPPORTED);
     if (p->properties.present == 0)
         return RC_OK;
     if (mqtt_has(&p->properties, MQTT_SUBSCRIPTION_ID)) /* 3.3.4-6 */
@@ -93,6 +100,19 @@ static bool should_wait(struct mqtt_session *s)
     return true;
 }
 
+/* Larger than the operator takes, though the packet is not. */
+static bool is_too_large(const struct mqtt_session *s, const struct mqtt_publish *p)
+{
+    uint32_t max = s->server->config.max_payload_bytes;
+
+    if (max == 0 || p->payload.len <= max)
+        return false;
+    count_add(COUNT_MQTT_OVERSIZED, 1);
+    log_peer(LOG_NOTICE, "mqtt.payload_too_large", "conn=%llu bytes=%zu max=%u",
+             (unsigned long long)conn_id(s->conn), p->payload.len, max);
+    return true;
+}
+
 static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
 {
     struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name };
@@ -101,6 +121,8 @@ static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, str
 
     if (!mqtt_may_publish_to(topic))
         return RC_REFUSED;
+    if (is_too_large(s, p)) /* older versions have no word for it that keeps the connection */
+        return s->version >= MQTT_V5 ? RC_UNSUPPORTED : RC_NO_ROUTE;
     /* core would keep it in memory until the store goes on; 5.0 can be told at once */
     if (s->version >= MQTT_V5 && p->qos > 0 && core_stall(s->core) != RC_OK)
         return core_stall(s->core);

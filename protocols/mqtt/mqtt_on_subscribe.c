@@ -150,8 +150,11 @@ static enum rc for_each(struct mqtt_session *s, enum mqtt_type type,
     codes = mem_try(packet->filter_count);
     if (codes == NULL)
         return rc;
-    while (mqtt_next_filter(&filters, has_options, &filter))
+    while (mqtt_next_filter(&filters, has_options, &filter)) {
+        if (filter.qos > s->server->config.maximum_qos) /* 3.2.2-9, -10 */
+            filter.qos = s->server->config.maximum_qos;
         codes[n++] = code_for(s, one(s, &filter, packet->properties.subscription_id));
+    }
     ASSERT(n == packet->filter_count);
     ack.reasons = slice_of(codes, n);
     rc = answer(s, type, &ack);

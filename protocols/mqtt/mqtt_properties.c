@@ -233,16 +233,26 @@ static void write_value(struct wr *w, unsigned shape, const uint8_t *from)
     }
 }
 
+static void write_one(struct wr *w, const struct mqtt_properties *p, unsigned id)
+{
+    if (rules[id].shape == VARINT || rules[id].shape == PAIR)
+        return;
+    wr_u8(w, (uint8_t)id);
+    write_value(w, rules[id].shape, (const uint8_t *)p + rules[id].at);
+}
+
 static void write_list(struct wr *w, const struct mqtt_properties *p)
 {
-    for (uint64_t left = p->present; left != 0; left &= left - 1) {
-        unsigned id = (unsigned)__builtin_ctzll(left);
+    uint64_t left = p->present;
 
-        if (rules[id].shape == VARINT || rules[id].shape == PAIR)
+    for (const uint8_t *id = p->first; id != NULL && *id != 0; id++) {
+        if (!mqtt_has(p, (enum mqtt_property) * id))
             continue;
-        wr_u8(w, (uint8_t)id);
-        write_value(w, rules[id].shape, (const uint8_t *)p + rules[id].at);
+        write_one(w, p, *id);
+        left &= ~(UINT64_C(1) << *id);
     }
+    for (; left != 0; left &= left - 1)
+        write_one(w, p, (unsigned)__builtin_ctzll(left));
     for (size_t i = 0; p->subscription_ids != NULL && i < p->subscription_id_count; i++) {
         wr_u8(w, MQTT_SUBSCRIPTION_ID);
         wr_uvarint(w, p->subscription_ids[i]);

@@ -185,7 +185,8 @@ enum rc mqtt_fail(struct mqtt_session *s, enum rc rc, enum mqtt_reason reason)
 static void say_why(const struct mqtt_session *s, struct mqtt_properties *p, uint8_t reason,
                     const char *why)
 {
-    if (s->no_problem_info || !mqtt_reason_needs_words(reason))
+    if (s->no_problem_info || s->server->config.profile->is_wordless ||
+        !mqtt_reason_needs_words(reason))
         return;
     p->reason_string = slice_str(why);
     mqtt_set(p, MQTT_REASON_STRING);

@@ -5,6 +5,7 @@
 
 #include "broker/base/rc.h"
 #include "broker/base/slice.h"
+#include "protocols/mqtt/mqtt_profile.h"
 
 struct conn;
 struct core;
@@ -16,13 +17,19 @@ struct mqtt_config {
     uint16_t receive_maximum;      /* a client's messages of QoS > 0 under way to us */
     uint32_t max_packet_bytes;     /* the largest packet taken */
     uint32_t max_session_expiry_s; /* a longer one is cut to this; 0: no limit */
+    uint32_t max_payload_bytes;    /* a message with more is refused; 0: no limit of its own */
+    uint16_t topic_alias_maximum;  /* a client's, up to MQTT_ALIAS_MAX */
+    uint8_t maximum_qos;           /* of what a client publishes, and of what it is sent */
+    bool has_no_retain;            /* a retained message ends its connection */
+    bool gives_no_ids;             /* who comes without an identifier is turned away */
+    const char *id_prefix;         /* of those given; borrowed; NULL: MQTT_ID_PREFIX */
+    const struct mqtt_profile *profile;
 };
 
-/* A kilobyte message fills one commit window of a fast disk with this receive maximum; the largest
- * packet is core's largest message. */
-#define MQTT_CONFIG_DEFAULT                                              \
-    {                                                                    \
-        .receive_maximum = 1024, .max_packet_bytes = UINT32_C(128) << 20 \
+#define MQTT_CONFIG_DEFAULT                                                                      \
+    {                                                                                            \
+        .receive_maximum = 1024, .max_packet_bytes = UINT32_C(128) << 20,                        \
+        .topic_alias_maximum = 10, .maximum_qos = 2, .profile = &mqtt_profiles[MQTT_PROFILE_OWN] \
     }
 
 /* What all sessions share. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +11,7 @@
 struct part {
     char name[16];
     uint64_t number;
-    uint64_t given;
+    struct option_marks given;
 };
 
 struct settings {
@@ -21,7 +22,7 @@ struct settings {
     char *text;
     unsigned choice;
     bool line_only;
-    uint64_t given;
+    struct option_marks given;
     struct part parts[2];
     unsigned part_count;
 };
@@ -110,7 +111,7 @@ START_TEST(defaults_are_what_the_rows_say)
     ck_assert_uint_eq(s.time_ms, 10000);
     ck_assert_ptr_null(s.text);
     ck_assert_uint_eq(s.choice, 1);
-    ck_assert_uint_eq(s.given, 0);
+    ck_assert_uint_eq(s.given.bits[0], 0);
 }
 END_TEST
 
@@ -212,6 +213,27 @@ START_TEST(a_file_of_nothing_but_mistakes_is_not_read_to_its_end)
 }
 END_TEST
 
+START_TEST(a_row_past_the_64th_has_a_mark_of_its_own)
+{
+    static struct option many[OPTIONS_MAX];
+    char names[OPTIONS_MAX][8];
+    struct option_section section = { NULL, "", many, OPTIONS_MAX, AT(given), NULL };
+    struct settings other = { 0 };
+    struct text why = { 0 };
+
+    for (unsigned i = 0; i < OPTIONS_MAX; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "n%u", i);
+        many[i] = rows[1];
+        many[i].name = names[i];
+    }
+    options_set_defaults(&section, &other);
+    ck_assert_int_eq(option_set(&section, 70, &other, SLICE("5"), &why), RC_OK);
+    for (unsigned i = 0; i < OPTIONS_MAX; i++)
+        ck_assert_int_eq(option_is_given(&section, &other, i), i == 70);
+    text_done(&why);
+}
+END_TEST
+
 START_TEST(bytes_that_are_no_text_are_refused)
 {
     struct slice nul = slice_of("text = a\0b\n", 11);
@@ -275,8 +297,9 @@ START_TEST(the_sample_is_a_configuration_and_names_every_option)
     ck_assert_msg(options_read(sections, 2, &s, &s, "sample", text_slice(&plain), &errors) == RC_OK,
                   "%s", error_text());
     ck_assert_uint_eq(s.part_count, 1);
-    ck_assert_uint_eq(s.given, 0x2f); /* all but text, which has no default, and line_only */
-    ck_assert_uint_eq(s.parts[0].given, 1);
+    ck_assert_uint_eq(s.given.bits[0],
+                      0x2f); /* all but text, which has no default, and line_only */
+    ck_assert_uint_eq(s.parts[0].given.bits[0], 1);
     text_done(&sample);
     text_done(&plain);
 }
@@ -328,6 +351,7 @@ int main(void)
     tcase_add_test(test, every_mistake_is_named_with_its_line);
     tcase_add_test(test, all_mistakes_of_a_file_are_told_and_good_lines_between_leave_no_trace);
     tcase_add_test(test, a_file_of_nothing_but_mistakes_is_not_read_to_its_end);
+    tcase_add_test(test, a_row_past_the_64th_has_a_mark_of_its_own);
     tcase_add_test(test, bytes_that_are_no_text_are_refused);
     tcase_add_test(test, the_command_line_takes_both_spellings_and_switches);
     tcase_add_test(test, mistakes_on_the_command_line_are_named);
