@@ -476,7 +476,7 @@ static void drop(struct session *session, const char *why)
 {
     count_add(COUNT_CORE_DROPPED, 1);
     log_peer(LOG_WARNING, "core.dropped", "session=%s owed=%zu why=\"%s\"",
-             log_quote(session->id, session->id_slice.len), session->open_count, why);
+             log_quote(session->id, session->by_id.key.len), session->open_count, why);
 }
 
 /* The oldest that was not sent goes. False: all were. */

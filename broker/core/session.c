@@ -25,7 +25,7 @@ void session_record(struct session *session)
     put_u64(value + 8, session->expiry_ms);
     put_u64(value + 16, (uint64_t)session->detached_ms);
     put_u64(value + 24, session->references.sent_below);
-    core_put(session->core, META_SESSIONS, session->id_slice, slice_of(value, sizeof(value)),
+    core_put(session->core, META_SESSIONS, session_id(session), slice_of(value, sizeof(value)),
              DURABILITY_ALWAYS);
 }
 
@@ -79,11 +79,10 @@ static void on_cursor_ready(void *arg)
 
 struct session *session_new(struct core *core, struct slice id, uint64_t number)
 {
-    struct session *session = mem_new(struct session);
+    struct session *session = mem_zeroed(sizeof(*session) + id.len + 1);
 
     session->core = core;
-    session->id = mem_copy_text(id);
-    session->id_slice = slice_of(session->id, id.len);
+    memcpy(session->id, id.at, id.len);
     session->number = number;
     map_init(&session->subscriptions);
     map_init(&session->notes);
@@ -91,7 +90,7 @@ struct session *session_new(struct core *core, struct slice id, uint64_t number)
     ring_init(&session->dirty_chunks, sizeof(uint64_t));
     list_init(&session->retained);
     cursor_init(&session->cursor, on_cursor_ready, session);
-    map_add(&core->sessions, session->id_slice, &session->by_id);
+    map_add(&core->sessions, slice_of(session->id, id.len), &session->by_id);
     count_add(COUNT_CORE_SESSIONS, 1);
     return session;
 }
@@ -138,7 +137,6 @@ static void session_free(struct session *session)
     link_remove_if(&session->overflowing);
     map_remove(&core->sessions, &session->by_id);
     count_add(COUNT_CORE_SESSIONS, -1);
-    mem_free(session->id);
     mem_free(session);
 }
 
@@ -152,7 +150,7 @@ void session_forget_recorded(struct session *session)
     }
     references_forget(session);
     notes_forget(session);
-    core_delete(session->core, META_SESSIONS, session->id_slice);
+    core_delete(session->core, META_SESSIONS, session_id(session));
 }
 
 /* ---- ending ---- */
@@ -178,7 +176,7 @@ void sessions_end_overflowing(struct core *core)
         link_remove(&session->overflowing);
         count_add(COUNT_CORE_SESSIONS_OVERFLOWED, 1);
         log_event(LOG_WARNING, "core.session_overflowed", "id=%s owed=%zu",
-                  log_quote(session->id, session->id_slice.len), session->open_count);
+                  log_quote(session->id, session->by_id.key.len), session->open_count);
         session->client = NULL;
         session->is_ready = false;
         if (client != NULL && client->ops->on_session_over != NULL)
@@ -193,7 +191,7 @@ static void on_expired(void *arg)
     struct session *session = arg;
 
     log_event(LOG_DEBUG, "core.session_expired", "id=%s",
-              log_quote(session->id, session->id_slice.len));
+              log_quote(session->id, session->by_id.key.len));
     session_end(session);
 }
 
@@ -298,7 +296,7 @@ void session_set_expiry(struct session *session, uint64_t expiry_ms)
 
 struct slice session_id(const struct session *session)
 {
-    return session->id_slice;
+    return session->by_id.key;
 }
 
 /* ---- subscriptions ---- */

@@ -46,9 +46,7 @@ struct note {
 struct session {
     struct core *core;
     struct client *client; /* borrowed; NULL while nobody is connected */
-    char *id;              /* owned */
-    struct slice id_slice;
-    struct map_node by_id;
+    struct map_node by_id; /* its key lies in `id` */
     uint64_t number;
     uint64_t expiry_ms;
     int64_t detached_ms; /* wall clock; 0 while attached */
@@ -76,6 +74,7 @@ struct session {
     uint64_t stamp;      /* of the lookup that met it last, */
     size_t target_index; /* and its place there */
     bool is_ending;
+    char id[]; /* closed by a NUL */
 };
 
 /* ---- session.c ---- */

@@ -55,7 +55,7 @@ void will_publish(struct session *session)
     rc = publish_address(client, &message);
     if (rc != RC_OK && rc != RC_NO_ROUTE)
         log_event(LOG_WARNING, "core.will_failed", "session=%s rc=%s",
-                  log_quote(session->id, session->id_slice.len), rc_word(rc));
+                  log_quote(session->id, session->by_id.key.len), rc_word(rc));
     client_close(&client);
 }
 
