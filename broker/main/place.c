@@ -2,8 +2,10 @@
 #include "broker/main/place.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "broker/base/mem.h"
 #include "broker/base/state_home.h"
@@ -11,25 +13,44 @@
 
 #define PLACE_MODE 0700
 
+/* What was made must be there after a power cut: its name lies in the folder above. */
+static enum rc make_one(const char *path)
+{
+    int above;
+    struct text at = { 0 };
+    enum rc rc = RC_OK;
+
+    if (mkdir(path, PLACE_MODE) != 0)
+        return rc_of_errno(errno);
+    text_format(&at, "%s/..", path);
+    text_add_byte(&at, '\0');
+    above = open((const char *)at.at, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (above >= 0 && fsync(above) != 0)
+        rc = rc_of_errno(errno);
+    if (above >= 0)
+        (void)close(above); /* only synced; who may not read it cannot sync it */
+    text_done(&at);
+    return rc;
+}
+
 /* Like mkdir -p. */
 static enum rc make(char *path)
 {
     struct stat st;
+    enum rc rc;
 
     for (char *slash = path + 1; *slash != '\0'; slash++) {
         if (*slash != '/')
             continue;
         *slash = '\0';
-        if (mkdir(path, PLACE_MODE) != 0 && errno != EEXIST) {
-            *slash = '/';
-            return rc_of_errno(errno);
-        }
+        rc = make_one(path);
         *slash = '/';
+        if (rc != RC_OK && rc != RC_EXISTS)
+            return rc;
     }
-    if (mkdir(path, PLACE_MODE) == 0)
-        return RC_OK;
-    if (errno != EEXIST)
-        return rc_of_errno(errno);
+    rc = make_one(path);
+    if (rc != RC_EXISTS)
+        return rc;
     if (stat(path, &st) != 0)
         return rc_of_errno(errno);
     if (S_ISDIR(st.st_mode))

@@ -2,6 +2,7 @@
 #include "storage/lmdb/catalog.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include "broker/base/fault.h"
 #include "broker/base/log.h"
+#include "broker/base/manifest.h"
 #include "broker/base/random.h"
 #include "broker/base/wire.h"
 #include "storage/lmdb/catalog_check.h"
@@ -19,6 +21,8 @@
 #define VALUE_BLOB        1
 #define BLOB_NAME         13
 #define SEALED_VALUE      37
+/* Under this name until it is whole. */
+#define CATALOG_BORN "catalog.new"
 
 /* What an LMDB error means. */
 static enum rc rc_of_lmdb(int error)
@@ -73,18 +77,19 @@ static enum rc file_check(const char *directory, uint64_t *ret_sum)
 {
     char path[PATH_MAX];
 
-    if (snprintf(path, sizeof(path), "%s/catalog.mdb", directory) >= (int)sizeof(path))
+    if (snprintf(path, sizeof(path), "%s/" MANIFEST_CATALOG, directory) >= (int)sizeof(path))
         return RC_LIMIT;
     return catalog_check(path, sum_name(), ret_sum);
 }
 
-static enum rc env_open(const char *directory, unsigned flags, struct catalog *catalog)
+static enum rc env_open(const char *directory, const char *name, unsigned flags,
+                        struct catalog *catalog)
 {
     char path[PATH_MAX];
     MDB_txn *txn = NULL;
     int error;
 
-    if (snprintf(path, sizeof(path), "%s/catalog.mdb", directory) >= (int)sizeof(path))
+    if (snprintf(path, sizeof(path), "%s/%s", directory, name) >= (int)sizeof(path))
         return RC_LIMIT;
     error = mdb_env_create(&catalog->env);
     if (error == 0)
@@ -122,16 +127,59 @@ static enum rc next_blob_find(struct catalog *catalog)
     return error == MDB_NOTFOUND ? RC_OK : rc_of_lmdb(error);
 }
 
-static enum rc facts_make(struct catalog *catalog, struct catalog_facts *facts)
+static enum rc facts_make(struct catalog *catalog)
 {
-    enum rc rc = catalog_put_number(catalog, "format", STORE_FORMAT);
+    enum rc rc = catalog_begin(catalog);
 
-    facts->is_new = true;
-    facts->store_id = random_u64();
-    facts->format = STORE_FORMAT;
     if (rc == RC_OK)
-        rc = catalog_put_number(catalog, "id", facts->store_id);
+        rc = catalog_put_number(catalog, "format", STORE_FORMAT);
+    if (rc == RC_OK)
+        rc = catalog_put_number(catalog, "id", random_u64());
     return rc == RC_OK ? catalog_commit(catalog) : rc;
+}
+
+static unsigned env_flags(const struct place *place)
+{
+    return place->has_sync ? 0 : MDB_NOSYNC;
+}
+
+/* The folder's own name. Where the one above may not be read, its owner has made ours. */
+static enum rc folder_sync(const struct place *place)
+{
+    int above = openat(place->directory_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum rc rc = above < 0 ? RC_OK : sync_directory(place, above);
+
+    if (above >= 0)
+        (void)close(above); /* only synced */
+    return rc;
+}
+
+static void born_remove(const struct place *place)
+{
+    (void)unlinkat(place->directory_fd, CATALOG_BORN, 0); /* as a rule there is none */
+    (void)unlinkat(place->directory_fd, CATALOG_BORN "-lock", 0);
+}
+
+/* The catalogue gets its name when it is whole and synced. A power cut on the way leaves a store
+ * that is not born; else half a catalogue would be there, which nothing tells from a damaged one.
+ */
+static enum rc catalog_make(const struct place *place)
+{
+    struct catalog catalog = { 0 };
+    enum rc rc;
+
+    born_remove(place);
+    rc = env_open(place->path, CATALOG_BORN, env_flags(place), &catalog);
+    if (rc == RC_OK)
+        rc = facts_make(&catalog);
+    catalog_close(&catalog);
+    if (rc == RC_OK)
+        rc = folder_sync(place);
+    if (rc == RC_OK &&
+        renameat(place->directory_fd, CATALOG_BORN, place->directory_fd, MANIFEST_CATALOG) != 0)
+        rc = rc_of_errno(errno);
+    born_remove(place);
+    return rc;
 }
 
 static enum rc facts_read(struct catalog *catalog, struct catalog_facts *facts)
@@ -139,7 +187,7 @@ static enum rc facts_read(struct catalog *catalog, struct catalog_facts *facts)
     enum rc rc = catalog_get_number(catalog, "format", &facts->format);
 
     if (rc == RC_NOT_FOUND)
-        return facts_make(catalog, facts);
+        return RC_CORRUPT;
     if (rc != RC_OK || facts->format > STORE_FORMAT)
         return rc == RC_OK ? RC_VERSION : rc;
     rc = catalog_get_number(catalog, "id", &facts->store_id);
@@ -151,11 +199,18 @@ enum rc catalog_open(const struct place *place, struct catalog *ret,
 {
     struct catalog catalog = { 0 };
     struct catalog_facts facts = { 0 };
-    enum rc rc = file_check(place->path, &catalog.sum);
+    enum rc rc = RC_OK;
 
+    if (faccessat(place->directory_fd, MANIFEST_CATALOG, F_OK, 0) != 0)
+        rc = errno == ENOENT ? catalog_make(place) : rc_of_errno(errno);
+    /* Also of one that an earlier start made, and did not come so far. */
+    if (rc == RC_OK)
+        rc = sync_directory(place, place->directory_fd);
+    if (rc == RC_OK)
+        rc = file_check(place->path, &catalog.sum);
     catalog.sum_committed = catalog.sum;
     if (rc == RC_OK)
-        rc = env_open(place->path, place->has_sync ? 0 : MDB_NOSYNC, &catalog);
+        rc = env_open(place->path, MANIFEST_CATALOG, env_flags(place), &catalog);
     if (rc == RC_OK)
         rc = catalog_begin(&catalog);
     if (rc == RC_OK)
@@ -167,7 +222,7 @@ enum rc catalog_open(const struct place *place, struct catalog *ret,
     catalog_abort(&catalog);
     if (rc == RC_CORRUPT)
         log_event(LOG_ERROR, "storage.catalogue-damaged",
-                  "file=catalog.mdb what=\"not opened; restore a backup\"");
+                  "file=" MANIFEST_CATALOG " what=\"not opened; restore a backup\"");
     if (rc != RC_OK) {
         catalog_close(&catalog);
         return rc;
@@ -232,7 +287,7 @@ enum rc catalog_open_to_read(const char *directory, struct catalog *ret,
     enum rc rc = file_check(directory, &catalog.sum);
 
     if (rc == RC_OK)
-        rc = env_open(directory, MDB_RDONLY | MDB_NOLOCK, &catalog);
+        rc = env_open(directory, MANIFEST_CATALOG, MDB_RDONLY | MDB_NOLOCK, &catalog);
     if (rc == RC_OK)
         rc = check_size(&catalog);
     if (rc == RC_OK)

@@ -33,7 +33,6 @@ struct sealed {
 struct catalog_facts {
     uint64_t store_id; /* in every frame, so that a foreign segment is none of ours */
     uint64_t format;   /* that the store was last opened with; at most ours */
-    bool is_new;       /* the catalogue was made just now */
 };
 
 /* Opens it, or makes it. RC_VERSION: its format is newer than ours. RC_CORRUPT: a page or a value

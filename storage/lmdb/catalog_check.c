@@ -282,12 +282,12 @@ enum rc catalog_check(const char *path, struct slice except, uint64_t *ret_sum)
 
     *ret_sum = 0;
     if (fd < 0)
-        return errno == ENOENT ? RC_OK : rc_of_errno(errno);
+        return rc_of_errno(errno);
     if (fstat(fd, &stat) != 0)
         rc = rc_of_errno(errno);
-    else if (stat.st_size > 0 && stat.st_size < META_TXN + 8)
+    else if (stat.st_size < META_TXN + 8)
         rc = RC_CORRUPT;
-    if (rc == RC_OK && stat.st_size > 0) {
+    if (rc == RC_OK) {
         at = mmap(NULL, (size_t)stat.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (at == MAP_FAILED) {
             rc = rc_of_errno(errno);

@@ -10,8 +10,8 @@
 uint64_t catalog_pair_sum(struct slice key, struct slice value);
 
 /* Walks the tree of the file's newest state: page numbers, kinds, bounds, order of keys, counts,
- * and that no page is used twice. Gives the sum over all pairs but the one of key `except`. An
- * empty or absent file is sound. RC_CORRUPT: LMDB must not open it. */
+ * and that no page is used twice. Gives the sum over all pairs but the one of key `except`.
+ * RC_CORRUPT: LMDB must not open it. */
 MUST_CHECK enum rc catalog_check(const char *path, struct slice except, uint64_t *ret_sum);
 
 #endif

@@ -3,6 +3,7 @@
  *
  *   LOCK                flock()ed by the process that has the store open
  *   catalog.mdb         LMDB: the store's own facts, checkpointed meta tables, sealed segments
+ *   catalog.new         the same while the store is made; removed when found
  *   seg/<number>.seg    one segment: frames, then its index; only ever appended to
  *   spare/<number>.seg  files of retired or unused segments, to be written over
  *

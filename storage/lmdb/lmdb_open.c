@@ -139,8 +139,7 @@ static enum rc catalog_check(struct lmdb_store *s)
     if (rc != RC_OK)
         return rc;
     s->store_id = facts.store_id;
-    return facts.is_new ? sync_directory(&s->place, s->place.directory_fd)
-                        : store_upgrade(s, facts.format);
+    return store_upgrade(s, facts.format);
 }
 
 enum rc lmdb_store_open(const struct store_config *config, struct store **ret)

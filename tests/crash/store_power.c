@@ -29,6 +29,10 @@
 #define LIVES          5
 #define SUBMITS        120
 #define LOGS_FEW       12
+/* A store's birth is a few ops of some thousands, and nothing of it comes again: one state in so
+ * many is cut there. */
+#define BIRTH_OPS      40
+#define BIRTH_PART     6
 #define LIVE_MAX       40 /* of a log, so that segments come free */
 #define SUBMITS_AFTER  6  /* in a life between two cuts */
 #define PENDING_MAX    65536
@@ -255,7 +259,7 @@ static uint64_t *cuts_make(uint64_t states, uint64_t ops)
     uint64_t *cuts = mem_new_array(uint64_t, states + 1);
 
     for (uint64_t i = 0; i < states; i++)
-        cuts[i] = random_below(ops + 1);
+        cuts[i] = random_below(i % BIRTH_PART == 0 && ops > BIRTH_OPS ? BIRTH_OPS : ops + 1);
     qsort(cuts, states, sizeof(*cuts), by_number);
     return cuts;
 }

@@ -310,7 +310,9 @@ END_TEST
  * does not write them. */
 static void catalog_take_and_give_back(void)
 {
-    struct place place = { .path = directory, .has_sync = true };
+    struct place place = { .path = directory,
+                           .directory_fd = open(directory, O_RDONLY | O_DIRECTORY),
+                           .has_sync = true };
     uint8_t name[] = { 1, 'x', 0 }, value[2500] = { 0 };
     struct catalog_facts facts;
     struct catalog catalog;
@@ -325,6 +327,7 @@ static void catalog_take_and_give_back(void)
         ck_assert_int_eq(catalog_delete(&catalog, slice_of(name, sizeof(name))), RC_OK);
     ck_assert_int_eq(catalog_commit(&catalog), RC_OK);
     catalog_close(&catalog);
+    (void)close(place.directory_fd);
 }
 
 START_TEST(a_catalogue_whose_last_pages_are_free_is_sound)

@@ -13,6 +13,7 @@
 #include "storage/lmdb/frame.h"
 #include "storage/lmdb/lmdb_store.h"
 #include "storage/lmdb/scan.h"
+#include "storage/verify.h"
 #include "tests/contract/store_fixture.h"
 
 /* ---- files ---- */
@@ -428,6 +429,94 @@ START_TEST(segments_without_their_catalogue_are_refused_and_not_removed)
 }
 END_TEST
 
+static void birth_leave(const char *catalog, size_t catalog_bytes)
+{
+    uint8_t bytes[2 * 4096] = { 0 };
+    char path[300];
+    int fd;
+
+    ck_assert_uint_le(catalog_bytes, sizeof(bytes));
+    (void)snprintf(path, sizeof(path), "%s/%s", directory, catalog);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, bytes, catalog_bytes), (ssize_t)catalog_bytes);
+    (void)close(fd);
+    (void)snprintf(path, sizeof(path), "%s/LOCK", directory);
+    fd = open(path, O_WRONLY | O_CREAT, 0600);
+    ck_assert_int_ge(fd, 0);
+    (void)close(fd);
+}
+
+/* After a power cut: the lock, and of the catalogue its length alone. */
+START_TEST(a_store_whose_birth_was_cut_is_born_again)
+{
+    char path[300];
+
+    birth_leave("catalog.new", 8192);
+    birth_leave("catalog.new-lock", 100);
+    store_start(lmdb_store_open);
+    put_many(3, 1000);
+    ck_log(1, 0, 3, 1, 1000);
+    store_close(&store);
+    (void)snprintf(path, sizeof(path), "%s/catalog.new", directory);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    (void)snprintf(path, sizeof(path), "%s/catalog.new-lock", directory);
+    ck_assert_int_ne(access(path, F_OK), 0);
+    store_start(lmdb_store_open);
+    ck_log(1, 0, 3, 1, 1000);
+    store_close(&store);
+}
+END_TEST
+
+START_TEST(a_catalogue_without_content_is_none_of_a_new_store)
+{
+    birth_leave("catalog.mdb", (size_t)_i * 4096);
+    store_config.directory = directory;
+    for (unsigned round = 0; round < 2; round++)
+        ck_assert_int_eq(lmdb_store_open(&store_config, &store), RC_CORRUPT);
+}
+END_TEST
+
+static void on_problem(void *arg, const char *what)
+{
+    (void)what;
+    ++*(unsigned *)arg;
+}
+
+START_TEST(a_catalogue_that_is_cut_anywhere_is_refused_and_told_of)
+{
+    unsigned problems = 0;
+    const struct verify_events events = { .on_problem = on_problem, .arg = &problems };
+    struct verify_totals totals;
+    char path[300], key[8], value[300];
+    struct stat stat_of;
+
+    store_start(lmdb_store_open);
+    put_many(3, 1000);
+    memset(value, 'v', sizeof(value) - 1);
+    value[sizeof(value) - 1] = '\0';
+    for (unsigned i = 0; i < 200; i++) {
+        (void)snprintf(key, sizeof(key), "k%u", i);
+        put_meta(META_QUEUES, key, value);
+    }
+    flush();
+    store_close(&store);
+    (void)snprintf(path, sizeof(path), "%s/catalog.mdb", directory);
+    ck_assert_int_eq(stat(path, &stat_of), 0);
+    ck_assert_int_ge(stat_of.st_size, 10 * 4096);
+    for (off_t bytes = stat_of.st_size - 1; bytes >= 0; bytes -= 2048) {
+        ck_assert_int_eq(truncate(path, bytes), 0);
+        ck_assert_int_eq(lmdb_store_open(&store_config, &store), RC_CORRUPT);
+        problems = 0;
+        ck_assert_int_eq(store_verify(directory, &events, &totals), RC_OK);
+        ck_assert(!totals.is_sound);
+        ck_assert_uint_eq(problems, 1);
+        ck_assert_int_eq(stat(path, &stat_of), 0);
+        ck_assert_int_eq(stat_of.st_size, bytes);
+    }
+}
+END_TEST
+
 START_TEST(a_segment_of_another_store_is_refused_and_not_removed)
 {
     struct file_list files;
@@ -539,6 +628,9 @@ int main(void)
     tcase_add_test(tests, a_store_of_a_newer_format_is_refused_and_left_alone);
     tcase_add_test(tests, a_frame_of_a_newer_version_is_refused_and_left_alone);
     tcase_add_test(tests, segments_without_their_catalogue_are_refused_and_not_removed);
+    tcase_add_test(tests, a_store_whose_birth_was_cut_is_born_again);
+    tcase_add_loop_test(tests, a_catalogue_without_content_is_none_of_a_new_store, 0, 3);
+    tcase_add_test(tests, a_catalogue_that_is_cut_anywhere_is_refused_and_told_of);
     tcase_add_test(tests, a_segment_of_another_store_is_refused_and_not_removed);
     tcase_add_test(tests, a_missing_segment_is_refused);
     tcase_add_test(tests, segments_that_hold_nothing_live_are_removed);
