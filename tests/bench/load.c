@@ -29,6 +29,8 @@ void load_set_packet(struct load *load, struct slice packet, size_t stamp_at, si
     load->ring_count = 2 * load->batch;
     if (load->ring_count * packet.len > RING_MAX_BYTES)
         load->ring_count = RING_MAX_BYTES / packet.len;
+    if (load->ring_multiple > 0)
+        load->ring_count += load->ring_multiple - load->ring_count % load->ring_multiple;
     if (load->ring_count == 0 || load->size < LOAD_STAMP_BYTES)
         bench_fail("size out of range", 0);
     load->ring = mem_get(load->ring_count * packet.len);
@@ -38,7 +40,7 @@ void load_set_packet(struct load *load, struct slice packet, size_t stamp_at, si
 
 void load_set_peer(struct load_peer *peer, int fd, load_take_fn *take)
 {
-    *peer = (struct load_peer){ .fd = fd, .take = take, .in = mem_get(IN_BYTES) };
+    *peer = (struct load_peer){ .fd = fd, .take = take, .in = mem_get(IN_BYTES), .step = 1 };
     bench_set_blocking(fd, false);
 }
 
@@ -52,7 +54,7 @@ void load_received(struct load *load, struct load_peer *peer, const uint8_t *pay
     number = bench_get_u64(payload);
     if (number != peer->next)
         load->bad_order++;
-    peer->next = number + 1;
+    peer->next = number + peer->step;
     peer->received++;
     load->received++;
     if (load->is_measuring) {
@@ -98,11 +100,13 @@ static size_t write_some(struct load *load, struct load_peer *peer, struct slice
     return (size_t)n;
 }
 
+/* A publisher's go between two packets of the ring. */
 static void flush_acknowledgements(struct load *load, struct load_peer *peer)
 {
     size_t n;
 
-    if (peer->out.len == 0)
+    if (peer->out.len == 0 ||
+        (peer == &load->publisher && load->from < load->to && load->from % load->packet_bytes != 0))
         return;
     n = write_some(load, peer, text_slice(&peer->out));
     memmove(peer->out.at, peer->out.at + n, peer->out.len - n);
@@ -139,11 +143,11 @@ static void stamp(struct load *load, uint64_t n)
 /* How many messages may go now. */
 static uint64_t allowed(const struct load *load)
 {
-    uint64_t done = load->received / (load->receivers_wanted == 0 ? 1 : load->receivers_wanted);
+    uint64_t done = load->received / (load->fan == 0 ? 1 : load->fan);
     uint64_t under_way;
     uint64_t due;
 
-    if (load->receivers_wanted == 0 || (load->is_acknowledged && load->acknowledged < done))
+    if (load->fan == 0 || (load->is_acknowledged && load->acknowledged < done))
         done = load->acknowledged;
     under_way = load->sent - done;
     if (load->rate > 0) {
@@ -159,6 +163,9 @@ static uint64_t allowed(const struct load *load)
 /* Writes what is stamped; true when all of it went. */
 static bool flush_ring(struct load *load)
 {
+    flush_acknowledgements(load, &load->publisher);
+    if (load->publisher.out.len > 0 && load->from % load->packet_bytes == 0)
+        return false;
     if (load->from < load->to)
         load->from += write_some(load, &load->publisher,
                                  slice_of(load->ring + load->from, load->to - load->from));
@@ -305,7 +312,7 @@ static void run_until(struct load *load, uint64_t until_ns, bool counts_messages
 
 static bool is_all_back(const struct load *load)
 {
-    return load->received >= load->sent * load->receivers_wanted &&
+    return load->received >= load->sent * load->fan &&
            (!load->is_acknowledged || load->acknowledged == load->sent) && load->from == load->to;
 }
 
@@ -326,12 +333,11 @@ static int report(const struct load *load, const char *scenario, const struct ma
 {
     double seconds = (double)(to->at_ns - from->at_ns) / 1e9;
     double deliveries = (double)(to->received - from->received);
-    uint64_t receivers = load->receivers_wanted == 0 ? 1 : load->receivers_wanted;
-    double messages = load->receivers_wanted == 0 ? (double)(to->sent - from->sent)
-                                                  : deliveries / (double)receivers;
+    double messages =
+        load->fan == 0 ? (double)(to->sent - from->sent) : deliveries / (double)load->fan;
     double cpu_us = (double)(to->cpu_ns - from->cpu_ns) / 1e3;
     double own_us = (double)(to->own_cpu_ns - from->own_cpu_ns) / 1e3;
-    uint64_t due = load->sent * load->receivers_wanted;
+    uint64_t due = load->sent * load->fan;
     uint64_t lost = due > load->received ? due - load->received : 0;
     uint64_t extra = load->received > due ? load->received - due : 0;
     uint64_t unacknowledged = load->is_acknowledged ? load->sent - load->acknowledged : 0;
@@ -387,6 +393,8 @@ int load_run(struct load *load, const char *scenario)
 
     if (load->window >= PACKET_ID_RANGE || load->window < load->batch || load->batch == 0)
         bench_fail("window and batch: 1 <= batch <= window < 65535", 0);
+    if (load->fan == 0)
+        load->fan = load->receivers_wanted;
     start(load);
     run_until(load, load->started_ns + load->warm_ms * 1000000, false);
     from = mark_now(load);
@@ -394,7 +402,7 @@ int load_run(struct load *load, const char *scenario)
     run_until(load, from.at_ns + load->seconds * BENCH_NS_PER_SECOND, true);
     to = mark_now(load);
     load->is_measuring = false;
-    if (to.sent == from.sent || (to.received == from.received && load->receivers_wanted > 0))
+    if (to.sent == from.sent || (to.received == from.received && load->fan > 0))
         bench_fail("no message came while measuring", 0);
     drain(load);
     status = report(load, scenario, &from, &to);

@@ -28,6 +28,7 @@ struct load_peer {
     struct text out; /* acknowledgements not yet written */
     bool wants_out;
     uint64_t next;     /* number of the message that comes next */
+    uint64_t step;     /* from one number to the next that comes */
     uint64_t received; /* messages */
     uint64_t tag;      /* the protocol's: last tag not yet acknowledged, or the like */
     bool is_framed;    /* what comes lies in frames of WebSocket, whose heads are taken out */
@@ -46,11 +47,13 @@ struct load {
     uint8_t *ring; /* owned */
     size_t packet_bytes, stamp_at, packet_id_at;
     uint64_t ring_count;
-    size_t from, to; /* bytes of the ring handed out and not yet written */
+    uint64_t ring_multiple; /* ring_count is a multiple of it; 0: of 1 */
+    size_t from, to;        /* bytes of the ring handed out and not yet written */
     /* the peers */
     int epoll;
     struct load_peer publisher;
     struct load_peer *receivers; /* owned */
+    uint64_t fan;                /* how many of them get one message */
     bool is_acknowledged;        /* the broker answers each publish */
     uint64_t sent, acknowledged, received;
     uint64_t bad_order; /* messages that did not come when they should */
