@@ -140,12 +140,25 @@ static enum rc parse_choice(struct slice value, const struct option *o, unsigned
     return RC_INVALID;
 }
 
+static enum rc add_line(struct slice value, char **ret)
+{
+    size_t before = strlen(*ret);
+
+    *ret = mem_resize(*ret, before + 1 + value.len + 1);
+    (*ret)[before] = '\n';
+    memcpy(*ret + before + 1, value.at, value.len);
+    (*ret)[before + 1 + value.len] = '\0';
+    return RC_OK;
+}
+
 static enum rc parse_text(struct slice value, const struct option *o, char **ret)
 {
     if (value.len < o->min || value.len > o->max || !utf8_is_valid(value))
         return RC_INVALID;
     if (value.len > 0 && memchr(value.at, '\0', value.len) != NULL)
         return RC_INVALID;
+    if (*ret != NULL && (o->where & OPTION_REPEATED) != 0)
+        return add_line(value, ret);
     mem_free(*ret);
     *ret = mem_copy_text(value);
     return RC_OK;

@@ -25,8 +25,9 @@ enum option_type {
 /* Where an option may stand, and what a change needs. */
 enum {
     OPTION_IN_FILE = 1,
-    OPTION_ON_LINE = 2, /* "log_level" is --log-level there */
-    OPTION_RELOAD = 4,  /* takes effect at a reload of the configuration */
+    OPTION_ON_LINE = 2,  /* "log_level" is --log-level there */
+    OPTION_RELOAD = 4,   /* takes effect at a reload of the configuration */
+    OPTION_REPEATED = 8, /* a text that may be given again: all of them, a line each */
 };
 
 struct option {

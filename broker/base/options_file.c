@@ -16,7 +16,7 @@ struct reader {
     unsigned line;
     const struct option_section *section; /* NULL: its head was wrong, its lines are passed over */
     void *settings;
-    uint64_t seen; /* rows of the section that this file has set */
+    struct option_marks seen; /* rows of the section that this file has set */
 };
 
 static struct slice trimmed(struct slice s)
@@ -64,7 +64,7 @@ static void read_head(struct reader *r, struct slice line)
     size_t at = 0;
 
     r->section = NULL;
-    r->seen = 0;
+    r->seen = (struct option_marks){ 0 };
     if (inside.len == 0 || inside.at[inside.len - 1] != ']') {
         text_format(begin_error(r), "a section's head ends with ]");
         end_error(r);
@@ -113,11 +113,22 @@ static void refuse_key(struct reader *r, struct slice key)
     end_error(r);
 }
 
+/* Gives whether it was set before. */
+static bool mark(struct option_marks *marks, unsigned row)
+{
+    uint64_t bit = UINT64_C(1) << row % 64, *bits = &marks->bits[row / 64];
+    bool was_set = (*bits & bit) != 0;
+
+    *bits |= bit;
+    return was_set;
+}
+
 /* key = value, the value perhaps in quotation marks */
 static void read_pair(struct reader *r, struct slice line)
 {
     const uint8_t *equals = memchr(line.at, '=', line.len);
     struct slice key, value;
+    bool is_repeated;
     int row;
 
     if (equals == NULL) {
@@ -127,19 +138,20 @@ static void read_pair(struct reader *r, struct slice line)
     }
     key = trimmed(slice_of(line.at, (size_t)(equals - line.at)));
     value = trimmed(slice_after(line, (size_t)(equals - line.at) + 1));
-    if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
-        value = slice_of(value.at + 1, value.len - 2);
     row = find_option(r->section, key);
     if (row < 0) {
         refuse_key(r, key);
         return;
     }
-    if ((r->seen >> row & 1) != 0) {
+    is_repeated = (r->section->options[row].where & OPTION_REPEATED) != 0;
+    /* a line of a list has words, each of which may stand in quotation marks */
+    if (!is_repeated && value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
+        value = slice_of(value.at + 1, value.len - 2);
+    if (!is_repeated && mark(&r->seen, (unsigned)row)) {
         text_format(begin_error(r), "%s: set twice here", r->section->options[row].name);
         end_error(r);
         return;
     }
-    r->seen |= UINT64_C(1) << row;
     begin_error(r);
     if (option_set(r->section, (unsigned)row, r->settings, value, r->errors) == RC_OK)
         r->error_count--;

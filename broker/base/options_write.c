@@ -129,6 +129,8 @@ static void write_man_option(const struct option *o, struct text *to)
     text_format(&line, ".");
     if (has_default(o))
         text_format(&line, " Default: %s.", o->fallback);
+    if ((o->where & OPTION_REPEATED) != 0)
+        text_format(&line, " It may be given again.");
     if ((o->where & OPTION_RELOAD) != 0)
         text_format(&line, " A reload takes it up.");
     text_add_byte(&line, '\0');

@@ -4,6 +4,7 @@ tercetd_SOURCES = \
 	%D%/boot.c %D%/boot.h %D%/boot_int.h \
 	%D%/boot_admin.c \
 	%D%/boot_listen.c \
+	%D%/bridge_settings.c %D%/bridge_settings.h \
 	%D%/main.c \
 	%D%/place.c %D%/place.h \
 	%D%/protocols.c %D%/protocols.h \

@@ -8,6 +8,7 @@
 #include "broker/base/mem.h"
 #include "broker/base/options.h"
 #include "broker/base/text.h"
+#include "broker/main/bridge_settings.h"
 #include "broker/net/networks.h"
 #include "config.h"
 #include "protocols/mqtt/mqtt_limits.h"
@@ -457,6 +458,8 @@ static enum rc check(const struct settings *s, struct text *errors)
         if (!is_consistent(CONTAINER_OF(k, struct listener_settings, link), errors))
             rc = RC_INVALID;
     }
+    if (bridge_settings_check(&s->bridges, errors) != RC_OK)
+        rc = RC_INVALID;
     if (s->json && s->verify == NULL) {
         text_format(errors, "json means nothing without verify\n");
         rc = RC_INVALID;
@@ -483,12 +486,14 @@ static void start(struct settings *s)
     *s = (struct settings){ 0 };
     list_init(&s->listeners);
     list_init(&s->streams);
+    list_init(&s->bridges);
     options_set_defaults(HEAD, s);
 }
 
 void settings_done(struct settings *s)
 {
     options_done(HEAD, s);
+    bridge_settings_done(&s->bridges);
     while (!list_is_empty(&s->listeners)) {
         struct listener_settings *l = LIST_FIRST(&s->listeners, struct listener_settings, link);
 

@@ -122,6 +122,7 @@ struct settings {
     bool port_given[SETTINGS_PROTOCOLS];
     struct list listeners; /* of struct listener_settings */
     struct list streams;   /* of struct stream_settings */
+    struct list bridges;   /* of struct bridge_config */
 };
 
 /* The protocols' names, in the order of `port` and of listener_settings.protocol; NULL at the end.

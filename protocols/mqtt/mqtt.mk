@@ -9,6 +9,7 @@ libmqttcodec_a_SOURCES = \
 
 noinst_LIBRARIES += libmqtt.a
 libmqtt_a_SOURCES = \
+	%D%/bridge_config.c %D%/bridge_config.h \
 	%D%/mqtt_base64.c %D%/mqtt_base64.h \
 	%D%/mqtt_deliver.c \
 	%D%/mqtt_errors.c %D%/mqtt_errors.h \
@@ -29,6 +30,11 @@ libmqtt_a_SOURCES = \
 	%D%/mqtt_session.c %D%/mqtt_session.h
 
 if HAVE_CHECK
+check_PROGRAMS += test_bridge_config
+test_bridge_config_SOURCES = tests/unit/test_bridge_config.c
+test_bridge_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_bridge_config_LDADD = libmqtt.a libmqttcodec.a $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_bridge_config
 check_PROGRAMS += test_mqtt_codec
 test_mqtt_codec_SOURCES = tests/unit/test_mqtt_codec.c
 test_mqtt_codec_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -21,6 +21,7 @@ struct settings {
     uint64_t time_ms;
     char *text;
     unsigned choice;
+    char *lines;
     bool line_only;
     struct option_marks given;
     struct part parts[2];
@@ -44,6 +45,8 @@ static const struct option rows[] = {
       "A text. It may be -long- and have a .dot." },
     { "choice", OPTION_CHOICE, "green", 0, 0, colours, OPTION_IN_FILE, AT(choice), NULL,
       "A colour." },
+    { "lines", OPTION_TEXT, NULL, 0, 20, NULL, OPTION_IN_FILE | OPTION_REPEATED, AT(lines), NULL,
+      "Some lines." },
     { "line_only", OPTION_SWITCH, "no", 0, 0, NULL, OPTION_ON_LINE, AT(line_only), NULL,
       "On the line." },
 };
@@ -112,6 +115,14 @@ START_TEST(defaults_are_what_the_rows_say)
     ck_assert_ptr_null(s.text);
     ck_assert_uint_eq(s.choice, 1);
     ck_assert_uint_eq(s.given.bits[0], 0);
+}
+END_TEST
+
+START_TEST(what_may_be_given_again_is_kept_line_by_line_with_its_quotation_marks)
+{
+    ck_assert_int_eq(read_file("lines = \"\" in \"a b\"\nflag = yes\nlines = c\n"), RC_OK);
+    ck_assert_str_eq(s.lines, "\"\" in \"a b\"\nc");
+    ck_assert_int_eq(read_file("lines = over twenty bytes of it\n"), RC_INVALID);
 }
 END_TEST
 
@@ -348,6 +359,7 @@ int main(void)
     tcase_add_checked_fixture(test, setup, teardown);
     tcase_add_test(test, defaults_are_what_the_rows_say);
     tcase_add_test(test, a_file_sets_options_of_every_type);
+    tcase_add_test(test, what_may_be_given_again_is_kept_line_by_line_with_its_quotation_marks);
     tcase_add_test(test, every_mistake_is_named_with_its_line);
     tcase_add_test(test, all_mistakes_of_a_file_are_told_and_good_lines_between_leave_no_trace);
     tcase_add_test(test, a_file_of_nothing_but_mistakes_is_not_read_to_its_end);

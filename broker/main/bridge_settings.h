@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The [bridge NAME] sections of the configuration. */
+#ifndef TERCET_BROKER_MAIN_BRIDGE_SETTINGS_H
+#define TERCET_BROKER_MAIN_BRIDGE_SETTINGS_H
+
+#include "broker/base/list.h"
+#include "broker/base/options.h"
+#include "broker/base/rc.h"
+#include "protocols/mqtt/bridge_config.h"
+
+#define BRIDGE_OPTIONS 37
+extern const struct option bridge_options[BRIDGE_OPTIONS];
+void *bridge_settings_begin(void *arg, struct slice name, struct text *why);
+
+#define BRIDGE_SECTION                                                                            \
+    {                                                                                             \
+        "bridge",                                                                                 \
+            "A connection that this broker makes to another MQTT broker, to exchange messages. "  \
+            "What is to "                                                                         \
+            "go out and cannot waits in the log, in order, as if for a client that is away. See " \
+            "tercet-mqtt(7).",                                                                    \
+            bridge_options, BRIDGE_OPTIONS, offsetof(struct bridge_config, given),                \
+            bridge_settings_begin,                                                                \
+    }
+
+/* A new one of that name in the list, with all defaults; its texts are owned and freed with it.
+ * NULL: `why` says why not. */
+struct bridge_config *bridge_settings_add(struct list *bridges, struct slice name,
+                                          struct text *why);
+/* RC_INVALID: a line for each mistake was added to `errors`. */
+MUST_CHECK enum rc bridge_settings_check(const struct list *bridges, struct text *errors);
+void bridge_settings_done(struct list *bridges);
+
+#endif
