@@ -309,7 +309,7 @@ START_TEST(the_sample_is_a_configuration_and_names_every_option)
                   "%s", error_text());
     ck_assert_uint_eq(s.part_count, 1);
     ck_assert_uint_eq(s.given.bits[0],
-                      0x2f); /* all but text, which has no default, and line_only */
+                      0x6f); /* all but text, which has no default, and line_only */
     ck_assert_uint_eq(s.parts[0].given.bits[0], 1);
     text_done(&sample);
     text_done(&plain);
