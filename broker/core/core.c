@@ -8,6 +8,7 @@
 #include "broker/base/random.h"
 #include "broker/base/wire.h"
 #include "broker/core/backup.h"
+#include "broker/core/delayed.h"
 #include "broker/core/exchange_int.h"
 #include "broker/core/retention.h"
 
@@ -224,7 +225,7 @@ static enum rc load(struct core *core)
 {
     static enum rc (*const loads[])(struct core *) = {
         streams_load,   exchanges_load, queues_load,   bindings_load,
-        positions_load, retained_load,  sessions_load,
+        positions_load, retained_load,  sessions_load, delayed_load,
     };
     enum rc rc = meta_each(core->store, META_BROKER, visit_broker, core);
 
@@ -277,6 +278,7 @@ enum rc core_new(struct store *store, const struct core_config *config, struct c
     sessions_settle(core);
     streams_drop_transient(core);
     retention_begin(core);
+    delayed_begin(core);
     *ret = core;
     return RC_OK;
 }
@@ -302,6 +304,7 @@ void core_free(struct core **ref)
     core->is_ending = true;
     store_forget_user(core->store);
     intake_done(core);
+    delayed_done(core);
     awaits_done(core);
     sessions_done(core);
     routes_done(core);

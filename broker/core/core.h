@@ -40,12 +40,15 @@ struct core_config {
     uint64_t consumed_retention_ms;    /* how long a queue keeps what was consumed */
     uint64_t session_max_messages;     /* that a session may be owed */
     enum session_overflow session_overflow;
-    uint64_t retained_max;       /* retained messages; 0: no limit, as for the next two */
-    uint64_t retained_max_bytes; /* of them, with their addresses */
-    uint64_t retained_expiry_ms; /* how long one is kept */
-    uint64_t share_grace_ms;     /* how long what an absent member was sent is its own */
-    unsigned disk_warn_percent;  /* of the disk in use: from here on it is logged, */
-    unsigned disk_stop_percent;  /* and from here on publishers are paused; 100: never for that */
+    uint64_t retained_max;         /* retained messages; 0: no limit, as for the next two */
+    uint64_t retained_max_bytes;   /* of them, with their addresses */
+    uint64_t retained_expiry_ms;   /* how long one is kept */
+    uint64_t delayed_max;          /* messages that wait for their time; 0: no limit */
+    uint64_t delayed_max_bytes;    /* of them; 0: no limit */
+    uint64_t delayed_max_delay_ms; /* the longest delay, at most DELAY_MAX_MS */
+    uint64_t share_grace_ms;       /* how long what an absent member was sent is its own */
+    unsigned disk_warn_percent;    /* of the disk in use: from here on it is logged, */
+    unsigned disk_stop_percent;    /* and from here on publishers are paused; 100: never for that */
     uint64_t
         disk_free_enough_bytes; /* but not while this is free, for the warning twice it; 0: none */
     uint64_t disk_free_min_bytes; /* they are also when less than this is free */
@@ -63,7 +66,8 @@ struct core_config {
         .retention_bytes = UINT64_C(1) << 30, .disk_warn_percent = 75, .disk_stop_percent = 85, \
         .durability = DURABILITY_ALWAYS, .sync_interval_ms = 200,                               \
         .consumed_retention_bytes = UINT64_C(1) << 30, .consumed_retention_ms = 600000,         \
-        .share_grace_ms = 5000, .session_max_messages = 10000000                                \
+        .share_grace_ms = 5000, .session_max_messages = 10000000, .delayed_max = 10000000,      \
+        .delayed_max_bytes = UINT64_C(4) << 30, .delayed_max_delay_ms = UINT64_C(50) * 86400000 \
     }
 
 /* Reads all that the store knows and makes it live. Borrows `store`, which must outlive the core.

@@ -9,6 +9,7 @@ libcore_a_SOURCES = \
 	%D%/cursor.c %D%/cursor.h \
 	%D%/deadline.c %D%/deadline.h \
 	%D%/definitions.h \
+	%D%/delayed.c %D%/delayed.h %D%/delayed_int.h %D%/delayed_near.c %D%/delayed_turn.c \
 	%D%/exchange.c %D%/exchange.h %D%/exchange_int.h \
 	%D%/intake.c %D%/intake.h \
 	%D%/lane.c \
@@ -67,6 +68,11 @@ test_core_scale_SOURCES = tests/unit/test_core_scale.c
 test_core_scale_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_scale_LDADD = $(CORE_TEST_LIBS)
 TESTS += test_core_scale
+check_PROGRAMS += test_core_delayed
+test_core_delayed_SOURCES = tests/unit/test_core_delayed.c
+test_core_delayed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_delayed_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_delayed
 check_PROGRAMS += test_core_intake
 test_core_intake_SOURCES = tests/unit/test_core_intake.c
 test_core_intake_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -20,6 +20,7 @@
 #include "storage/log.h"
 #include "storage/meta.h"
 
+struct delayed;
 struct exchange;
 struct queue;
 struct stream;
@@ -59,6 +60,7 @@ struct core {
     enum rc stall;   /* what publishers are told: the store's, or that the disk is at its mark */
     enum rc store_stall;
     struct intake intake;
+    struct delayed *delayed; /* owned */
     enum pressure pressure;
     bool is_loading;  /* core_new() reads the store: nothing is put */
     bool is_ending;   /* core_free(): nothing is put any more */

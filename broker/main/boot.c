@@ -186,6 +186,9 @@ static enum rc open_core(struct broker *b, struct text *why)
     config.retained_max = s->retained_max;
     config.retained_max_bytes = s->retained_max_bytes;
     config.retained_expiry_ms = s->retained_expiry_ms;
+    config.delayed_max = s->delayed_max;
+    config.delayed_max_bytes = s->delayed_max_bytes;
+    config.delayed_max_delay_ms = s->delayed_max_delay_ms;
     config.share_grace_ms = s->share_grace_ms;
     config.durability = (enum durability)s->durability;
     config.sync_interval_ms = s->sync_interval_ms;

@@ -8,6 +8,7 @@
 #include "broker/base/mem.h"
 #include "broker/base/options.h"
 #include "broker/base/text.h"
+#include "broker/core/delayed.h"
 #include "broker/main/bridge_settings.h"
 #include "broker/net/networks.h"
 #include "config.h"
@@ -116,6 +117,14 @@ static const struct option head_options[] = {
       "memory too; 0 sets no limit." },
     { "retained_expiry", OPTION_TIME, "0", 0, YEARS_MS, NULL, FILE_ONLY, AT(retained_expiry_ms),
       "TIME", "How long a retained message is kept at most; 0 sets no limit." },
+    { "delayed_max", OPTION_NUMBER, "10000000", 0, UINT64_C(1) << 40, NULL, FILE_ONLY,
+      AT(delayed_max), "N",
+      "Messages that may wait for their time, as those published to $delayed/SECONDS/TOPIC; one "
+      "more is refused. 0 sets no limit." },
+    { "delayed_max_bytes", OPTION_BYTES, "4g", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
+      AT(delayed_max_bytes), "BYTES", "Bytes of them, which lie on the disk; 0 sets no limit." },
+    { "delayed_max_delay", OPTION_TIME, "50d", SECOND_MS, DELAY_MAX_MS, NULL, FILE_ONLY,
+      AT(delayed_max_delay_ms), "TIME", "The longest delay; a longer one is refused." },
     { "share_grace", OPTION_TIME, "5s", 0, 3600 * SECOND_MS, NULL, FILE_ONLY, AT(share_grace_ms),
       "TIME",
       "How long messages that a member of a shared subscription was sent, and did not acknowledge, "

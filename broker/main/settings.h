@@ -77,6 +77,9 @@ struct settings {
     uint64_t retained_max;
     uint64_t retained_max_bytes;
     uint64_t retained_expiry_ms;
+    uint64_t delayed_max;
+    uint64_t delayed_max_bytes;
+    uint64_t delayed_max_delay_ms;
     uint64_t share_grace_ms;
     unsigned durability;
     unsigned mqtt_dots;

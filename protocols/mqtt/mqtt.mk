@@ -11,6 +11,7 @@ noinst_LIBRARIES += libmqtt.a
 libmqtt_a_SOURCES = \
 	%D%/bridge_config.c %D%/bridge_config.h \
 	%D%/mqtt_base64.c %D%/mqtt_base64.h \
+	%D%/mqtt_delayed.c %D%/mqtt_delayed.h \
 	%D%/mqtt_deliver.c \
 	%D%/mqtt_errors.c %D%/mqtt_errors.h \
 	%D%/mqtt_alias.c %D%/mqtt_alias.h \

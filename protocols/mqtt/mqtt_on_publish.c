@@ -5,9 +5,11 @@
 #include "broker/base/mem.h"
 #include "broker/base/plant.h"
 #include "broker/core/core.h"
+#include "broker/core/delayed.h"
 #include "broker/core/message.h"
 #include "broker/core/publish.h"
 #include "broker/core/session.h"
+#include "protocols/mqtt/mqtt_delayed.h"
 #include "protocols/mqtt/mqtt_errors.h"
 #include "protocols/mqtt/mqtt_int.h"
 #include "protocols/mqtt/mqtt_map.h"
@@ -18,7 +20,7 @@ bool mqtt_may_publish_to(struct slice topic)
     static const struct slice ours[] = {
         { (const uint8_t *)"$SYS", 4 },     { (const uint8_t *)"$share", 6 },
         { (const uint8_t *)"$queue", 6 },   { (const uint8_t *)"$stream", 7 },
-        { (const uint8_t *)"$CONTROL", 8 },
+        { (const uint8_t *)"$CONTROL", 8 }, { (const uint8_t *)"$delayed", 8 },
     };
 
     if (topic.len == 0 || topic.at[0] != '$')
@@ -117,8 +119,13 @@ static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, str
 {
     struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name };
     struct message *message;
-    enum rc rc;
+    uint64_t delay_ms = 0;
+    enum rc rc = RC_OK;
 
+    if (mqtt_is_delayed(topic))
+        rc = mqtt_delayed_parse(topic, &delay_ms, &topic);
+    if (rc != RC_OK)
+        return rc;
     if (!mqtt_may_publish_to(topic))
         return RC_REFUSED;
     if (is_too_large(s, p)) /* older versions have no word for it that keeps the connection */
@@ -128,7 +135,8 @@ static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, str
         return core_stall(s->core);
     rc = mqtt_map_publish(p, topic, &origin, &message);
     if (rc == RC_OK)
-        rc = publish_address(s->client, &message);
+        rc = delay_ms == 0 ? publish_address(s->client, &message)
+                           : delayed_publish(s->client, &message, delay_ms);
     /* RC_NO_ROUTE: it was taken, and would be twice if it were looked at again */
     return rc != RC_OK && rc != RC_NO_ROUTE && should_wait(s) ? RC_AGAIN : rc;
 }

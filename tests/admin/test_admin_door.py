@@ -10,36 +10,8 @@ import subprocess
 import threading
 import unittest
 
+from admin_raw import SECONDS, UnixConnection, ask, socket_of
 from tercet import SCALE, Broker, BrokerCase, is_closed_by_peer, need_module, program, wait_for
-
-SECONDS = 10 * SCALE
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=SECONDS)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(SECONDS)
-        self.sock.connect(self.path)
-
-
-def socket_of(broker):
-    return os.path.join(broker.data, "admin.sock")
-
-
-def ask(broker, method, path, body=None):
-    """Status and what the answer's JSON says."""
-    connection = UnixConnection(socket_of(broker))
-    try:
-        connection.request(method, path, body)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
-
 
 def tool(*words, stdin="", status=0):
     """Runs tercet; what it printed, and what it complained of."""

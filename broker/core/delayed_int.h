@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Delayed messages, as their files see them.
+ *
+ * A bucket is a hidden stream for what falls due in one stretch of time: a minute for what is due
+ * within an hour, longer ones farther away, so that there are a few hundred at most. What waits is
+ * ordered by (due time, number); numbers rise. One key tells all that was delivered: everything up
+ * to `done`, which is recorded in the commit that holds what was published.
+ *
+ * Memory holds, in the heap `near`, where everything up to the key `horizon` lies; when it runs
+ * low, a scan reads the buckets that may hold what comes next. A heap that grows too large is cut,
+ * and the horizon moves back. What comes beyond the horizon is not kept in memory at all. */
+#ifndef TERCET_BROKER_CORE_DELAYED_INT_H
+#define TERCET_BROKER_CORE_DELAYED_INT_H
+
+#include "broker/core/core_int.h"
+#include "broker/core/cursor.h"
+#include "broker/core/delayed.h"
+#include "broker/core/stream_int.h"
+
+struct delayed_key {
+    int64_t due_ms;
+    uint64_t number;
+};
+
+#define DELAYED_KEY_LAST                \
+    (struct delayed_key)                \
+    {                                   \
+        .due_ms = INT64_MAX, UINT64_MAX \
+    }
+
+struct delayed_bucket {
+    struct stream *stream; /* of ours: nobody else removes it */
+    int64_t start_ms;
+    int64_t end_ms;
+    uint64_t pending;    /* records not delivered; before the first scan at least so many */
+    uint64_t near_count; /* of them, in memory */
+    uint64_t bytes;      /* of them, about */
+    uint64_t old_end;    /* what lies below is of an earlier life */
+    uint64_t scan_end;   /* what the scan under way reads lies below */
+    bool is_counted;     /* pending is exact */
+};
+
+struct delayed_entry {
+    struct delayed_key key;
+    struct delayed_bucket *bucket;
+    uint64_t offset;
+    struct message *message; /* owned; NULL while it waits, or when it cannot be read */
+};
+
+/* What falls due in one go, read in the order in which it lies, published in the order of time. */
+#define DELAYED_TURN_MAX 512
+
+struct delayed_turn {
+    struct delayed_entry at[DELAYED_TURN_MAX];
+    unsigned count;
+    unsigned loaded;    /* of them, in the order of offsets */
+    unsigned published; /* of them, in the order of keys */
+    bool is_ordered;    /* by keys, after all were loaded */
+};
+
+struct delayed {
+    struct core *core; /* borrowed */
+    struct deadline due;
+    struct delayed_bucket **buckets; /* owned, by start, then end */
+    size_t bucket_count;
+    size_t bucket_room;
+    struct delayed_bucket *recent; /* found last */
+    uint64_t pending;              /* of all buckets */
+    uint64_t bytes;
+    uint64_t next_number;
+    uint64_t reserved_number;
+
+    struct delayed_entry *near; /* owned heap */
+    size_t near_count;
+    size_t near_room;
+    struct delayed_key horizon;
+    struct delayed_key done;
+    struct delayed_key taken;       /* the last that went to a turn */
+    struct delayed_key loaded_done; /* `done` of the earlier life */
+
+    bool is_scanning;
+    bool is_scan_waiting; /* for the disk */
+    struct delayed_key scan_from;
+    struct delayed_key scan_limit; /* the horizon when it is over */
+    struct delayed_bucket *scanned;
+    uint64_t scan_offset;
+    struct cursor scan;
+
+    struct delayed_turn *turn; /* owned; NULL while nothing falls due */
+    struct cursor read;
+    bool is_read_waiting;
+    uint64_t retry_ns; /* not before this; 0: now */
+};
+
+static inline int delayed_compare(const struct delayed_key *a, const struct delayed_key *b)
+{
+    if (a->due_ms != b->due_ms)
+        return a->due_ms < b->due_ms ? -1 : 1;
+    return a->number == b->number ? 0 : a->number < b->number ? -1 : 1;
+}
+
+/* In META_BROKER: due time i64 and number u64 of `done`. */
+#define DELAYED_DONE_KEY "delayed-done"
+
+/* ---- delayed.c ---- */
+/* A wrapped record's message, as it is to be published. NULL: it cannot be read, or no memory. */
+struct message *delayed_unwrap(const struct message *wrapped);
+/* RC_CORRUPT. */
+MUST_CHECK enum rc delayed_key_of(const struct message *wrapped, struct delayed_key *ret);
+/* One record of the bucket waits no longer. */
+void delayed_settled(struct delayed *d, struct delayed_bucket *bucket, uint64_t records,
+                     uint64_t bytes);
+/* Has delayed_run() called as soon as it can do something. */
+void delayed_schedule(struct delayed *d);
+
+/* ---- delayed_near.c: the heap and what fills it ---- */
+/* Unless it lies beyond the horizon, or what that is to become. */
+void delayed_push(struct delayed *d, const struct delayed_entry *entry);
+struct delayed_entry delayed_pop(struct delayed *d);
+/* Is the first of the heap the next of all? */
+bool delayed_has_next(const struct delayed *d);
+bool delayed_wants_scan(const struct delayed *d);
+/* Begins a scan when the heap runs low, and goes on with the one under way. */
+void delayed_scan(struct delayed *d);
+/* After cursor's on_ready. */
+void delayed_scan_ready(void *arg);
+
+/* ---- delayed_turn.c: what falls due ---- */
+void delayed_deliver(struct delayed *d);
+void delayed_turn_free(struct delayed *d);
+void delayed_read_ready(void *arg);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What falls due: read in the order in which it lies, published in the order of its time, and
+ * recorded as done in the same commit. */
+#include <stdlib.h>
+
+#include "broker/base/clock.h"
+#include "broker/base/counters.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/plant.h"
+#include "broker/base/wire.h"
+#include "broker/core/delayed_int.h"
+#include "broker/core/publish.h"
+
+#define RETRY_NS   UINT64_C(1000000000)
+#define BACKLOG_NS UINT64_C(10000000)
+
+/* What publishes on behalf of nobody connected: each message was authorised when it came. */
+static const struct client_ops nobody = { .protocol = "delayed" };
+
+static int by_key(const void *a, const void *b)
+{
+    const struct delayed_entry *x = a, *y = b;
+
+    return delayed_compare(&x->key, &y->key);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct delayed_entry *x = a, *y = b;
+
+    if (x->bucket->start_ms != y->bucket->start_ms)
+        return x->bucket->start_ms < y->bucket->start_ms ? -1 : 1;
+    if (x->bucket->end_ms != y->bucket->end_ms)
+        return x->bucket->end_ms < y->bucket->end_ms ? -1 : 1;
+    return x->offset == y->offset ? 0 : x->offset < y->offset ? -1 : 1;
+}
+
+void delayed_turn_free(struct delayed *d)
+{
+    struct delayed_turn *turn = d->turn;
+
+    d->turn = NULL;
+    for (unsigned i = 0; turn != NULL && i < turn->count; i++)
+        message_unref(&turn->at[i].message);
+    mem_free(turn);
+}
+
+static void fill(struct delayed *d)
+{
+    int64_t now_ms = core_wall_ms(d->core);
+    struct delayed_turn *turn;
+
+    if (!delayed_has_next(d) || d->near[0].key.due_ms > now_ms)
+        return;
+    turn = d->turn = mem_new(struct delayed_turn);
+    while (turn->count < DELAYED_TURN_MAX && delayed_has_next(d) && d->near[0].key.due_ms <= now_ms)
+        turn->at[turn->count++] = delayed_pop(d);
+    d->taken = turn->at[turn->count - 1].key;
+    qsort(turn->at, turn->count, sizeof(turn->at[0]), by_place);
+}
+
+/* RC_AGAIN: on_ready comes. RC_MEMORY, RC_IO: later. */
+static enum rc load_one(struct delayed *d, struct delayed_entry *entry)
+{
+    struct message *wrapped;
+    uint64_t offset = 0;
+    enum rc rc = cursor_get(&d->read, entry->bucket->stream->partitions[0], entry->offset, &wrapped,
+                            &offset);
+
+    if (rc == RC_RANGE || rc == RC_CORRUPT)
+        return RC_OK; /* without a message: logged where it was found */
+    if (rc != RC_OK)
+        return rc;
+    if (offset == entry->offset)
+        entry->message = delayed_unwrap(wrapped);
+    delayed_settled(d, entry->bucket, 0, wrapped->body.len);
+    message_unref(&wrapped);
+    return RC_OK;
+}
+
+static enum rc load(struct delayed *d)
+{
+    struct delayed_turn *turn = d->turn;
+
+    for (; turn->loaded < turn->count; turn->loaded++) {
+        enum rc rc = load_one(d, &turn->at[turn->loaded]);
+
+        if (rc != RC_OK)
+            return rc;
+    }
+    if (!turn->is_ordered)
+        qsort(turn->at, turn->count, sizeof(turn->at[0]), by_key);
+    turn->is_ordered = true;
+    return RC_OK;
+}
+
+static void drop(const struct delayed_entry *entry, const char *why)
+{
+    count_add(COUNT_CORE_DELAYED_DROPPED, 1);
+    log_peer(LOG_WARNING, "core.delayed_dropped", "due_ms=%lld why=%s",
+             (long long)entry->key.due_ms, why);
+}
+
+/* Not RC_OK: the store takes nothing, and the message stays. */
+static enum rc publish_one(struct delayed *d, struct client *client, struct delayed_entry *entry)
+{
+    int64_t now_ms = core_wall_ms(d->core);
+    struct message *message;
+    enum rc rc;
+
+    if (entry->message == NULL) {
+        drop(entry, "unreadable");
+        return RC_OK;
+    }
+    if (entry->message->expires_at_ms != 0 && entry->message->expires_at_ms <= now_ms) {
+        drop(entry, "expired");
+        return RC_OK;
+    }
+    entry->message->timestamp_ms = now_ms; /* retention counts from here */
+    message = message_ref(entry->message);
+    rc = publish_address(client, &message);
+    if (rc == RC_FULL || rc == RC_IO || rc == RC_MEMORY || rc == RC_AGAIN)
+        return rc;
+    if (rc != RC_OK && rc != RC_NO_ROUTE)
+        drop(entry, rc_word(rc));
+    return RC_OK;
+}
+
+static void record_done(struct delayed *d)
+{
+    uint8_t value[16];
+
+    if (PLANTED("delayed-done-unrecorded"))
+        return;
+    put_u64(value, (uint64_t)d->done.due_ms);
+    put_u64(value + 8, d->done.number);
+    core_put(d->core, META_BROKER, slice_str(DELAYED_DONE_KEY), slice_of(value, sizeof(value)),
+             DURABILITY_MEMORY);
+}
+
+static enum rc publish_turn(struct delayed *d)
+{
+    struct delayed_turn *turn = d->turn;
+    struct client *client = client_open(d->core, &nobody, d, true);
+    unsigned before = turn->published;
+    enum rc rc = RC_OK;
+
+    while (turn->published < turn->count) {
+        struct delayed_entry *entry = &turn->at[turn->published];
+
+        rc = publish_one(d, client, entry);
+        if (rc != RC_OK)
+            break;
+        d->done = entry->key;
+        message_unref(&entry->message);
+        delayed_settled(d, entry->bucket, 1, 0);
+        entry->bucket->near_count--;
+        turn->published++;
+    }
+    client_close(&client);
+    if (turn->published > before) {
+        record_done(d);
+        core_wake(d->core);
+    }
+    return rc;
+}
+
+static void retry(struct delayed *d, uint64_t after_ns)
+{
+    d->retry_ns = clock_monotonic_ns() + after_ns;
+}
+
+void delayed_deliver(struct delayed *d)
+{
+    enum rc rc;
+
+    if (d->is_read_waiting)
+        return;
+    if (d->core->stall != RC_OK) {
+        if (delayed_has_next(d) || d->turn != NULL)
+            retry(d, RETRY_NS);
+        return;
+    }
+    if (store_backlog_bytes(d->core->store) > BACKLOG_HIGH_BYTES) {
+        retry(d, BACKLOG_NS);
+        return;
+    }
+    if (d->turn == NULL)
+        fill(d);
+    if (d->turn == NULL) {
+        cursor_rest(&d->read);
+        return;
+    }
+    rc = load(d);
+    if (rc == RC_AGAIN) {
+        d->is_read_waiting = true;
+        return;
+    }
+    if (rc == RC_OK)
+        rc = publish_turn(d);
+    if (rc != RC_OK)
+        retry(d, RETRY_NS);
+    else
+        delayed_turn_free(d);
+}
+
+void delayed_read_ready(void *arg)
+{
+    struct delayed *d = arg;
+
+    d->is_read_waiting = false;
+    delayed_schedule(d);
+}

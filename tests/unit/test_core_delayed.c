@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <check.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "broker/base/clock.h"
+#include "broker/base/counters.h"
+#include "broker/base/mem.h"
+#include "broker/core/delayed_int.h"
+#include "tests/lib/core_rig.h"
+#include "tests/lib/suite.h"
+
+#define START_NS UINT64_C(1000000000000)
+#define START_MS INT64_C(1700000000000)
+#define HOUR_MS  INT64_C(3600000)
+#define DAY_MS   (24 * HOUR_MS)
+
+static struct rig rig;
+static struct rig_client *a;
+static struct session *session;
+static int64_t wall_ms;
+
+static void set_clock(void)
+{
+    clock_set_for_test(START_NS + (uint64_t)(wall_ms - START_MS) * 1000000, wall_ms);
+}
+
+static void open_client(void)
+{
+    bool present;
+
+    rig_client_open(&rig, a, RIG_SEEN_MAX);
+    session = rig_session(&rig, a, "s", true, 0, &present);
+    rig_subscribe(session, "t/#", 1, 0);
+    a->count = 0;
+}
+
+static void setup_as(bool is_durable, const struct core_config *config)
+{
+    wall_ms = START_MS;
+    set_clock();
+    rig_open_as(&rig, is_durable, config);
+    a = mem_new(struct rig_client);
+    open_client();
+}
+
+static void setup(void)
+{
+    const struct core_config config = CORE_CONFIG_DEFAULT;
+
+    setup_as(false, &config);
+}
+
+static void setup_durable(void)
+{
+    const struct core_config config = CORE_CONFIG_DEFAULT;
+
+    setup_as(true, &config);
+}
+
+static void close_client(void)
+{
+    session_detach(&session);
+    rig_client_close(a);
+}
+
+static void teardown(void)
+{
+    close_client();
+    rig_close(&rig);
+    clock_unset_for_test();
+    MEM_FREE(a);
+    ck_assert_int_eq(count_get(COUNT_CORE_DELAYED), 0);
+    ck_assert_int_eq(count_get(COUNT_CORE_DELAYED_BYTES), 0);
+}
+
+/* Until the scan is over and all that is due was delivered: reader threads take their time. */
+static void settle(void)
+{
+    const struct delayed *d = rig.core->delayed;
+
+    rig_settle(&rig);
+    for (int i = 0; i < 1000 && (d->is_scanning || d->turn != NULL || delayed_wants_scan(d)); i++) {
+        struct pollfd fd = { .fd = rig.wake_fd, .events = POLLIN };
+
+        (void)poll(&fd, 1, 10);
+        rig_settle(&rig);
+    }
+    ck_assert(!d->is_scanning && d->turn == NULL);
+}
+
+static void restart(bool is_in_order)
+{
+    close_client();
+    if (is_in_order)
+        rig_reopen(&rig);
+    else
+        rig_reopen_after_crash(&rig);
+    open_client();
+    settle();
+}
+
+/* Time passes at once, and whatever falls due meanwhile is called as a loop would. */
+static void pass(int64_t ms)
+{
+    wall_ms += ms;
+    set_clock();
+    core_turn_end(rig.core); /* the turn's wall clock is read anew */
+    settle();
+}
+
+static enum rc publish_as(const char *address, const char *value, int64_t delay_ms,
+                          int64_t expires_at_ms, uint8_t flags)
+{
+    struct message_spec spec = { .address = slice_str(address),
+                                 .key = slice_str(strchr(address, '/') + 1),
+                                 .value = slice_str(value),
+                                 .timestamp_ms = wall_ms,
+                                 .expires_at_ms = expires_at_ms,
+                                 .qos = 1,
+                                 .flags = (uint8_t)(MESSAGE_PERSISTENT | flags) };
+    struct message *message = message_new(&spec);
+
+    return delayed_publish(a->client, &message, (uint64_t)delay_ms);
+}
+
+static void publish(const char *value, int64_t delay_ms)
+{
+    ck_assert_int_eq(publish_as("t/x", value, delay_ms, 0, 0), RC_OK);
+}
+
+static uint64_t waiting(void)
+{
+    return rig.core->delayed->pending;
+}
+
+static unsigned streams(void)
+{
+    unsigned n = 0;
+
+    for (struct stream *s = stream_next(rig.core, NULL); s != NULL; s = stream_next(rig.core, s))
+        n += stream_name(s).len > 0 && stream_name(s).at[0] == '+';
+    return n;
+}
+
+START_TEST(a_message_comes_at_its_millisecond_and_not_before)
+{
+    publish("x", 1500);
+    pass(1499);
+    ck_assert_uint_eq(a->count, 0);
+    ck_assert_uint_eq(waiting(), 1);
+    pass(1);
+    ck_assert_uint_eq(a->count, 1);
+    ck_assert_str_eq(a->seen[0].value, "x");
+    ck_assert_str_eq(a->seen[0].address, "t/x");
+    ck_assert_uint_eq(waiting(), 0);
+    pass(HOUR_MS);
+    ck_assert_uint_eq(a->count, 1);
+}
+END_TEST
+
+START_TEST(what_waits_comes_in_the_order_of_time_then_of_publishing)
+{
+    char value[16];
+
+    for (unsigned i = 0; i < 100; i++) {
+        (void)snprintf(value, sizeof(value), "%02u", i % 10 * 10 + i / 10);
+        publish(value, 1000 + i % 10 * 50000); /* across buckets of a minute */
+    }
+    rig_settle(&rig);
+    pass(HOUR_MS);
+    ck_assert_uint_eq(a->count, 100);
+    for (unsigned i = 0; i < 100; i++) {
+        (void)snprintf(value, sizeof(value), "%02u", i);
+        ck_assert_str_eq(a->seen[i].value, value);
+    }
+}
+END_TEST
+
+START_TEST(near_and_far_buckets_overlap_and_time_still_orders)
+{
+    publish("far", 40 * DAY_MS);
+    pass(39 * DAY_MS + 23 * HOUR_MS);
+    publish("before", HOUR_MS - 1);
+    publish("after", HOUR_MS + 1);
+    publish("same", HOUR_MS);
+    pass(HOUR_MS + 10);
+    ck_assert_uint_eq(a->count, 4);
+    ck_assert_str_eq(a->seen[0].value, "before");
+    ck_assert_str_eq(a->seen[1].value, "far");
+    ck_assert_str_eq(a->seen[2].value, "same");
+    ck_assert_str_eq(a->seen[3].value, "after");
+}
+END_TEST
+
+START_TEST(what_waits_survives_each_kind_of_end_and_comes_once)
+{
+    for (int i = 0; i < 2; i++) {
+        publish("first", 10000);
+        publish("second", 20000);
+        rig_settle(&rig);
+        pass(10000);
+        ck_assert_uint_eq(a->count, 1);
+        restart(i == 0);
+        pass(1);
+        ck_assert_uint_eq(a->count, 0);
+        ck_assert_uint_eq(waiting(), 1);
+        pass(10000);
+        ck_assert_uint_eq(a->count, 1);
+        ck_assert_str_eq(a->seen[0].value, "second");
+        restart(i == 0);
+        ck_assert_uint_eq(a->count, 0);
+        ck_assert_uint_eq(waiting(), 0);
+    }
+}
+END_TEST
+
+START_TEST(what_fell_due_while_nobody_ran_comes_at_the_start)
+{
+    publish("x", 10000);
+    rig_settle(&rig);
+    close_client();
+    wall_ms += DAY_MS;
+    set_clock();
+    {
+        struct rig_client *late = a;
+        bool present;
+
+        rig_client_open(&rig, late, RIG_SEEN_MAX);
+        session = rig_session(&rig, late, "k", false, SESSION_NEVER_EXPIRES, &present);
+        rig_subscribe(session, "t/#", 1, 0);
+    }
+    restart(true);
+    ck_assert_uint_eq(waiting(), 0);
+    close_client();
+    rig_client_open(&rig, a, RIG_SEEN_MAX);
+    {
+        bool present;
+
+        session = rig_session(&rig, a, "k", false, SESSION_NEVER_EXPIRES, &present);
+        ck_assert(present);
+    }
+    session_ready(session);
+    rig_settle(&rig);
+    ck_assert_uint_eq(a->count, 1);
+}
+END_TEST
+
+START_TEST(expiry_counts_from_the_publish)
+{
+    int64_t dropped = count_get(COUNT_CORE_DELAYED_DROPPED);
+
+    ck_assert_int_eq(publish_as("t/x", "over", 2000, wall_ms + 2000, 0), RC_OK);
+    ck_assert_int_eq(publish_as("t/x", "left", 2000, wall_ms + 2001, 0), RC_OK);
+    pass(2000);
+    ck_assert_uint_eq(a->count, 1);
+    ck_assert_str_eq(a->seen[0].value, "left");
+    ck_assert_int_eq(count_get(COUNT_CORE_DELAYED_DROPPED), dropped + 1);
+}
+END_TEST
+
+START_TEST(a_retained_message_is_retained_when_it_comes)
+{
+    ck_assert_int_eq(publish_as("t/kept", "x", 1000, 0, MESSAGE_RETAIN), RC_OK);
+    rig_settle(&rig);
+    ck_assert_int_eq(count_get(COUNT_CORE_RETAINED), 0);
+    pass(1000);
+    ck_assert_int_eq(count_get(COUNT_CORE_RETAINED), 1);
+}
+END_TEST
+
+START_TEST(count_bytes_and_delay_have_limits)
+{
+    struct core_config config = CORE_CONFIG_DEFAULT;
+
+    teardown();
+    config.delayed_max = 3;
+    config.delayed_max_delay_ms = 60000;
+    setup_as(false, &config);
+    for (int i = 0; i < 3; i++)
+        publish("x", 1000);
+    ck_assert_int_eq(publish_as("t/x", "x", 1000, 0, 0), RC_LIMIT);
+    ck_assert_int_eq(publish_as("t/x", "x", 0, 0, 0), RC_OK);
+    pass(1000);
+    ck_assert_uint_eq(a->count, 4);
+    publish("x", 60000);
+    ck_assert_int_eq(publish_as("t/x", "x", 60001, 0, 0), RC_INVALID);
+    teardown();
+    config.delayed_max = 0;
+    config.delayed_max_bytes = 200;
+    setup_as(false, &config);
+    publish("123456789 123456789 123456789 123456789 123456789 123456789 123456789 ", 1000);
+    publish("123456789 123456789 123456789 123456789 ", 1000);
+    ck_assert_int_eq(publish_as("t/x", "123456789 123456789 123456789 123456789 ", 1000, 0, 0),
+                     RC_LIMIT);
+    pass(1000);
+    publish("x", 1000);
+}
+END_TEST
+
+START_TEST(a_bucket_goes_when_its_time_is_over)
+{
+    publish("x", 1000);
+    publish("y", 10 * HOUR_MS);
+    ck_assert_uint_eq(streams(), 2);
+    pass(2 * 65536);
+    ck_assert_uint_eq(a->count, 1);
+    ck_assert_uint_eq(streams(), 1);
+    pass(10 * HOUR_MS + (INT64_C(1) << 21));
+    ck_assert_uint_eq(a->count, 2);
+    ck_assert_uint_eq(streams(), 0);
+}
+END_TEST
+
+START_TEST(a_clock_put_back_loses_nothing)
+{
+    publish("one", 5000);
+    pass(5000);
+    ck_assert_uint_eq(a->count, 1);
+    wall_ms -= HOUR_MS;
+    clock_set_for_test(START_NS + UINT64_C(6000000000), wall_ms);
+    core_turn_end(rig.core);
+    publish("two", 1000); /* it would be due before what was delivered */
+    restart(true);
+    pass(HOUR_MS + 20000); /* the wall clock is looked at each ten seconds */
+    ck_assert_uint_eq(a->count, 1);
+    ck_assert_str_eq(a->seen[0].value, "two");
+}
+END_TEST
+
+/* Only some of what waits fits in memory: the rest is found by reading the buckets again. */
+START_TEST(more_than_memory_holds_is_found_in_passes)
+{
+    enum { WAITING = 550000 };
+    static const struct client_ops quiet = { .protocol = "quiet" };
+    struct client *client;
+    uint64_t random = 1;
+    int64_t last = 0;
+    struct partition *p;
+
+    close_client();
+    client = client_open(rig.core, &quiet, NULL, true);
+    for (unsigned i = 0; i < WAITING; i++) {
+        char value[16];
+        struct message_spec spec = { .address = SLICE("many"), .value = { 0 } };
+        struct message *message;
+
+        random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+        (void)snprintf(value, sizeof(value), "%u", i);
+        spec.value = slice_str(value);
+        message = message_new(&spec);
+        ck_assert_int_eq(delayed_publish(client, &message, 1000 + random % 200000), RC_OK);
+        if (i % 8192 == 0)
+            core_turn_end(rig.core);
+    }
+    rig_settle(&rig);
+    ck_assert_uint_lt(rig.core->delayed->near_count, 530000);
+    ck_assert(rig.core->delayed->horizon.due_ms != INT64_MAX);
+    for (int i = 0; i < 21; i++) {
+        pass(10000);
+        ck_assert_int_ge((int64_t)(WAITING - waiting()), last);
+        last = (int64_t)(WAITING - waiting());
+    }
+    ck_assert_uint_eq(waiting(), 0);
+    p = stream_partition(stream_find(rig.core, SLICE("many")), 0);
+    ck_assert_uint_eq(partition_end(p), WAITING);
+    client_close(&client);
+    open_client();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("core_delayed");
+    TCase *memory = tcase_create("memory");
+    TCase *durable = tcase_create("durable");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(memory, setup, teardown);
+    tcase_set_timeout(memory, 120);
+    tcase_add_test(memory, a_message_comes_at_its_millisecond_and_not_before);
+    tcase_add_test(memory, what_waits_comes_in_the_order_of_time_then_of_publishing);
+    tcase_add_test(memory, near_and_far_buckets_overlap_and_time_still_orders);
+    tcase_add_test(memory, expiry_counts_from_the_publish);
+    tcase_add_test(memory, a_retained_message_is_retained_when_it_comes);
+    tcase_add_test(memory, count_bytes_and_delay_have_limits);
+    tcase_add_test(memory, a_bucket_goes_when_its_time_is_over);
+    tcase_add_test(memory, more_than_memory_holds_is_found_in_passes);
+    tcase_add_checked_fixture(durable, setup_durable, teardown);
+    tcase_set_timeout(durable, 120);
+    tcase_add_test(durable, a_message_comes_at_its_millisecond_and_not_before);
+    tcase_add_test(durable, what_waits_survives_each_kind_of_end_and_comes_once);
+    tcase_add_test(durable, what_fell_due_while_nobody_ran_comes_at_the_start);
+    tcase_add_test(durable, a_clock_put_back_loses_nothing);
+    suite_add_tcase(suite, memory);
+    suite_add_tcase(suite, durable);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
