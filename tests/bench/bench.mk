@@ -1,5 +1,5 @@
 # Programs that measure, built by `make bench-programs`, and what runs them.
-EXTRA_PROGRAMS = load_mqtt load_amqp load_kafka bench_file bench_idle bench_limits bench_start bench_scale bench_churn
+EXTRA_PROGRAMS = load_mqtt load_amqp load_kafka bench_file bench_idle bench_limits bench_start bench_scale bench_churn limit_mqtt
 BENCH_SHARED = %D%/bench.c %D%/bench.h
 BENCH_LOAD = $(BENCH_SHARED) %D%/load.c %D%/load.h
 load_mqtt_SOURCES = %D%/load_mqtt.c $(BENCH_LOAD)
@@ -8,6 +8,8 @@ load_amqp_SOURCES = %D%/load_amqp.c $(BENCH_LOAD)
 load_amqp_LDADD = $(BASE_LIBS)
 load_kafka_SOURCES = %D%/load_kafka.c %D%/kafka_wire.c %D%/kafka_wire.h $(BENCH_SHARED)
 load_kafka_LDADD = $(RECORD_LIBS) $(BASE_LIBS)
+limit_mqtt_SOURCES = %D%/limit_mqtt.c $(BENCH_SHARED)
+limit_mqtt_LDADD = $(BASE_LIBS)
 bench_file_SOURCES = %D%/bench_file.c $(BENCH_SHARED)
 bench_file_LDADD = $(BASE_LIBS)
 bench_idle_SOURCES = %D%/bench_idle.c $(BENCH_SHARED)
