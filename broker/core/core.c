@@ -200,6 +200,8 @@ static void init_tables(struct core *core)
     map_init(&core->exchanges);
     map_init(&core->sessions);
     map_init(&core->retained);
+    list_init(&core->tails);
+    list_init(&core->tail_waiters);
     map_init(&core->groups);
     map_init(&core->place_streams);
     map_init(&core->routes);

@@ -25,7 +25,7 @@ libcore_a_SOURCES = \
 	%D%/queue.c %D%/queue.h %D%/queue_int.h \
 	%D%/reference.c \
 	%D%/references.c %D%/references.h \
-	%D%/retain.c %D%/retain.h %D%/retain_int.h \
+	%D%/retain.c %D%/retain.h %D%/retain_int.h %D%/retain_tail.c \
 	%D%/retention.c %D%/retention.h \
 	%D%/route.c %D%/route.h \
 	%D%/routing.c \
@@ -58,6 +58,11 @@ test_core_references_SOURCES = tests/unit/test_core_references.c
 test_core_references_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_references_LDADD = $(CORE_TEST_LIBS)
 TESTS += test_core_references
+check_PROGRAMS += test_core_tail
+test_core_tail_SOURCES = tests/unit/test_core_tail.c
+test_core_tail_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_tail_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_tail
 check_PROGRAMS += test_core_share
 test_core_share_SOURCES = tests/unit/test_core_share.c
 test_core_share_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

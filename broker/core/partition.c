@@ -6,6 +6,7 @@
 #include "broker/base/plant.h"
 #include "broker/core/acl.h"
 #include "broker/core/queue_int.h"
+#include "broker/core/retain_int.h"
 #include "broker/core/retention.h"
 #include "broker/core/session_int.h"
 #include "broker/core/stream_int.h"
@@ -190,6 +191,8 @@ enum rc stream_append(struct stream *stream, struct message *message, struct sli
     *ret = (struct placed){ p, p->end++ };
     if (stream->queue != NULL)
         queue_take(stream->queue, p, ret->offset, message);
+    if (__builtin_expect(stream->tail != NULL, 0))
+        tail_appended(stream, p, ret->offset, message);
     return RC_OK;
 }
 

@@ -180,6 +180,27 @@ static bool may_skip_log(const struct core *core, const struct message *message,
            (core->stall == RC_FULL || store_backlog_bytes(core->store) > BACKLOG_UNLOGGED_BYTES);
 }
 
+/* The value is retained by lying in the log: an empty one is no value there, so that compaction
+ * takes the key away. */
+static enum rc append_retained(struct stream *stream, struct message *message,
+                               struct placed *placed)
+{
+    struct message_spec spec = spec_of(message);
+    struct message *gone;
+    enum rc rc;
+
+    tail_retains(stream);
+    if (message->value.len > 0)
+        return stream_append(stream, message, message->body, durability_of(message), placed);
+    spec.value = SLICE_NONE;
+    gone = message_new(&spec);
+    if (gone == NULL)
+        return RC_MEMORY;
+    rc = stream_append(stream, gone, gone->body, durability_of(message), placed);
+    message_unref(&gone);
+    return rc;
+}
+
 /* What publishing to an address and through amq.topic have in common. `own`: the message enters the
  * log of its address's stream even when that is a queue's. */
 static enum rc publish_routed(struct client *client, struct message *message,
@@ -190,10 +211,11 @@ static enum rc publish_routed(struct client *client, struct message *message,
     struct placed placed = { NULL, 0 };
     struct stream *stream = NULL;
     const struct queue *already = NULL;
+    bool is_tail = false;
     enum rc rc = RC_OK;
 
     if ((message->flags & MESSAGE_RETAIN) != 0)
-        rc = retain_check(core, message);
+        rc = retain_check(core, route->stream, message);
     if (rc == RC_OK)
         rc = check_room(core, route, message);
     if (rc == RC_OK)
@@ -201,7 +223,10 @@ static enum rc publish_routed(struct client *client, struct message *message,
     if (rc != RC_OK)
         return rc;
     if (stream != NULL && (own || stream->queue == NULL)) {
-        if (may_skip_log(core, message, stream))
+        is_tail = (message->flags & MESSAGE_RETAIN) != 0 && tail_holds(stream, message);
+        if (is_tail)
+            rc = append_retained(stream, message, &placed);
+        else if (may_skip_log(core, message, stream))
             count_add(COUNT_CORE_UNLOGGED, 1);
         else
             rc = stream_append(stream, message, message->body, durability_of(message), &placed);
@@ -214,7 +239,7 @@ static enum rc publish_routed(struct client *client, struct message *message,
         rc = walk_exchanges(core, route, message, routing, already, ret_taken);
     if (rc != RC_OK)
         return rc;
-    if ((message->flags & MESSAGE_RETAIN) != 0)
+    if ((message->flags & MESSAGE_RETAIN) != 0 && !is_tail)
         retain_set(core, message,
                    stream == NULL ? durability_of(message)
                                   : stream_durability(stream, durability_of(message)));
@@ -372,7 +397,7 @@ enum rc publish_exchange(struct client *client, const struct publish_exchange *p
 /* ---- verbatim batches ---- */
 
 static void publish_record(struct partition *partition, struct client *client,
-                           const struct record *record)
+                           const struct record *record, bool is_touched)
 {
     struct core *core = client->core;
     struct message *message = message_of_record(partition->stream->name_slice, record, NULL);
@@ -383,6 +408,11 @@ static void publish_record(struct partition *partition, struct client *client,
 
     if (message == NULL)
         return;
+    tail_appended(partition->stream, partition, record->offset, message);
+    if (!is_touched) {
+        message_unref(&message);
+        return;
+    }
     route = route_of(core, message->address);
     rc = append_to_queues(route->queues, route->queue_count, message, partition->stream->queue,
                           &taken);
@@ -403,9 +433,10 @@ void publish_batches(struct partition *partition, struct client *client, struct 
                      uint64_t base_offset)
 {
     struct core *core = client->core;
+    bool is_touched = matcher_touches(core->topics, partition->stream->name_slice);
     struct text inflated = { 0 };
 
-    if (!matcher_touches(core->topics, partition->stream->name_slice))
+    if (!is_touched && !tail_follows(partition->stream))
         return; /* nobody else is interested: never decoded */
     while (bytes.len > 0) {
         struct record_reader reader;
@@ -421,7 +452,7 @@ void publish_batches(struct partition *partition, struct client *client, struct 
         }
         while (!header.is_control && record_next(&reader, &record) == RC_OK) {
             record.offset = record.offset - header.base_offset + base_offset;
-            publish_record(partition, client, &record);
+            publish_record(partition, client, &record, is_touched);
         }
         base_offset += (uint64_t)header.last_offset_delta + 1;
         bytes = slice_after(bytes, whole);

@@ -429,6 +429,7 @@ void references_detach(struct session *session)
     drop_settled(session);
     references_pack(&session->references);
     cursor_rest(&session->cursor);
+    link_remove_if(&session->tail_wait);
     session->is_reading = false;
 }
 
@@ -581,8 +582,13 @@ static enum rc send_retained(struct session *session)
     struct delivery delivery = { .is_retained = true,
                                  .subscription_ids = &s->id,
                                  .subscription_id_count = s->id != 0 };
-    enum rc rc = retain_walk_next(session->core, s->filter, &due->walk, &delivery.message);
+    enum rc rc =
+        retain_walk_next(session->core, s->filter, &due->walk, &session->cursor, &delivery.message);
 
+    if (rc == RC_AGAIN && due->walk.wait == WALK_LOADS && !link_is_linked(&session->tail_wait))
+        list_append(&session->core->tail_waiters, &session->tail_wait);
+    if (rc == RC_AGAIN)
+        session->is_reading = due->walk.wait != WALK_STEPS_OUT;
     if (rc == RC_AGAIN || rc == RC_MEMORY)
         return RC_OK;
     if (rc != RC_OK) {
@@ -591,11 +597,12 @@ static enum rc send_retained(struct session *session)
     }
     delivery.qos = s->qos < delivery.message->qos ? s->qos : delivery.message->qos;
     rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
-    if (rc != RC_OK)
-        return rc;
-    count_add(COUNT_CORE_DELIVERED, 1);
-    retain_walk_pass(&due->walk, delivery.message);
-    return RC_OK;
+    if (rc == RC_OK) {
+        count_add(COUNT_CORE_DELIVERED, 1);
+        retain_walk_pass(&due->walk, delivery.message);
+    }
+    message_unref(&delivery.message);
+    return rc;
 }
 
 static const struct target *target_of(const struct session *session, struct slice address)

@@ -9,17 +9,8 @@
 #include "broker/core/ordered.h"
 #include "broker/core/retain_int.h"
 #include "broker/core/retention.h"
+#include "broker/core/stream_int.h"
 #include "broker/record/record.h"
-
-struct retained {
-    struct map_node by_address;  /* borrows the address of the message */
-    struct message *message;     /* owned reference */
-    struct ordered_node ordered; /* borrows the address too */
-    struct core *core;           /* borrowed */
-    struct deadline expiry;      /* of retention_at(), when the message or the operator has one */
-    int64_t expires_at_ms;       /* the first of the two; 0: never */
-    uint64_t number;             /* which of all that were ever retained */
-};
 
 /* Places that one step of a walk looks at. */
 #define WALK_STEPS 8u
@@ -76,32 +67,62 @@ static uint64_t size_of(const struct message *message)
     return message->address.len + message->body.len;
 }
 
-static void account(struct core *core, const struct retained *retained, int64_t by)
+/* One in the log costs its address alone. */
+static uint64_t bytes_of(const struct retained *retained)
 {
-    int64_t bytes = by * (int64_t)size_of(retained->message);
+    return retained->message == NULL ? retained->by_address.key.len : size_of(retained->message);
+}
 
-    core->retained_bytes += (uint64_t)bytes;
+void retained_account(const struct retained *retained, int64_t by)
+{
+    int64_t bytes = by * (int64_t)bytes_of(retained);
+
+    retained->core->retained_bytes += (uint64_t)bytes;
     count_add(COUNT_CORE_RETAINED, by);
     count_add(COUNT_CORE_RETAINED_BYTES, bytes);
 }
 
-static void retained_free(struct core *core, struct retained *retained)
+struct retained *retained_find(const struct core *core, struct slice address)
 {
+    struct map_node *node = map_get(&core->retained, address);
+
+    return node == NULL ? NULL : CONTAINER_OF(node, struct retained, by_address);
+}
+
+void retained_add(struct core *core, struct retained *retained, struct slice address)
+{
+    retained->core = core;
+    map_add(&core->retained, address, &retained->by_address);
+    ordered_add(&core->retained_ordered, &retained->ordered, address);
+}
+
+void retained_take_out(struct retained *retained)
+{
+    struct core *core = retained->core;
+
     retention_cancel(core, &retained->expiry);
     map_remove(&core->retained, &retained->by_address);
     ordered_remove(&core->retained_ordered, &retained->ordered);
-    account(core, retained, -1);
+}
+
+static void retained_free(struct retained *retained)
+{
+    if (retained->message == NULL) {
+        tail_entry_free(retained);
+        return;
+    }
+    retained_take_out(retained);
+    retained_account(retained, -1);
     message_unref(&retained->message);
     mem_free(retained);
 }
 
-static bool is_live(struct core *core, const struct retained *retained)
+bool retained_is_live(const struct retained *retained)
 {
-    return retained->expires_at_ms == 0 || retained->expires_at_ms > core_wall_ms(core);
+    return retained->expires_at_ms == 0 || retained->expires_at_ms > core_wall_ms(retained->core);
 }
 
-/* The message's own time, or the operator's if that is sooner. */
-static int64_t expiry_of(const struct core *core, const struct message *message)
+int64_t retained_expiry_of(const struct core *core, const struct message *message)
 {
     uint64_t limit = core->config.retained_expiry_ms;
     int64_t at = message->expires_at_ms, latest;
@@ -112,97 +133,115 @@ static int64_t expiry_of(const struct core *core, const struct message *message)
     return at != 0 && at < latest ? at : latest;
 }
 
-static void on_expiry(void *arg)
+void retained_drop(struct retained *retained)
 {
-    struct retained *retained = arg;
-    struct core *core = retained->core;
     struct retained_key key = retained_key(retained->message->address);
+    struct core *core = retained->core;
 
-    if (is_live(core, retained)) { /* the wall clock was put back */
-        retention_at(core, &retained->expiry, retained->expires_at_ms, on_expiry, retained);
-        return;
-    }
-    retained_free(core, retained);
+    retained_free(retained);
     core_delete(core, META_RETAINED, slice_of(key.bytes, sizeof(key.bytes)));
 }
 
-static struct retained *find(struct core *core, struct slice address)
+static void on_expiry(void *arg)
 {
-    struct map_node *node = map_get(&core->retained, address);
+    struct retained *retained = arg;
 
-    return node == NULL ? NULL : CONTAINER_OF(node, struct retained, by_address);
+    if (retained_is_live(retained)) /* the wall clock was put back */
+        retention_at(retained->core, &retained->expiry, retained->expires_at_ms, on_expiry,
+                     retained);
+    else
+        retained_drop(retained);
 }
 
-static void keep(struct core *core, struct message *message)
+struct retained *retained_keep(struct core *core, struct message *message)
 {
-    struct retained *retained = find(core, message->address);
+    struct retained *retained = retained_find(core, message->address);
 
+    if (retained != NULL && retained->message == NULL) {
+        retained_free(retained);
+        retained = NULL;
+    }
     if (retained != NULL) {
-        account(core, retained, -1);
+        retained_account(retained, -1);
         message_unref(&retained->message);
         retained->by_address.key = message->address;
         retained->ordered.address = message->address;
     } else {
         retained = mem_new(struct retained);
-        retained->core = core;
-        map_add(&core->retained, message->address, &retained->by_address);
-        ordered_add(&core->retained_ordered, &retained->ordered, message->address);
+        retained_add(core, retained, message->address);
     }
     retained->message = message_ref(message);
     retained->number = ++core->retained_number;
-    retained->expires_at_ms = expiry_of(core, message);
-    account(core, retained, 1);
+    retained->expires_at_ms = retained_expiry_of(core, message);
+    retained_account(retained, 1);
     retention_cancel(core, &retained->expiry);
     if (retained->expires_at_ms != 0)
         retention_at(core, &retained->expiry, retained->expires_at_ms, on_expiry, retained);
+    return retained;
 }
 
-enum rc retain_check(struct core *core, const struct message *message)
+void retained_refused(const struct core *core, struct slice address)
+{
+    count_add(COUNT_CORE_RETAINED_REFUSED, 1);
+    log_peer(LOG_WARNING, "core.retained_refused", "address=%s retained=%zu bytes=%llu",
+             log_quote(address.at, address.len), core->retained.count,
+             (unsigned long long)core->retained_bytes);
+}
+
+enum rc retain_check(struct core *core, struct stream *stream, const struct message *message)
 {
     const struct core_config *config = &core->config;
-    const struct retained *before = find(core, message->address);
-    uint64_t bytes = core->retained_bytes + size_of(message);
+    const struct retained *before = retained_find(core, message->address);
+    bool is_in_log = stream != NULL && tail_holds(stream, message);
+    uint64_t bytes = core->retained_bytes;
 
     if (message->value.len == 0)
         return RC_OK;
+    bytes += is_in_log ? message->address.len : size_of(message);
     if (before != NULL)
-        bytes -= size_of(before->message);
+        bytes -= bytes_of(before);
     if ((before != NULL || config->retained_max == 0 ||
          core->retained.count < config->retained_max) &&
         (config->retained_max_bytes == 0 || bytes <= config->retained_max_bytes))
         return RC_OK;
-    count_add(COUNT_CORE_RETAINED_REFUSED, 1);
-    log_peer(LOG_WARNING, "core.retained_refused", "address=%s retained=%zu bytes=%llu",
-             log_quote(message->address.at, message->address.len), core->retained.count,
-             (unsigned long long)core->retained_bytes);
+    retained_refused(core, message->address);
     return RC_LIMIT;
+}
+
+void retained_put(struct core *core, const struct message *message, enum durability durability)
+{
+    struct retained_key key = retained_key(message->address);
+
+    text_clear(&core->scratch);
+    message_encode(&core->scratch, message);
+    core_put(core, META_RETAINED, slice_of(key.bytes, sizeof(key.bytes)),
+             text_slice(&core->scratch), durability);
 }
 
 void retain_set(struct core *core, struct message *message, enum durability durability)
 {
-    struct retained_key key = retained_key(message->address);
     struct retained *before;
 
     if (message->value.len > 0) {
-        keep(core, message);
-        if (PLANTED("retained-unrecorded"))
-            return;
-        text_clear(&core->scratch);
-        message_encode(&core->scratch, message);
-        core_put(core, META_RETAINED, slice_of(key.bytes, sizeof(key.bytes)),
-                 text_slice(&core->scratch), durability);
+        (void)retained_keep(core, message);
+        if (!PLANTED("retained-unrecorded"))
+            retained_put(core, message, durability);
         return;
     }
-    before = find(core, message->address);
-    if (before == NULL)
-        return;
-    retained_free(core, before);
-    core_delete(core, META_RETAINED, slice_of(key.bytes, sizeof(key.bytes)));
+    before = retained_find(core, message->address);
+    if (before == NULL || before->message == NULL)
+        tail_forgets(core, message);
+    else
+        retained_drop(before);
 }
 
-void retain_walk_begin(const struct core *core, struct retained_walk *walk)
+bool retain_walk_begin(struct core *core, const struct filter *filter, struct retained_walk *walk)
 {
+    if (core->retained.count == 0 && list_is_empty(&core->tails))
+        return false;
     *walk = (struct retained_walk){ .begun_after = core->retained_number };
+    tails_begin(core, filter);
+    return true;
 }
 
 void retain_walk_end(struct retained_walk *walk)
@@ -210,15 +249,41 @@ void retain_walk_end(struct retained_walk *walk)
     text_done(&walk->from);
 }
 
+/* RC_NOT_FOUND: it is none that this walk gives. RC_RANGE: the log has it no more. */
+static enum rc give(struct retained *retained, struct retained_walk *walk, struct cursor *cursor,
+                    struct message **ret)
+{
+    enum rc rc;
+
+    if (retained->number > walk->begun_after || !retained_is_live(retained))
+        return RC_NOT_FOUND; /* newer ones came live */
+    if (retained->message != NULL) {
+        *ret = message_ref(retained->message);
+        return RC_OK;
+    }
+    if (tail_entry_is_gone(retained))
+        return RC_NOT_FOUND;
+    rc = tail_entry_read(retained, cursor, ret);
+    if (rc == RC_AGAIN)
+        walk->wait = WALK_READS;
+    return rc;
+}
+
 enum rc retain_walk_next(struct core *core, const struct filter *filter, struct retained_walk *walk,
-                         struct message **ret)
+                         struct cursor *cursor, struct message **ret)
 {
     unsigned budget = WALK_STEPS;
 
+    walk->wait = WALK_LOADS;
+    if (!walk->is_loaded && !tails_are_loaded(core, filter))
+        return RC_AGAIN;
+    walk->is_loaded = true;
+    walk->wait = WALK_STEPS_OUT;
     while (budget > 0) {
         struct ordered_node *node =
             ordered_match(&core->retained_ordered, filter, &walk->from, &budget);
-        const struct retained *retained;
+        struct retained *retained;
+        enum rc rc;
 
         if (walk->from.bad) { /* what it had is lost: rather twice than never */
             text_clear(&walk->from);
@@ -227,11 +292,12 @@ enum rc retain_walk_next(struct core *core, const struct filter *filter, struct 
         if (node == NULL)
             return budget > 0 ? RC_NOT_FOUND : RC_AGAIN;
         retained = CONTAINER_OF(node, struct retained, ordered);
-        if (retained->number <= walk->begun_after && is_live(core, retained)) {
-            *ret = retained->message;
-            return RC_OK;
-        }
-        ordered_go_behind(&walk->from, node->address); /* newer ones came live */
+        rc = give(retained, walk, cursor, ret);
+        if (rc != RC_NOT_FOUND && rc != RC_RANGE)
+            return rc;
+        ordered_go_behind(&walk->from, node->address);
+        if (rc == RC_RANGE)
+            tail_entry_drop(retained);
     }
     return RC_AGAIN;
 }
@@ -243,9 +309,9 @@ void retain_walk_pass(struct retained_walk *walk, const struct message *message)
 
 struct message *retain_get(struct core *core, struct slice address)
 {
-    struct retained *retained = find(core, address);
+    struct retained *retained = retained_find(core, address);
 
-    return retained == NULL || !is_live(core, retained) ? NULL : retained->message;
+    return retained == NULL || !retained_is_live(retained) ? NULL : retained->message;
 }
 
 uint64_t retain_count(const struct core *core)
@@ -262,7 +328,7 @@ static enum rc visit_retained(void *arg, struct slice key, struct slice value)
         log_event(LOG_ERROR, "core.bad_retained", "bytes=%zu", value.len);
         return RC_CORRUPT;
     }
-    keep(arg, message);
+    (void)retained_keep(arg, message);
     message_unref(&message);
     return RC_OK;
 }
@@ -275,6 +341,6 @@ enum rc retained_load(struct core *core)
 void retained_done(struct core *core)
 {
     while (core->retained.count > 0)
-        retained_free(core, CONTAINER_OF(map_any(&core->retained), struct retained, by_address));
+        retained_free(CONTAINER_OF(map_any(&core->retained), struct retained, by_address));
     map_done(&core->retained);
 }

@@ -134,6 +134,7 @@ static void session_free(struct session *session)
     will_done(session);
     link_remove_if(&session->busy);
     link_remove_if(&session->dirty);
+    link_remove_if(&session->tail_wait);
     link_remove_if(&session->overflowing);
     map_remove(&core->sessions, &session->by_id);
     count_add(COUNT_CORE_SESSIONS, -1);
@@ -303,12 +304,14 @@ struct slice session_id(const struct session *session)
 
 static void retained_begin(struct subscription *s)
 {
+    struct retained_walk walk;
+
     session_retained_done(s);
-    if (retain_count(s->session->core) == 0)
+    if (!retain_walk_begin(s->session->core, s->filter, &walk))
         return;
     s->due = mem_new(struct retained_due);
     s->due->subscription = s;
-    retain_walk_begin(s->session->core, &s->due->walk);
+    s->due->walk = walk;
     list_append(&s->session->retained, &s->due->link);
     session_wake(s->session);
 }

@@ -70,6 +70,7 @@ struct session {
 
     struct link busy;
     struct link dirty;
+    struct link tail_wait; /* in core->tail_waiters: its walk waits for what it reaches */
     struct link overflowing;
     uint64_t stamp;      /* of the lookup that met it last, */
     size_t target_index; /* and its place there */

@@ -10,6 +10,7 @@
 #include "broker/core/acl.h"
 #include "broker/core/name.h"
 #include "broker/core/queue_int.h"
+#include "broker/core/retain_int.h"
 #include "broker/core/retention.h"
 #include "broker/core/stream_int.h"
 
@@ -22,7 +23,8 @@ enum {
     STREAM_TRANSIENT = 4,
     STREAM_CONFIGURED = 8,
     STREAM_HAS_POLICY = 16,
-    STREAM_COMPACTED = 32
+    STREAM_COMPACTED = 32,
+    STREAM_HAS_RETAINED = 64
 };
 
 /* The stream of topics that begin with '/' has an empty name, which no key of the catalogue can be:
@@ -34,7 +36,7 @@ static struct slice catalogue_key(const struct stream *stream)
     return stream->name_slice.len == 0 ? nameless : stream->name_slice;
 }
 
-static void stream_record(struct stream *stream)
+void stream_record(struct stream *stream)
 {
     struct text *out = &stream->core->scratch;
     unsigned flags = (stream->is_implicit ? STREAM_IMPLICIT : 0u) |
@@ -42,7 +44,8 @@ static void stream_record(struct stream *stream)
                      (stream->is_transient ? STREAM_TRANSIENT : 0u) |
                      (slice_is_none(stream->config) ? 0u : STREAM_CONFIGURED) |
                      (policy_is_open(&stream->policy) ? 0u : STREAM_HAS_POLICY) |
-                     (stream->compaction == NULL ? 0u : STREAM_COMPACTED);
+                     (stream->compaction == NULL ? 0u : STREAM_COMPACTED) |
+                     (stream->has_retained ? STREAM_HAS_RETAINED : 0u);
 
     text_clear(out);
     text_add_byte(out, (uint8_t)flags);
@@ -199,6 +202,7 @@ enum rc stream_set_compaction(struct stream *stream, const struct stream_compact
         return RC_OK;
     set_compaction(stream, compaction);
     stream_record(stream);
+    tail_changed(stream);
     retention_changed(stream);
     return RC_OK;
 }
@@ -228,6 +232,7 @@ enum rc stream_create(struct core *core, struct client *client, const struct str
     set_compaction(stream, spec->compaction);
     stream_link(stream);
     stream_record(stream);
+    tail_changed(stream);
     log_event(LOG_DEBUG, "core.stream_created", "name=%s partitions=%u implicit=%d",
               log_quote(spec->name.at, spec->name.len), count, spec->is_implicit);
     *ret = stream;
@@ -298,6 +303,7 @@ static void stream_free(struct stream *stream)
 {
     struct core *core = stream->core;
 
+    tail_free(stream);
     for (unsigned i = 0; i < stream->partition_count; i++)
         partition_free(stream->partitions[i]);
     map_remove(&core->streams, &stream->by_name);
@@ -399,10 +405,12 @@ static enum rc visit_stream(void *arg, struct slice key, struct slice value)
         rc = compaction_read(&rd, &compaction);
     if (rc == RC_OK && (flags & STREAM_COMPACTED) != 0)
         set_compaction(stream, &compaction);
+    stream->has_retained = (flags & STREAM_HAS_RETAINED) != 0;
     if ((flags & STREAM_CONFIGURED) != 0)
         stream_set_config(stream, rd_rest(&rd));
     resolve_policy(stream);
     stream_link(stream);
+    tail_loaded(stream);
     return rc;
 }
 

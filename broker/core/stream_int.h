@@ -14,6 +14,7 @@
 
 struct compacting;
 struct producer_table;
+struct tail;
 
 /* What a partition needs while something happens to it: most of a million are at rest. */
 struct partition_work {
@@ -62,12 +63,14 @@ struct stream {
     struct stream_policy policy;          /* what it says itself */
     struct stream_policy effective;       /* what holds; nothing of it is open */
     struct stream_compaction *compaction; /* owned; NULL: not compacted */
+    struct tail *tail;                    /* owned; NULL: retained messages lie beside its log */
     int64_t created_ms;
     unsigned partition_count;
     bool is_implicit;
     bool is_hidden;
     bool is_transient;
-    bool is_deleted; /* being taken apart */
+    bool has_retained; /* MQTT's, in its log: they come out of it when it is compacted no more */
+    bool is_deleted;   /* being taken apart */
     struct partition *only;
     struct partition first; /* partitions[0] */
 };
@@ -100,6 +103,8 @@ void partition_paid(struct partition *partition, uint64_t offset);
 uint64_t partition_owed_floor(const struct partition *partition);
 /* Gives the builder's records to the store. */
 void partition_seal(struct partition *partition);
+/* Puts what the catalogue says of it. */
+void stream_record(struct stream *stream);
 /* Takes the stream out and frees it; the caller has checked that it may. */
 void stream_remove(struct stream *stream);
 /* Moves the start without asking who owes what (retention has). */
