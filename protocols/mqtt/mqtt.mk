@@ -18,6 +18,7 @@ libmqtt_a_SOURCES = \
 	%D%/mqtt_inflight.c %D%/mqtt_inflight.h \
 	%D%/mqtt_int.h \
 	%D%/mqtt_limits.h \
+	%D%/mqtt_kept.c %D%/mqtt_kept.h \
 	%D%/mqtt_listener.c %D%/mqtt_listener.h \
 	%D%/mqtt_map.c %D%/mqtt_map.h \
 	%D%/mqtt_on_ack.c \

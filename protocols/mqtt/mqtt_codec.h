@@ -230,9 +230,10 @@ struct mqtt_will {
 };
 
 struct mqtt_connect {
-    uint8_t version;  /* enum mqtt_version */
-    bool is_bridge;   /* bit 7 of the level: the private mark of bridges, 3.1 and 3.1.1 */
-    bool clean_start; /* "clean session" before 5.0 */
+    uint8_t version;       /* enum mqtt_version */
+    bool is_bridge;        /* bit 7 of the level: the private mark of bridges, 3.1 and 3.1.1 */
+    bool clean_start;      /* "clean session" before 5.0 */
+    bool is_id_ill_formed; /* set when it is refused for this */
     uint16_t keep_alive_s;
     struct mqtt_properties properties;
     struct slice client_id;

@@ -152,7 +152,10 @@ enum rc mqtt_decode_connect(struct slice body, struct mqtt_connect *ret)
     if (mqtt_has(&c.properties, MQTT_AUTHENTICATION_DATA) &&
         !mqtt_has(&c.properties, MQTT_AUTHENTICATION_METHOD))
         return RC_PROTOCOL;
-    c.client_id = name(&r);
+    c.client_id = rd_bytes(&r, rd_u16(&r));
+    ret->is_id_ill_formed = !r.bad && !mqtt_name_is_valid(c.client_id);
+    if (ret->is_id_ill_formed)
+        rd_fail(&r);
     rc = read_will(&r, flags, c.version, &c.will);
     if (rc != RC_OK)
         return rc;
@@ -284,7 +287,7 @@ static enum rc decode_filters(struct slice body, unsigned version, unsigned type
     if (r.bad)
         return RC_MALFORMED;
     if (s.packet_id == 0 || s.filter_count == 0)
-        return RC_PROTOCOL;
+        return RC_NOT_FOUND;
     *ret = s;
     return RC_OK;
 }
@@ -367,8 +370,11 @@ static enum rc decode_reasoned(struct slice body, unsigned type, struct mqtt_dis
 
 enum rc mqtt_decode_disconnect(struct slice body, unsigned version, struct mqtt_disconnect *ret)
 {
-    if (version >= MQTT_V5)
+    if (version >= MQTT_V5) {
+        if (body.len > 0 && !mqtt_reason_is_legal(MQTT_DISCONNECT, body.at[0]))
+            return RC_RANGE;
         return decode_reasoned(body, MQTT_DISCONNECT, ret);
+    }
     *ret = (struct mqtt_disconnect){ 0 };
     return body.len == 0 ? RC_OK : RC_MALFORMED;
 }

@@ -71,6 +71,7 @@ struct mqtt_session {
     uint16_t queue_count;
     uint32_t open_inbound; /* QoS > 0 messages of the client that are not done with */
     uint32_t packet_max;   /* of the client */
+    size_t kept_bytes;     /* of QoS 2 messages that wait for PUBREL (mqtt_kept.h) */
     uint64_t expiry_ms;
     const struct mqtt_server *server; /* borrowed from the listener */
     struct core *core;                /* borrowed from the server */

@@ -20,6 +20,9 @@
 /* Before an identifier that we give, unless the operator says otherwise; and how long that is. */
 #define MQTT_ID_PREFIX           "auto-"
 #define MQTT_ID_PREFIX_MAX_BYTES 64
+/* QoS 2 messages of one session that wait for PUBREL, where the profile has them wait: they are in
+ * memory. What goes beyond is published when it comes. */
+#define MQTT_KEPT_MAX_BYTES ((size_t)16 << 20)
 /* Keep alive as the specification stretches it: one and a half (3.1.2-22). */
 #define MQTT_KEEP_ALIVE_MS(seconds) ((uint64_t)(seconds)*1500u)
 

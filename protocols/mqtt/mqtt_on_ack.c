@@ -55,7 +55,8 @@ enum rc mqtt_on_pubrec(struct mqtt_session *s, const struct mqtt_frame *frame)
         return RC_OK;
     if (flight == NULL) {
         mqtt_send_ack(s, MQTT_PUBREL, ack.packet_id,
-                      s->version >= MQTT_V5 ? MQTT_PACKET_ID_NOT_FOUND : MQTT_SUCCESS);
+                      s->version >= MQTT_V5 ? s->server->config.profile->stray_reason
+                                            : MQTT_SUCCESS);
         return RC_OK;
     }
     if (flight->qos != 2 || flight->state == FLIGHT_HELD)

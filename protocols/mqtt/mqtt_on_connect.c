@@ -10,6 +10,7 @@
 #include "broker/core/session.h"
 #include "protocols/mqtt/mqtt_errors.h"
 #include "protocols/mqtt/mqtt_int.h"
+#include "protocols/mqtt/mqtt_kept.h"
 #include "protocols/mqtt/mqtt_map.h"
 
 #define NEVER_S 0xffffffffu /* MQTT 5 3.1.2.11.2: the session does not expire */
@@ -222,8 +223,10 @@ static enum rc begin(struct mqtt_session *s, struct slice assigned, bool is_pres
     if (!send_connack(s, is_present, assigned))
         return RC_TOO_LARGE;
     mqtt_enter(s, STATE_ACTIVE);
-    if (is_present)
+    if (is_present) {
+        mqtt_kept_resume(s);
         mqtt_resume_flights(s);
+    }
     log_peer(LOG_INFO, "mqtt.connected",
              "conn=%llu peer=%s client=%s version=%u keep_alive=%u present=%d",
              (unsigned long long)conn_id(s->conn), conn_peer(s->conn),
@@ -244,13 +247,22 @@ enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)
     char id[ASSIGNED_ID_BYTES + 1];
     struct slice assigned = SLICE_NONE;
     bool is_present = false;
+    const struct mqtt_profile *profile = s->server->config.profile;
     enum rc rc = mqtt_decode_connect(frame->body, &c);
 
     /* what speaks another version is told so in the words that all of them have in common */
-    s->version = rc == RC_VERSION ? MQTT_V311 : c.version;
+    s->version = c.version;
+    if (rc == RC_VERSION)
+        s->version = profile->is_level_refused_as_5 && (c.version < MQTT_V31 || c.version > MQTT_V5)
+                         ? MQTT_V5
+                         : MQTT_V311;
     /* 3.1 gives the flags of CONNECT no meaning, and has clients that set them */
-    if (rc == RC_OK && c.version > MQTT_V31 && frame->flags != 0)
+    if (c.version > MQTT_V31 && frame->flags != 0) {
+        s->version = 0; /* what this is is anybody's guess: no answer */
         rc = RC_MALFORMED;
+    }
+    if (c.is_id_ill_formed)
+        rc = mqtt_fail(s, rc, profile->client_id_reason);
     if (rc == RC_OK)
         adopt(s, &c);
     if (rc == RC_OK)

@@ -44,6 +44,8 @@ enum rc mqtt_on_disconnect(struct mqtt_session *s, const struct mqtt_frame *fram
     struct mqtt_disconnect d;
     enum rc rc = mqtt_decode_disconnect(frame->body, s->version, &d);
 
+    if (rc == RC_RANGE)
+        return mqtt_fail(s, RC_PROTOCOL, s->server->config.profile->disconnect_reason);
     if (rc == RC_OK)
         rc = change_expiry(s, &d.properties);
     if (rc != RC_OK)

@@ -4,6 +4,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/plant.h"
+#include "broker/core/acl.h"
 #include "broker/core/core.h"
 #include "broker/core/delayed.h"
 #include "broker/core/message.h"
@@ -12,7 +13,23 @@
 #include "protocols/mqtt/mqtt_delayed.h"
 #include "protocols/mqtt/mqtt_errors.h"
 #include "protocols/mqtt/mqtt_int.h"
+#include "protocols/mqtt/mqtt_kept.h"
 #include "protocols/mqtt/mqtt_map.h"
+
+/* $SYS/broker/connection/NAME/state: bridges of other brokers, which are clients to us, tell there
+ * whether they are connected. */
+static bool is_state_of_bridge(struct slice topic)
+{
+    static const char before[] = "$SYS/broker/connection/", after[] = "/state";
+    size_t name_at = sizeof(before) - 1, after_len = sizeof(after) - 1;
+    size_t name_len;
+
+    if (topic.len <= name_at + after_len || !slice_starts(topic, slice_str(before)))
+        return false;
+    name_len = topic.len - name_at - after_len;
+    return memcmp(topic.at + name_at + name_len, after, after_len) == 0 &&
+           memchr(topic.at + name_at, '/', name_len) == NULL;
+}
 
 /* Topics that mean something to the broker itself are nobody's to publish to. */
 bool mqtt_may_publish_to(struct slice topic)
@@ -28,7 +45,7 @@ bool mqtt_may_publish_to(struct slice topic)
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
         if (slice_starts(topic, ours[i]) &&
             (topic.len == ours[i].len || topic.at[ours[i].len] == '/'))
-            return false;
+            return is_state_of_bridge(topic);
     }
     return true;
 }
@@ -55,17 +72,18 @@ static enum rc set_alias(struct mqtt_session *s, unsigned alias, struct slice to
 static enum rc resolve_topic(struct mqtt_session *s, const struct mqtt_publish *p,
                              struct slice *ret)
 {
+    const struct mqtt_profile *profile = s->server->config.profile;
     unsigned alias = p->properties.topic_alias;
 
     *ret = p->topic;
     if (!mqtt_has(&p->properties, MQTT_TOPIC_ALIAS))
-        return p->topic.len > 0 ? RC_OK : RC_PROTOCOL;
+        return p->topic.len > 0 ? RC_OK : mqtt_fail(s, RC_PROTOCOL, profile->topic_missing_reason);
     if (alias == 0 || alias > s->server->config.topic_alias_maximum)
         return mqtt_fail(s, RC_PROTOCOL, MQTT_TOPIC_ALIAS_INVALID);
     if (p->topic.len > 0)
         return mqtt_topic_is_valid(p->topic) ? set_alias(s, alias, p->topic) : RC_OK;
     if (s->aliases == NULL || s->aliases[alias - 1].at == NULL)
-        return mqtt_fail(s, RC_PROTOCOL, MQTT_TOPIC_ALIAS_INVALID);
+        return mqtt_fail(s, RC_PROTOCOL, profile->alias_unknown_reason);
     *ret = slice_of(s->aliases[alias - 1].at, s->aliases[alias - 1].len);
     return RC_OK;
 }
@@ -77,7 +95,7 @@ static enum rc check(struct mqtt_session *s, const struct mqtt_publish *p, struc
     const struct mqtt_config *config = &s->server->config;
 
     if (!mqtt_topic_is_valid(topic))
-        return mqtt_fail(s, RC_MALFORMED, MQTT_TOPIC_NAME_INVALID);
+        return mqtt_fail(s, RC_MALFORMED, config->profile->topic_wildcard_reason);
     if (p->qos > config->maximum_qos) /* 3.2.2-11 tells the client */
         return mqtt_fail(s, RC_UNSUPPORTED, MQTT_QOS_NOT_SUPPORTED);
     if (p->retain && config->has_no_retain)
@@ -115,24 +133,36 @@ static bool is_too_large(const struct mqtt_session *s, const struct mqtt_publish
     return true;
 }
 
-static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
+/* What needs no message to be said no to. Gives the topic that is meant, and when. */
+static enum rc may_publish(struct mqtt_session *s, const struct mqtt_publish *p,
+                           struct slice *topic, uint64_t *ret_delay_ms)
 {
-    struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name };
-    struct message *message;
-    uint64_t delay_ms = 0;
     enum rc rc = RC_OK;
 
-    if (mqtt_is_delayed(topic))
-        rc = mqtt_delayed_parse(topic, &delay_ms, &topic);
+    *ret_delay_ms = 0;
+    if (mqtt_is_delayed(*topic))
+        rc = mqtt_delayed_parse(*topic, ret_delay_ms, topic);
     if (rc != RC_OK)
         return rc;
-    if (!mqtt_may_publish_to(topic))
+    if (!mqtt_may_publish_to(*topic))
         return RC_REFUSED;
     if (is_too_large(s, p)) /* older versions have no word for it that keeps the connection */
         return s->version >= MQTT_V5 ? RC_UNSUPPORTED : RC_NO_ROUTE;
     /* core would keep it in memory until the store goes on; 5.0 can be told at once */
     if (s->version >= MQTT_V5 && p->qos > 0 && core_stall(s->core) != RC_OK)
         return core_stall(s->core);
+    return RC_OK;
+}
+
+static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
+{
+    struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name };
+    struct message *message;
+    uint64_t delay_ms;
+    enum rc rc = may_publish(s, p, &topic, &delay_ms);
+
+    if (rc != RC_OK)
+        return rc;
     rc = mqtt_map_publish(p, topic, &origin, &message);
     if (rc == RC_OK)
         rc = delay_ms == 0 ? publish_address(s->client, &message)
@@ -181,16 +211,41 @@ static enum rc on_qos_1(struct mqtt_session *s, const struct mqtt_publish *p, st
     return rc == RC_OK ? answer(s, MQTT_PUBACK, p->packet_id, reason) : rc;
 }
 
-static enum rc on_qos_2(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
+/* It will be published at PUBREL; whether it may be is said now. */
+static enum rc admit(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
 {
-    uint32_t note = NOTE_INBOUND | p->packet_id;
+    uint64_t delay_ms;
+    enum rc rc = may_publish(s, p, &topic, &delay_ms);
+
+    if (rc == RC_OK)
+        rc = authorise(s->client, OPERATION_PUBLISH, RESOURCE_TOPIC, topic);
+    return rc == RC_OK && should_wait(s) ? RC_AGAIN : rc;
+}
+
+/* Its PUBLISH came before, its PUBREL did not. */
+static bool is_open(const struct mqtt_session *s, const struct mqtt_publish *p)
+{
+    return !slice_is_none(session_note_get(s->session, NOTE_INBOUND | p->packet_id));
+}
+
+static enum rc on_qos_2(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic,
+                        const struct mqtt_frame *frame)
+{
     uint8_t reason = MQTT_SUCCESS;
+    bool is_kept;
     enum rc rc;
 
     /* 4.3.3-10: until PUBREL the same id is the same message, whatever it holds */
-    if (!slice_is_none(session_note_get(s->session, note)))
-        return mqtt_ack_later(s, MQTT_PUBREC, p->packet_id, MQTT_SUCCESS);
-    rc = verdict(s, publish(s, p, topic), &reason);
+    if (is_open(s, p) && !mqtt_is_another(s, p, topic)) {
+        rc = mqtt_keep_again(s, p->packet_id);
+        return rc == RC_OK ? mqtt_ack_later(s, MQTT_PUBREC, p->packet_id, MQTT_SUCCESS) : rc;
+    }
+    if (is_open(s, p)) { /* the profile lets it take the place of the one before */
+        mqtt_keep_no_longer(s, p->packet_id);
+        s->open_inbound -= s->open_inbound > 0;
+    }
+    is_kept = mqtt_may_keep(s, topic, frame);
+    rc = verdict(s, is_kept ? admit(s, p, topic) : publish(s, p, topic), &reason);
     if (reason == MQTT_NO_MATCHING_SUBSCRIBERS) /* at PUBREL there may be some */
         reason = MQTT_SUCCESS;
     if (rc == RC_OK)
@@ -199,15 +254,15 @@ static enum rc on_qos_2(struct mqtt_session *s, const struct mqtt_publish *p, st
         return rc;
     /* with the message in one commit */
     if (reason < MQTT_UNSPECIFIED_ERROR && !PLANTED("packet-id-forgotten"))
-        session_note_put(s->session, note, SLICE(""));
-    return RC_OK;
+        rc = mqtt_keep(s, p, topic, frame, is_kept);
+    return rc;
 }
 
 /* 3.3.4-7; older versions know no such limit */
 static bool is_over_receive_maximum(const struct mqtt_session *s, const struct mqtt_publish *p)
 {
     return s->version >= MQTT_V5 && s->open_inbound >= s->server->config.receive_maximum &&
-           slice_is_none(session_note_get(s->session, NOTE_INBOUND | p->packet_id));
+           !is_open(s, p);
 }
 
 enum rc mqtt_on_publish(struct mqtt_session *s, const struct mqtt_frame *frame)
@@ -229,7 +284,29 @@ enum rc mqtt_on_publish(struct mqtt_session *s, const struct mqtt_frame *frame)
     }
     if (is_over_receive_maximum(s, &p))
         return mqtt_fail(s, RC_PROTOCOL, MQTT_RECEIVE_MAXIMUM_EXCEEDED);
-    return p.qos == 1 ? on_qos_1(s, &p, topic) : on_qos_2(s, &p, topic);
+    return p.qos == 1 ? on_qos_1(s, &p, topic) : on_qos_2(s, &p, topic, frame);
+}
+
+/* The message that waited for this PUBREL goes on its way. RC_AGAIN: not yet, the store takes
+ * nothing, and PUBCOMP has no words for that. */
+static enum rc publish_kept(struct mqtt_session *s, uint16_t packet_id)
+{
+    struct mqtt_publish p;
+    uint8_t reason;
+    enum rc rc;
+
+    if (!mqtt_kept(s, packet_id, &p))
+        return RC_OK;
+    if (core_stall(s->core) != RC_OK) {
+        mqtt_pause(s, CONN_PAUSE_STORE);
+        return RC_AGAIN;
+    }
+    rc = publish(s, &p, p.topic);
+    if (rc == RC_AGAIN || rc == RC_MEMORY)
+        return rc;
+    /* what may no longer be published is gone, and verdict() logs it */
+    (void)verdict(s, rc, &reason);
+    return RC_OK;
 }
 
 enum rc mqtt_on_pubrel(struct mqtt_session *s, const struct mqtt_frame *frame)
@@ -242,10 +319,14 @@ enum rc mqtt_on_pubrel(struct mqtt_session *s, const struct mqtt_frame *frame)
         return rc;
     if (slice_is_none(session_note_get(s->session, note))) {
         mqtt_send_ack(s, MQTT_PUBCOMP, ack.packet_id,
-                      s->version >= MQTT_V5 ? MQTT_PACKET_ID_NOT_FOUND : MQTT_SUCCESS);
+                      s->version >= MQTT_V5 ? s->server->config.profile->stray_reason
+                                            : MQTT_SUCCESS);
         return RC_OK;
     }
+    rc = publish_kept(s, ack.packet_id);
+    if (rc != RC_OK)
+        return rc;
     /* PUBCOMP frees the id for a new message, so it waits until we have durably forgotten it */
-    session_note_delete(s->session, note);
+    mqtt_keep_no_longer(s, ack.packet_id);
     return mqtt_ack_later(s, MQTT_PUBCOMP, ack.packet_id, MQTT_SUCCESS);
 }

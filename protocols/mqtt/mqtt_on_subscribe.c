@@ -162,10 +162,22 @@ static enum rc for_each(struct mqtt_session *s, enum mqtt_type type,
     return rc;
 }
 
+/* What the profile tells of packets that are wrong as a whole. */
+static enum rc refusal(struct mqtt_session *s, enum rc rc)
+{
+    const struct mqtt_profile *profile = s->server->config.profile;
+
+    if (rc == RC_NOT_FOUND)
+        return mqtt_fail(s, RC_PROTOCOL, profile->filters_missing_reason);
+    if (rc == RC_MISMATCH)
+        return mqtt_fail(s, RC_MALFORMED, profile->subscribe_property_reason);
+    return rc;
+}
+
 enum rc mqtt_on_subscribe(struct mqtt_session *s, const struct mqtt_frame *frame)
 {
     struct mqtt_subscribe packet;
-    enum rc rc = mqtt_decode_subscribe(frame->body, s->version, &packet);
+    enum rc rc = refusal(s, mqtt_decode_subscribe(frame->body, s->version, &packet));
 
     if (rc == RC_OK)
         rc = check_filters(s, packet.filters, true);
@@ -191,7 +203,7 @@ static uint8_t unsubscribe_one(struct mqtt_session *s, const struct mqtt_filter 
 enum rc mqtt_on_unsubscribe(struct mqtt_session *s, const struct mqtt_frame *frame)
 {
     struct mqtt_subscribe packet;
-    enum rc rc = mqtt_decode_unsubscribe(frame->body, s->version, &packet);
+    enum rc rc = refusal(s, mqtt_decode_unsubscribe(frame->body, s->version, &packet));
 
     if (rc == RC_OK)
         rc = check_filters(s, packet.filters, false);

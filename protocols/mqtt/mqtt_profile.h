@@ -24,7 +24,33 @@ struct mqtt_profile {
     bool is_assigned_id_uuid;
     /* Refusals have no reason string. */
     bool is_wordless;
+    /* A protocol level that MQTT does not have is refused in the form of 5.0. */
+    bool is_level_refused_as_5;
+    /* A QoS 2 message goes on its way at PUBREL (4.3.3, method A), not at PUBLISH (method B); until
+     * then, another one under its packet identifier replaces it. */
+    bool publishes_at_pubrel;
+    /* More repetitions of a QoS 2 PUBLISH than these are a protocol error; 0: as many as come. */
+    uint8_t qos_2_repeats_max;
+    /* In the answer to a PUBREC or PUBREL whose packet identifier nobody knows. */
+    uint8_t stray_reason;
+
+    /* What 5.0 is told of a fault: a reason code, or MQTT_SILENCE for a mere close. */
+    uint8_t length_reason;             /* a remaining length that is none */
+    uint8_t reserved_type_reason;      /* packet type 0 */
+    uint16_t flags_error_types;        /* bit (1 << type): wrong flags are 0x82, not 0x81 */
+    uint8_t ping_body_reason;          /* PINGREQ or PINGRESP with a body */
+    uint8_t client_id_reason;          /* not well-formed */
+    uint8_t property_reason;           /* not of this packet */
+    uint8_t subscribe_property_reason; /* the same in SUBSCRIBE and UNSUBSCRIBE */
+    uint8_t filters_missing_reason;    /* no filter, or packet identifier 0 */
+    uint8_t topic_missing_reason;      /* neither topic nor alias */
+    uint8_t topic_wildcard_reason;
+    uint8_t alias_unknown_reason;
+    uint8_t disconnect_reason; /* DISCONNECT with a code that it may not have */
 };
+
+/* Not a reason code of any packet that ends a connection. */
+#define MQTT_SILENCE 0x01
 
 extern const struct mqtt_profile mqtt_profiles[MQTT_PROFILE_COUNT];
 

@@ -142,7 +142,7 @@ static enum rc take_property(struct rd *r, unsigned place, struct mqtt_propertie
     if (!read_value(r, rule->shape, &item) || r->bad)
         return RC_MALFORMED;
     if ((rule->places & IN(place)) == 0)
-        return RC_PROTOCOL;
+        return RC_MISMATCH;
     is_again = mqtt_has(p, (enum mqtt_property)id);
     /* a subscription identifier may stand once in SUBSCRIBE, several times in PUBLISH */
     if (is_again && (!rule->is_many || (rule->shape == VARINT && place == MQTT_SUBSCRIBE)))

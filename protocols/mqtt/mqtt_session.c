@@ -255,7 +255,9 @@ void mqtt_end(struct mqtt_session *s, enum rc rc, const char *why)
     log_peer(LOG_NOTICE, state == STATE_ACTIVE ? "mqtt.ended" : "mqtt.refused",
              "conn=%llu peer=%s rc=%s reason=0x%02x why=\"%s\"",
              (unsigned long long)conn_id(s->conn), conn_peer(s->conn), rc_word(rc), reason, why);
-    if (state == STATE_ACTIVE && s->version >= MQTT_V5)
+    if (reason == MQTT_SILENCE)
+        ; /* the profile says nothing */
+    else if (state == STATE_ACTIVE && s->version >= MQTT_V5)
         send_disconnect(s, reason, why);
     else if (state == STATE_AWAIT_CONNECT && s->version != 0)
         send_refusal(s, rc, reason, why);
@@ -440,6 +442,7 @@ static enum rc check_header(struct mqtt_session *s, const struct mqtt_header *he
 {
     size_t bytes = (size_t)header->header_bytes + header->body_bytes;
     const struct rule *rule = &rules[header->type];
+    const struct mqtt_profile *profile = s->server->config.profile;
 
     if (s->state == STATE_AWAIT_CONNECT) {
         if (header->type != MQTT_CONNECT)
@@ -447,7 +450,12 @@ static enum rc check_header(struct mqtt_session *s, const struct mqtt_header *he
         return bytes > MQTT_CONNECT_MAX_BYTES ? RC_TOO_LARGE : RC_OK;
     }
     if (!mqtt_flags_are_legal(header->type, header->flags, s->version))
-        return RC_MALFORMED;
+        return mqtt_fail(s, RC_MALFORMED,
+                         (profile->flags_error_types & IN(header->type)) != 0
+                             ? MQTT_PROTOCOL_ERROR
+                             : MQTT_MALFORMED_PACKET);
+    if ((header->type == MQTT_PINGREQ || header->type == MQTT_PINGRESP) && header->body_bytes > 0)
+        return mqtt_fail(s, RC_MALFORMED, profile->ping_body_reason);
     if (rule->handle == NULL || (header->type == MQTT_AUTH && s->version < MQTT_V5))
         return RC_PROTOCOL;
     if ((rule->legal_in & IN(s->state)) == 0)
@@ -468,10 +476,15 @@ static enum rc take_packet(struct mqtt_session *s, struct slice in, size_t *ret_
     struct mqtt_header header;
     struct mqtt_frame frame;
     size_t bytes;
+    const struct mqtt_profile *profile = s->server->config.profile;
     enum rc rc = mqtt_decode_header(in, &header);
 
     if (rc == RC_OK)
         rc = check_header(s, &header);
+    else if (rc == RC_MALFORMED)
+        rc = mqtt_fail(s, rc,
+                       in.at[0] >> 4 == MQTT_RESERVED ? profile->reserved_type_reason
+                                                      : profile->length_reason);
     if (rc != RC_OK)
         return rc;
     bytes = (size_t)header.header_bytes + header.body_bytes;
@@ -482,7 +495,9 @@ static enum rc take_packet(struct mqtt_session *s, struct slice in, size_t *ret_
     frame = (struct mqtt_frame){ header.type, header.flags,
                                  slice_of(in.at + header.header_bytes, header.body_bytes) };
     *ret_used = bytes;
-    return rules[header.type].handle(s, &frame);
+    rc = rules[header.type].handle(s, &frame);
+    /* 2.2.2.2: a property that is not of this packet; core has no such answer for a packet */
+    return rc == RC_MISMATCH ? mqtt_fail(s, RC_MALFORMED, profile->property_reason) : rc;
 }
 
 static const char *why_of(enum rc rc)
