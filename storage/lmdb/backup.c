@@ -322,6 +322,27 @@ static enum rc on_sealed(void *arg, const struct sealed *sealed)
     return RC_OK;
 }
 
+/* One that could not be sealed is in the backup as a kill would leave it: whole, and synced. */
+static enum rc add_unsealed(struct lmdb_store *s, struct backup_job *job, uint32_t number)
+{
+    struct sealed sealed = { .number = number };
+    char name[SEGMENT_NAME_MAX];
+    struct stat stat;
+    enum rc rc;
+    int fd;
+
+    segment_name(name, number);
+    fd = openat(s->place.seg_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return rc_of_errno(errno);
+    rc = fstat(fd, &stat) != 0 || fdatasync(fd) != 0 ? rc_of_errno(errno) : RC_OK;
+    fd_close(fd);
+    if (rc != RC_OK)
+        return rc;
+    sealed.index_position = (uint64_t)stat.st_size; /* none behind it */
+    return on_sealed(job, &sealed);
+}
+
 static enum rc copy_catalog(struct catalog *catalog, int stage)
 {
     int fd = openat(stage, MANIFEST_CATALOG, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -342,6 +363,8 @@ static enum rc stage_make(struct maintenance *m, struct backup_job *job)
     if (stage >= 0)
         seg_fd = folder_make(stage, MANIFEST_FOLDER);
     rc = seg_fd < 0 ? rc_of_errno(errno) : catalog_each_sealed(&s->catalog, on_sealed, job);
+    for (unsigned i = 0; i < m->unsealed_count && rc == RC_OK; i++)
+        rc = add_unsealed(s, job, m->unsealed[i]);
     if (rc == RC_OK)
         rc = share_segments(job, s->place.seg_fd, seg_fd);
     if (rc == RC_OK)
@@ -366,8 +389,8 @@ void backup_link(struct maintenance *m, struct backup_job *job)
 {
     enum rc rc;
 
-    /* What could not be sealed, or not be told to the catalogue, would not be in the backup. */
-    if (m->unsealed > 0 || !list_is_empty(&m->checkpoints))
+    /* What could not be told to the catalogue would not be in the backup. */
+    if (!list_is_empty(&m->checkpoints))
         rc = RC_IO;
     else
         rc = stage_make(m, job);

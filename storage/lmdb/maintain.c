@@ -116,6 +116,23 @@ static bool is_wasteful(const struct segment *segment, const struct sealed *seal
            segment->capacity / UNUSED_PART * (UNUSED_PART - 1);
 }
 
+static void unsealed_add(struct maintenance *m, uint32_t number)
+{
+    m->unsealed = mem_resize(m->unsealed, (m->unsealed_count + 1) * sizeof(*m->unsealed));
+    m->unsealed[m->unsealed_count++] = number;
+}
+
+static void unsealed_remove(struct maintenance *m, uint32_t number)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < m->unsealed_count; i++) {
+        if (m->unsealed[i] != number)
+            m->unsealed[kept++] = m->unsealed[i];
+    }
+    m->unsealed_count = kept;
+}
+
 /* A segment that cannot be sealed stays as it is: the next open reads it whole. */
 static void seal(struct maintenance *m, struct checkpoint *checkpoint)
 {
@@ -126,7 +143,7 @@ static void seal(struct maintenance *m, struct checkpoint *checkpoint)
         rc = seal_segment(segment, m->store->config.has_sync, &checkpoint->sealed);
     checkpoint->is_sealed = rc == RC_OK;
     if (rc != RC_OK) {
-        m->unsealed++;
+        unsealed_add(m, segment->number);
         count_add(COUNT_STORE_ERRORS, 1);
         log_event(LOG_WARNING, "storage.seal-failed", "segment=%u rc=%s", (unsigned)segment->number,
                   rc_word(rc));
@@ -202,8 +219,10 @@ static void run_checkpoints(struct maintenance *m)
             return;
         }
         count_add(COUNT_STORE_RETIRED, checkpoint->retire_count);
-        for (uint32_t i = 0; i < checkpoint->retire_count; i++)
+        for (uint32_t i = 0; i < checkpoint->retire_count; i++) {
+            unsealed_remove(m, checkpoint->retire[i]);
             maintenance_reclaim(m, checkpoint->retire[i]);
+        }
         link_remove(&checkpoint->job.link);
         checkpoint_free(&checkpoint);
         (void)atomic_fetch_sub(&m->checkpoints_under_way, 1);
@@ -298,6 +317,7 @@ void maintenance_stop(struct lmdb_store *s)
         checkpoint_free(&checkpoint);
     }
     copy_job_free(&m->copy);
+    mem_free(m->unsealed);
     if (m->spare != NULL) {
         struct abandon abandon = { .segment = m->spare };
 

@@ -222,7 +222,8 @@ struct maintenance {
     _Atomic unsigned checkpoints_under_way;
     /* maintenance thread */
     struct list checkpoints; /* those that the catalogue could not take yet */
-    unsigned unsealed;       /* segments that could not be sealed: the next open reads them */
+    uint32_t *unsealed; /* owned: segments that could not be sealed: the next open reads them */
+    unsigned unsealed_count;
     uint32_t set_aside[SET_ASIDE_MAX]; /* files in spare/ to be written over */
     unsigned set_aside_count;
     struct copy_job *copy; /* owned: that the catalogue has not yet taken */

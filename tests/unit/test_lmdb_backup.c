@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "broker/base/fault.h"
 #include "broker/base/log.h"
 #include "broker/base/wire.h"
 #include "storage/backup.h"
@@ -341,6 +342,59 @@ START_TEST(a_catalogue_whose_last_pages_are_free_is_sound)
 }
 END_TEST
 
+/* The place where sealing writes or syncs. */
+static void arm_sealing(const char *name)
+{
+    struct fault_site *const *sites;
+    size_t count = fault_sites(&sites), len;
+    char place[300];
+
+    for (size_t i = 0; i < count; i++) {
+        len = strlen(sites[i]->file);
+        if (strcmp(sites[i]->name, name) != 0 || len < 6 ||
+            strcmp(sites[i]->file + len - 6, "seal.c") != 0)
+            continue;
+        (void)snprintf(place, sizeof(place), "%s@%s+%d", name, sites[i]->file + len - 6,
+                       sites[i]->line);
+        fault_arm(place, 1, FAULT_ONCE);
+        return;
+    }
+    ck_abort_msg("sealing has no such place");
+}
+
+START_TEST(what_could_not_be_sealed_is_in_it_until_it_is_reclaimed)
+{
+    static const char *const names[] = { "store.write", "store.sync" };
+    uint64_t end = 0;
+
+    store_start(lmdb_store_open);
+    arm_sealing(names[_i]);
+    while (fault_passed() == 0) {
+        put_run(LOG, end, end + 30);
+        end += 30;
+        flush();
+    }
+    fault_disarm();
+    put_run(OTHER, 0, 30);
+    ck_assert_int_eq(backup_start(folder_of("copy")), RC_OK);
+    backup_wait();
+    (void)log_trim(store, LOG, end); /* its file goes, and is not asked for any more */
+    put_run(OTHER, 30, 60);
+    flush();
+    b.done = 0;
+    ck_assert_int_eq(backup_start(folder_of("second")), RC_OK);
+    backup_wait();
+    store_close(&store);
+    go_to(folder_of("copy"));
+    ck_assert(verify().is_sound);
+    ck_assert_uint_ge(seen.open, 1);
+    store_start(lmdb_store_open);
+    ck_log(LOG, 0, end, COUNT, LEN);
+    ck_log(OTHER, 0, 30, COUNT, LEN);
+    store_close(&store);
+}
+END_TEST
+
 START_TEST(damage_is_named_with_what_it_costs)
 {
     store_start(lmdb_store_open);
@@ -407,6 +461,7 @@ int main(void)
 
     tcase_add_checked_fixture(tests, setup, store_fixture_teardown);
     tcase_add_test(tests, what_was_put_before_is_in_it);
+    tcase_add_loop_test(tests, what_could_not_be_sealed_is_in_it_until_it_is_reclaimed, 0, 2);
     tcase_add_test(tests, an_empty_store_has_a_backup_too);
     tcase_add_test(tests, there_is_one_at_a_time);
     tcase_add_test(tests, a_cancelled_one_is_made_all_the_same);
