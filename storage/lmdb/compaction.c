@@ -53,6 +53,20 @@ void compact_forget(struct lmdb_store *s, uint32_t number)
     mem_free(log);
 }
 
+static struct compaction *under_way(const struct lmdb_store *s, uint32_t number)
+{
+    return s->compaction != NULL && s->compaction->log == number ? s->compaction : NULL;
+}
+
+void compact_dropped(struct lmdb_store *s, uint32_t number)
+{
+    struct compaction *c = under_way(s, number);
+
+    if (c != NULL)
+        atomic_store(&c->is_gone, true);
+    compact_forget(s, number);
+}
+
 void compact_free_all(struct lmdb_store *s)
 {
     struct map_node *node;
@@ -149,6 +163,7 @@ bool compact_next(struct lmdb_store *s)
     /* What the copy holds must not be there after a power cut that takes what shared its commit. */
     c->flush = store_ask_flush(s);
     s->copy = job;
+    s->compaction = c;
     s->is_copying = true;
     return true;
 }
@@ -158,7 +173,7 @@ void compact_finish(struct lmdb_store *s, struct copy_job *job)
     struct compaction *c = job->compaction;
     struct log_compact *request = c->request;
 
-    (void)s;
+    s->compaction = NULL;
     if (job->rc == RC_OK && job->made_count > 0)
         log_event(LOG_INFO, "storage.compacted", "log=%u end=%llu bytes=%llu to=%llu",
                   (unsigned)c->log, (unsigned long long)c->end, (unsigned long long)c->was_bytes,

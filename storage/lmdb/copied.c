@@ -92,7 +92,8 @@ static enum rc list_made(struct maintenance *m, const struct copy_job *job)
 
     for (unsigned i = 0; i < job->made_count && rc == RC_OK; i++)
         rc = catalog_put_sealed(catalog, &job->made[i].sealed);
-    if (rc == RC_OK && job->compaction != NULL)
+    /* The checkpoint of a drop that comes later takes it out again. */
+    if (rc == RC_OK && job->compaction != NULL && !atomic_load(&job->compaction->is_gone))
         rc = put_compacted(catalog, job->compaction);
     if (rc == RC_OK)
         rc = catalog_commit(catalog);

@@ -42,13 +42,14 @@ struct compaction {
     uint64_t end;  /* in the end: how far it came */
     int64_t newest_ms;
     int64_t delete_retention_ms;
-    int64_t next_ms;    /* out: when a record without a value is to go */
-    bool is_due;        /* core: the time of a record without a value has come */
-    uint64_t next;      /* core: next offset to gather */
-    uint64_t flush;     /* core: the flush it waits for */
-    bool is_partial;    /* out */
-    uint64_t was_bytes; /* of the rows that were written anew, */
-    uint64_t now_bytes; /* before and after */
+    int64_t next_ms;      /* out: when a record without a value is to go */
+    bool is_due;          /* core: the time of a record without a value has come */
+    uint64_t next;        /* core: next offset to gather */
+    uint64_t flush;       /* core: the flush it waits for */
+    bool is_partial;      /* out */
+    _Atomic bool is_gone; /* the log was dropped */
+    uint64_t was_bytes;   /* of the rows that were written anew, */
+    uint64_t now_bytes;   /* before and after */
 };
 
 struct copy_job {
@@ -106,6 +107,8 @@ void compact_finish(struct lmdb_store *s, struct copy_job *job);
 /* Notes how far a log was compacted. */
 void compact_note(struct lmdb_store *s, uint32_t log, uint64_t end, int64_t next_ms);
 void compact_forget(struct lmdb_store *s, uint32_t log);
+/* The log is dropped. */
+void compact_dropped(struct lmdb_store *s, uint32_t log);
 void compact_free_all(struct lmdb_store *s);
 
 /* ---- copier.c, its own thread ---- */

@@ -151,7 +151,7 @@ static uint64_t on_drop(struct store *store, uint32_t number)
         return s->open->ticket = ++s->ticket;
     }
     ticket = put_log_change(s, log, ENTRY_DROP, 0);
-    compact_forget(s, number);
+    compact_dropped(s, number);
     store_log_drop(s, log);
     return ticket;
 }

@@ -153,6 +153,17 @@ static void seal(struct maintenance *m, struct checkpoint *checkpoint)
     segment_close(&checkpoint->seal);
 }
 
+/* A log that goes takes along how far it was compacted. */
+static enum rc forget_compacted(struct catalog *catalog, struct slice log)
+{
+    uint8_t name[5] = { CATALOG_COMPACTED };
+
+    if (log.len != sizeof(name) || log.at[0] != CATALOG_LOGS)
+        return RC_OK;
+    memcpy(name + 1, log.at + 1, sizeof(name) - 1);
+    return catalog_delete(catalog, slice_of(name, sizeof(name)));
+}
+
 static enum rc apply_changes(struct catalog *catalog, const struct map *changes)
 {
     enum rc rc = RC_OK;
@@ -163,6 +174,8 @@ static enum rc apply_changes(struct catalog *catalog, const struct map *changes)
 
         change_parts(slice_of(change->payload, change->bytes), &name, &value);
         rc = change->is_delete ? catalog_delete(catalog, name) : catalog_put(catalog, name, value);
+        if (rc == RC_OK && change->is_delete)
+            rc = forget_compacted(catalog, name);
         if (rc != RC_OK)
             break;
     }

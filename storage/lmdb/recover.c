@@ -52,7 +52,9 @@ struct recovery {
     struct segment_row *copies; /* owned: rows of copies that count, by log and offset */
     size_t copy_count;
     size_t copy_room;
-    struct map copied; /* struct copied_log; owned */
+    struct map copied;   /* struct copied_log; owned */
+    uint32_t *compacted; /* owned: logs that the catalogue says were compacted */
+    size_t compacted_count;
 };
 
 static struct found *found_get(struct recovery *r, uint32_t number)
@@ -130,9 +132,29 @@ static enum rc on_compacted(void *arg, struct slice key, struct slice value)
 
     if (k.bad || v.bad || number == 0)
         return RC_CORRUPT;
+    r->compacted = mem_resize(r->compacted, (r->compacted_count + 1) * sizeof(*r->compacted));
+    r->compacted[r->compacted_count++] = number;
     if (store_log_get(r->s, number) != NULL)
         compact_note(r->s, number, end, next_ms);
     return RC_OK;
+}
+
+/* What is said of logs that are gone. */
+static enum rc compacted_clean(struct recovery *r)
+{
+    enum rc rc = RC_OK;
+
+    for (size_t i = 0; i < r->compacted_count && rc == RC_OK; i++) {
+        uint8_t name[5] = { CATALOG_COMPACTED };
+
+        if (store_log_get(r->s, r->compacted[i]) != NULL)
+            continue;
+        compact_forget(r->s, r->compacted[i]);
+        put_u32(name + 1, r->compacted[i]);
+        rc = catalog_delete(&r->s->catalog, slice_of(name, sizeof(name)));
+        r->is_changed = true;
+    }
+    return rc;
 }
 
 /* ---- applying ---- */
@@ -587,6 +609,8 @@ static enum rc apply_all(struct recovery *r)
         if (!r->found[i].sealed.is_copy)
             rc = apply_found(r, &r->found[i]);
     copies_end(r);
+    if (rc == RC_OK)
+        rc = compacted_clean(r);
     if (rc == RC_OK && r->is_changed)
         rc = catalog_put_number(catalog, "covered", r->last);
     if (rc == RC_OK && r->is_changed)
@@ -608,6 +632,7 @@ static void close_all(struct recovery *r, bool is_good)
         mem_free(found->rows);
     }
     mem_free(r->found);
+    mem_free(r->compacted);
 }
 
 static void close_segments(struct lmdb_store *s)

@@ -270,13 +270,14 @@ struct lmdb_store {
     uint64_t latency_ns[LATENCY_SAMPLES];
     uint64_t latency_count;
     unsigned next_reader;
-    struct copy_job *copy;     /* owned: that the core thread works on */
-    struct list compacts;      /* struct log_compact: that wait for their turn */
-    struct map compacted;      /* how far logs were compacted: struct compacted_log, owned */
-    bool is_copying;           /* a copy is under way, here or on another thread */
-    bool is_copy_wanted;       /* segments are to be looked at */
-    uint64_t copy_after_ns;    /* not before: one has failed; 0: at any time */
-    struct backup_job *backup; /* borrowed: under way */
+    struct copy_job *copy;         /* owned: that the core thread works on */
+    struct list compacts;          /* struct log_compact: that wait for their turn */
+    struct map compacted;          /* how far logs were compacted: struct compacted_log, owned */
+    struct compaction *compaction; /* borrowed: of the copy under way; NULL: it is none */
+    bool is_copying;               /* a copy is under way, here or on another thread */
+    bool is_copy_wanted;           /* segments are to be looked at */
+    uint64_t copy_after_ns;        /* not before: one has failed; 0: at any time */
+    struct backup_job *backup;     /* borrowed: under way */
     /* between threads */
     struct mailbox done; /* to the core thread */
     _Atomic bool is_ending;

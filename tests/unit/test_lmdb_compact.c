@@ -2,6 +2,7 @@
 /* Compaction of a log: below its end the last record of each key stays, at its offset, and nothing
  * else with a key; whatever instant a crash takes. */
 #include <check.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include "broker/base/log.h"
 #include "broker/record/builder.h"
 #include "broker/record/sift.h"
+#include "storage/lmdb/catalog.h"
+#include "storage/lmdb/format.h"
 #include "storage/lmdb/lmdb_store.h"
 #include "tests/contract/store_fixture.h"
 
@@ -410,6 +413,95 @@ START_TEST(a_log_that_goes_away_is_not_compacted)
 }
 END_TEST
 
+static enum rc count_pair(void *arg, struct slice key, struct slice value)
+{
+    (void)key;
+    (void)value;
+    ++*(unsigned *)arg;
+    return RC_OK;
+}
+
+/* What the catalogue says of logs that were compacted. */
+static unsigned compacted_keys(void)
+{
+    struct catalog_facts facts;
+    struct catalog catalog;
+    unsigned count = 0;
+
+    ck_assert_int_eq(catalog_open_to_read(directory, &catalog, &facts), RC_OK);
+    ck_assert_int_eq(catalog_each(&catalog, CATALOG_COMPACTED, count_pair, &count), RC_OK);
+    catalog_close(&catalog);
+    return count;
+}
+
+START_TEST(a_log_that_is_dropped_leaves_nothing_in_the_catalogue)
+{
+    store_start(lmdb_store_open);
+    put_some(20);
+    ck_assert_int_eq(compact(end, FOREVER), RC_OK);
+    if (_i == 1) {
+        store_close(&store);
+        ck_assert_uint_eq(compacted_keys(), 1);
+        store_start(lmdb_store_open);
+    }
+    await(log_drop(store, LOG));
+    if (_i == 2) {
+        crash_copy();
+        store_start(lmdb_store_open);
+    }
+    store_close(&store);
+    ck_assert_uint_eq(compacted_keys(), 0);
+    if (_i == 2)
+        close_original();
+}
+END_TEST
+
+START_TEST(a_log_that_is_dropped_while_it_is_compacted_leaves_nothing_either)
+{
+    struct asked asked;
+    unsigned turns = 0;
+
+    store_start(lmdb_store_open);
+    put_some(20);
+    ask(&asked, end, FOREVER);
+    for (; turns < (unsigned)_i * 40 && !asked.is_done; turns++) {
+        store_submit(store);
+        store_poll(store);
+        (void)sched_yield();
+    }
+    log_compact_cancel(store, &asked.compact);
+    await(log_drop(store, LOG));
+    store_close(&store);
+    ck_assert_uint_eq(compacted_keys(), 0);
+}
+END_TEST
+
+START_TEST(what_an_older_broker_left_of_a_dropped_log_is_removed)
+{
+    struct place place = { .path = directory, .has_sync = true };
+    uint8_t name[5] = { CATALOG_COMPACTED, 0, 0, 0, 77 }, value[16] = { 0 };
+    struct catalog_facts facts;
+    struct catalog catalog;
+
+    store_start(lmdb_store_open);
+    put_some(20);
+    ck_assert_int_eq(compact(end, FOREVER), RC_OK);
+    store_close(&store);
+    place.directory_fd = open(directory, O_RDONLY | O_DIRECTORY);
+    ck_assert_int_eq(catalog_open(&place, &catalog, &facts), RC_OK);
+    ck_assert_int_eq(catalog_begin(&catalog), RC_OK);
+    ck_assert_int_eq(
+        catalog_put(&catalog, slice_of(name, sizeof(name)), slice_of(value, sizeof(value))), RC_OK);
+    ck_assert_int_eq(catalog_commit(&catalog), RC_OK);
+    catalog_close(&catalog);
+    (void)close(place.directory_fd);
+    ck_assert_uint_eq(compacted_keys(), 2);
+    store_start(lmdb_store_open);
+    store_close(&store);
+    ck_assert_uint_eq(compacted_keys(), 1);
+}
+END_TEST
+
 START_TEST(the_log_is_whole_at_any_instant_of_a_compaction)
 {
     char original[sizeof(directory)];
@@ -512,6 +604,10 @@ int main(void)
     tcase_add_test(plain, a_log_may_be_trimmed_and_appended_to_meanwhile);
     tcase_add_test(plain, flushes_and_a_compaction_that_wants_one_share_it);
     tcase_add_test(plain, a_log_that_goes_away_is_not_compacted);
+    tcase_add_loop_test(plain, a_log_that_is_dropped_leaves_nothing_in_the_catalogue, 0, 3);
+    tcase_add_loop_test(plain, a_log_that_is_dropped_while_it_is_compacted_leaves_nothing_either, 0,
+                        8);
+    tcase_add_test(plain, what_an_older_broker_left_of_a_dropped_log_is_removed);
     tcase_add_test(plain, the_log_is_whole_at_any_instant_of_a_compaction);
     suite_add_tcase(suite, plain);
     tcase_add_checked_fixture(faults, setup, teardown);
