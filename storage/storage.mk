@@ -4,6 +4,7 @@ libstorage_a_SOURCES = \
 	%D%/backup.h \
 	%D%/log.c %D%/log.h \
 	%D%/meta.c %D%/meta.h \
+	%D%/slots.c %D%/slots.h \
 	%D%/space.c %D%/space.h \
 	%D%/tail.c %D%/tail.h \
 	%D%/verify.h \
@@ -26,6 +27,7 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/frame.h \
 	%D%/lmdb/index.c \
 	%D%/lmdb/index.h \
+	%D%/lmdb/items.c \
 	%D%/lmdb/lmdb_open.c \
 	%D%/lmdb/lmdb_store.c \
 	%D%/lmdb/lmdb_store.h \
@@ -63,6 +65,11 @@ test_space_SOURCES = tests/unit/test_space.c
 test_space_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_space_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_space
+check_PROGRAMS += test_slots
+test_slots_SOURCES = tests/unit/test_slots.c
+test_slots_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_slots_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_slots
 check_PROGRAMS += test_lmdb_frame
 test_lmdb_frame_SOURCES = tests/unit/test_lmdb_frame.c
 test_lmdb_frame_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

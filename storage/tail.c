@@ -6,7 +6,7 @@
 void tail_done(struct tail *tail)
 {
     ASSERT(tail->count == 0);
-    if (tail->at != &tail->only)
+    if (tail->room > 1)
         mem_free(tail->at);
     *tail = (struct tail){ 0 };
 }
@@ -17,14 +17,13 @@ static void grow(struct tail *tail)
     struct entry **at;
 
     if (tail->room == 0) {
-        tail->at = &tail->only;
         tail->room = 1;
         return;
     }
     at = mem_new_array(struct entry *, room);
     for (uint32_t i = 0; i < tail->count; i++)
         at[i] = tail_at(tail, i);
-    if (tail->at != &tail->only)
+    if (tail->room > 1)
         mem_free(tail->at);
     tail->at = at;
     tail->room = room;
@@ -36,7 +35,11 @@ void tail_push(struct tail *tail, struct entry *entry)
     ASSERT(tail->count == 0 || entry_end(tail_at(tail, tail->count - 1)) == entry->base_offset);
     if (tail->count == tail->room)
         grow(tail);
-    tail->at[(tail->head + tail->count++) & (tail->room - 1)] = entry;
+    if (tail->room == 1)
+        tail->only = entry;
+    else
+        tail->at[(tail->head + tail->count) & (tail->room - 1)] = entry;
+    tail->count++;
 }
 
 struct entry *tail_pop(struct tail *tail)

@@ -11,6 +11,7 @@ struct entry {
     uint64_t base_offset;
     int64_t max_timestamp_ms;
     uint32_t record_count;
+    uint32_t bytes; /* of the block, which the one who asks need not look at */
 };
 
 static inline uint64_t entry_end(const struct entry *entry)
@@ -19,9 +20,11 @@ static inline uint64_t entry_end(const struct entry *entry)
 }
 
 struct tail {
-    struct entry **at;  /* owned ring, or `only`; the entries belong to the store */
-    struct entry *only; /* many logs have one at a time */
-    uint32_t room;      /* a power of two, or 0 */
+    union {                 /* the entries belong to the store */
+        struct entry **at;  /* owned ring */
+        struct entry *only; /* room is 1: many logs have one at a time */
+    };
+    uint32_t room; /* a power of two, or 0 */
     uint32_t head;
     uint32_t count;
 };
@@ -30,7 +33,13 @@ void tail_done(struct tail *tail);
 /* The i-th entry from the oldest. */
 static inline struct entry *tail_at(const struct tail *tail, uint32_t i)
 {
-    return tail->at[(tail->head + i) & (tail->room - 1)];
+    return tail->room == 1 ? tail->only : tail->at[(tail->head + i) & (tail->room - 1)];
+}
+/* Has the processor fetch what says which entry is the oldest. */
+static inline void tail_look(const struct tail *tail)
+{
+    if (tail->room > 1)
+        __builtin_prefetch(&tail->at[tail->head]);
 }
 /* The entry must begin where the last one ends. */
 void tail_push(struct tail *tail, struct entry *entry);

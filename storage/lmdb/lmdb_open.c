@@ -89,7 +89,7 @@ static struct lmdb_store *store_new(const struct store_config *config)
     if (s->config.segment_max_bytes < s->config.segment_first_bytes)
         s->config.segment_max_bytes = s->config.segment_first_bytes;
     s->lock_fd = -1;
-    map_init(&s->logs);
+    store_logs_init(s);
     map_init(&s->segments);
     list_init(&s->fresh);
     list_init(&s->ahead);
@@ -222,8 +222,7 @@ static void memory_free(struct lmdb_store *s)
 
     if (s->open != NULL)
         batch_release(s, s->open);
-    while ((node = map_any(&s->logs)) != NULL)
-        store_log_drop(s, CONTAINER_OF(node, struct store_log, node));
+    store_logs_done(s);
     batch_free(&s->open);
     while ((node = map_any(&s->segments)) != NULL) {
         struct segment_info *info = CONTAINER_OF(node, struct segment_info, node);
@@ -231,7 +230,6 @@ static void memory_free(struct lmdb_store *s)
         map_remove(&s->segments, node);
         mem_free(info);
     }
-    map_done(&s->logs);
     map_done(&s->segments);
 }
 

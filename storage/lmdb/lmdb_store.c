@@ -57,7 +57,7 @@ static void add_head(struct lmdb_store *s, struct item *item)
 static void add_to_run(struct lmdb_store *s, struct store_log *log, struct item *item)
 {
     struct item *head = log->open_batch == s->open_number ? log->run : NULL;
-    uint32_t len = (uint32_t)item->entry.block->len;
+    uint32_t len = item->entry.bytes;
 
     if (head == NULL || head->run_bytes + (uint64_t)len > RUN_MAX_BYTES) {
         log->run = item;
@@ -81,14 +81,13 @@ static uint64_t on_append(struct store *store, const struct append *append)
 {
     struct lmdb_store *s = lmdb_store_of(store);
     struct store_log *log = store_log_get(s, append->log);
-    struct item *item = mem_new(struct item);
+    struct item *item = item_new(&s->items);
     uint64_t ticket;
 
     ASSERT(append->bytes->len <= ENTRY_MAX_BYTES);
     if (log == NULL) {
         log = store_log_new(s, append->log, append->base_offset);
         item->is_first = true;
-        item->start = append->base_offset;
     }
     ASSERT(append->base_offset == log->end);
     item->kind = ENTRY_DATA;
@@ -99,6 +98,7 @@ static uint64_t on_append(struct store *store, const struct append *append)
         .base_offset = append->base_offset,
         .max_timestamp_ms = append->max_timestamp_ms,
         .record_count = append->record_count,
+        .bytes = (uint32_t)append->bytes->len,
     };
     log->in_flight++;
     log->end = entry_end(&item->entry);
@@ -115,13 +115,13 @@ static uint64_t on_append(struct store *store, const struct append *append)
 static uint64_t put_log_change(struct lmdb_store *s, struct store_log *log, enum entry_kind kind,
                                uint64_t start)
 {
-    struct item *item = mem_new(struct item);
+    struct item *item = item_new(&s->items);
     uint64_t ticket;
 
     item->kind = (uint8_t)kind;
     item->log = log;
     item->log_number = log->number;
-    item->start = start;
+    item->entry.base_offset = start;
     log->in_flight++;
     ticket = add(s, item, 0, DURABILITY_MEMORY);
     add_head(s, item);
@@ -159,7 +159,7 @@ static uint64_t on_drop(struct store *store, uint32_t number)
 static uint64_t put_meta(struct lmdb_store *s, enum entry_kind kind, enum meta_table table,
                          struct slice key, struct slice value, enum durability durability)
 {
-    struct item *item = mem_new(struct item);
+    struct item *item = item_new(&s->items);
     size_t len = 2 + 1 + key.len + value.len;
     struct wr w = wr_of(mem_get(len), len);
     uint64_t ticket;
@@ -171,7 +171,7 @@ static uint64_t put_meta(struct lmdb_store *s, enum entry_kind kind, enum meta_t
     ASSERT(!w.bad && w.len == len);
     item->kind = (uint8_t)kind;
     item->payload = w.at;
-    item->payload_bytes = (uint32_t)len;
+    item->run_bytes = (uint32_t)len;
     ticket = add(s, item, len, durability);
     add_head(s, item);
     return ticket;

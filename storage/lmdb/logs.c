@@ -4,29 +4,49 @@
 #include "storage/lmdb/copy.h"
 #include "storage/lmdb/frame.h"
 
+/* Items that are looked at before their turn: see look_at_log(). */
+#define LOOK_FAR  16
+#define LOOK_NEAR 8
+
 struct store_log *store_log_get(const struct lmdb_store *s, uint32_t number)
 {
-    struct map_node *node = map_get(&s->logs, slice_of(&number, sizeof(number)));
+    struct store_log *log = slots_get(&s->logs, number);
 
-    return node == NULL ? NULL : CONTAINER_OF(node, struct store_log, node);
+    return log == NULL || log->is_dropped ? NULL : log;
 }
 
 struct store_log *store_log_new(struct lmdb_store *s, uint32_t number, uint64_t start)
 {
-    struct store_log *log = mem_new(struct store_log);
+    struct store_log *log = slots_add(&s->logs, number);
 
-    log->number = number;
     log->start = log->end = start;
-    map_add(&s->logs, slice_of(&log->number, sizeof(log->number)), &log->node);
     return log;
 }
 
-static void log_free_if_idle(struct store_log *log)
+static void log_free_if_idle(struct lmdb_store *s, struct store_log *log)
 {
     if (!log->is_dropped || log->in_flight > 0)
         return;
     ASSERT(log->rows.count == 0 && log->tail.count == 0);
-    mem_free(log);
+    slots_remove(&s->logs, log->number);
+}
+
+void store_logs_init(struct lmdb_store *s)
+{
+    slots_init(&s->logs, LOG_SLOT_BYTES);
+    item_slabs_init(&s->items);
+}
+
+void store_logs_done(struct lmdb_store *s)
+{
+    struct store_log *log;
+
+    for (uint32_t number = 0; (log = slots_next(&s->logs, number)) != NULL;) {
+        number = log->number;
+        store_log_drop(s, log);
+    }
+    slots_done(&s->logs);
+    item_slabs_done(&s->items);
 }
 
 struct segment_info *segment_info_get(struct lmdb_store *s, uint32_t number)
@@ -83,19 +103,6 @@ static void row_forget(struct lmdb_store *s, struct store_log *log)
     segment_info_check(s, info);
 }
 
-void item_free(struct item **ref)
-{
-    struct item *item = *ref;
-
-    *ref = NULL;
-    if (item == NULL)
-        return;
-    ASSERT(!link_is_linked(&item->fresh));
-    block_unref(&item->entry.block);
-    mem_free(item->payload);
-    mem_free(item);
-}
-
 /* Does its oldest row lie below its start? */
 static bool has_dead_row(const struct store_log *log)
 {
@@ -110,7 +117,7 @@ static bool has_dead_row(const struct store_log *log)
 static void item_uncount(struct item *item)
 {
     if (item->is_counted)
-        item->log->bytes -= item->entry.block->len;
+        item->log->bytes -= item->entry.bytes;
     item->is_counted = false;
 }
 
@@ -120,10 +127,10 @@ void item_leave_tail(struct lmdb_store *s, struct item *item)
     item_uncount(item);
     if (link_is_linked(&item->fresh)) {
         link_remove(&item->fresh);
-        s->fresh_bytes -= item->entry.block->len + sizeof(*item);
+        s->fresh_bytes -= item->entry.bytes + sizeof(*item);
     }
     if (!item->is_in_flight)
-        item_free(&item);
+        item_free(&s->items, &item);
 }
 
 static void tail_drop_first(struct lmdb_store *s, struct store_log *log)
@@ -155,18 +162,22 @@ void store_log_drop(struct lmdb_store *s, struct store_log *log)
         row_forget(s, log);
     while (log->tail.count > 0)
         tail_drop_first(s, log);
-    map_remove(&s->logs, &log->node);
     log->is_dropped = true;
-    log_free_if_idle(log);
+    log_free_if_idle(s, log);
 }
 
-void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row)
+static void row_add(struct lmdb_store *s, struct store_log *log, const struct row *row)
 {
     struct segment_info *info = segment_info_get(s, row->segment);
 
     ASSERT(info != NULL);
     rows_push(&log->rows, row);
     info->live_bytes += entry_room(row->length);
+}
+
+void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row)
+{
+    row_add(s, log, row);
     log->bytes += row->length;
     if (row_end(row) > log->end)
         log->end = row_end(row);
@@ -187,7 +198,6 @@ static void row_extend(struct lmdb_store *s, struct store_log *log, const struct
     row->record_count += head->run_records;
     if (head->run_time_ms > row->max_timestamp_ms)
         row->max_timestamp_ms = head->run_time_ms;
-    log->bytes += head->run_bytes;
 }
 
 static void active_set(struct lmdb_store *s, uint32_t number)
@@ -210,9 +220,8 @@ void rows_move(struct lmdb_store *s, const struct moved *moved)
 
     active_set(s, moved->to);
     to = s->active;
-    MAP_EACH (node, &s->logs) {
-        struct store_log *log = CONTAINER_OF(node, struct store_log, node);
-
+    for (struct store_log *log = slots_next(&s->logs, 0); log != NULL;
+         log = slots_next(&s->logs, log->number)) {
         for (uint32_t i = log->rows.count; i-- > 0;) {
             struct row row;
 
@@ -231,9 +240,8 @@ void rows_move(struct lmdb_store *s, const struct moved *moved)
         segment_info_check(s, from);
 }
 
-static void run_complete(struct lmdb_store *s, struct item *head)
+static void run_row(struct lmdb_store *s, const struct item *head)
 {
-    struct store_log *log = head->log;
     const struct row row = {
         .base_offset = head->entry.base_offset,
         .max_timestamp_ms = head->run_time_ms,
@@ -243,14 +251,61 @@ static void run_complete(struct lmdb_store *s, struct item *head)
         .record_count = head->run_records,
     };
 
-    for (struct item *item = head; item != NULL; item = item->run_next)
-        item_uncount(item);
-    if (log->is_dropped)
-        return;
     if (head->is_merged)
-        row_extend(s, log, head);
+        row_extend(s, head->log, head);
     else
-        store_log_add_row(s, log, &row);
+        row_add(s, head->log, &row);
+}
+
+static void item_stay(struct lmdb_store *s, struct item *item)
+{
+    list_append(&s->fresh, &item->fresh);
+    s->fresh_bytes += item->entry.bytes + sizeof(*item);
+}
+
+/* Was nothing of the run trimmed or dropped while it was under way? Then what it added to its log's
+ * bytes stays. */
+static bool is_whole(const struct item *head)
+{
+    return !head->log->is_dropped && head->log->start <= head->entry.base_offset;
+}
+
+static void run_counts(struct item *head)
+{
+    bool was_whole = is_whole(head);
+
+    for (struct item *item = head; item != NULL; item = item->run_next) {
+        if (was_whole)
+            item->is_counted = false;
+        else
+            item_uncount(item);
+    }
+    if (!was_whole && !head->log->is_dropped)
+        head->log->bytes += head->run_bytes;
+}
+
+/* What is in the tail stays, in the order of its log. True when there are others, the first ones,
+ * which were trimmed or dropped: then only they are left in the run. */
+static bool run_complete(struct lmdb_store *s, struct item *head)
+{
+    struct store_log *log = head->log;
+    struct item *item = head, *last = NULL, *next;
+
+    run_counts(head);
+    if (!log->is_dropped)
+        run_row(s, head);
+    for (; item != NULL && !item->is_in_tail; item = item->run_next)
+        last = item;
+    if (last != NULL)
+        last->run_next = NULL;
+    for (; item != NULL; item = next) {
+        next = item->run_next;
+        ASSERT(item->is_in_tail);
+        item->is_in_flight = false;
+        log->in_flight--;
+        item_stay(s, item);
+    }
+    return last != NULL;
 }
 
 static void item_complete(struct lmdb_store *s, struct item *item)
@@ -260,17 +315,15 @@ static void item_complete(struct lmdb_store *s, struct item *item)
     item->is_in_flight = false;
     if (log != NULL)
         log->in_flight--;
-    if (!item->is_in_tail) {
-        item_free(&item);
-    } else {
-        list_append(&s->fresh, &item->fresh);
-        s->fresh_bytes += item->entry.block->len + sizeof(*item);
-    }
+    if (item->is_in_tail)
+        item_stay(s, item);
+    else
+        item_free(&s->items, &item);
     /* What was trimmed while it was under way has its row by now. */
     if (log != NULL && !log->is_dropped && has_dead_row(log))
         store_log_trim(s, log, log->start);
     if (log != NULL)
-        log_free_if_idle(log);
+        log_free_if_idle(s, log);
 }
 
 void batch_release(struct lmdb_store *s, struct batch *batch)
@@ -286,28 +339,105 @@ void batch_release(struct lmdb_store *s, struct batch *batch)
     }
 }
 
+/* Items of one turn lie side by side, as a rule, and were in the writer's hands before. */
+static void look_at_neighbour(const struct item *item)
+{
+    __builtin_prefetch(item + LOOK_FAR, 1);
+    __builtin_prefetch(&item[LOOK_FAR].fresh, 1);
+}
+
+/* With many logs in turn, what an item leads to is in no cache of the processor: it is asked for
+ * some items before, its log first, then the log's rows. */
+static const struct item *look_at_log(const struct item *item)
+{
+    if (item == NULL)
+        return NULL;
+    look_at_neighbour(item);
+    __builtin_prefetch(item->log, 1);
+    __builtin_prefetch((const uint8_t *)item->log + SLOT_LINE, 1);
+    return item->next;
+}
+
+static const struct item *look_at_rows(const struct item *item)
+{
+    if (item == NULL)
+        return NULL;
+    if (item->log != NULL)
+        __builtin_prefetch(item->log->rows.at + item->log->rows.head + item->log->rows.fresh, 1);
+    return item->next;
+}
+
+/* All rows of the batch, in its order. Only what may free logs and entries is left in it. */
+static void batch_rows(struct lmdb_store *s, struct batch *batch)
+{
+    struct item **left = &batch->first;
+    const struct item *far = batch->first, *near = batch->first;
+
+    for (unsigned i = 0; i < LOOK_FAR; i++)
+        far = look_at_log(far);
+    for (unsigned i = 0; i < LOOK_NEAR; i++)
+        near = look_at_rows(near);
+    for (struct item *item = batch->first, *next; item != NULL; item = next) {
+        next = item->next;
+        far = look_at_log(far);
+        near = look_at_rows(near);
+        if (item->kind == ENTRY_DATA && !run_complete(s, item))
+            continue;
+        *left = item;
+        left = &item->next;
+    }
+    *left = NULL;
+    batch->last = NULL;
+}
+
+/* ---- the cache ---- */
+
+/* The oldest that are to go, `LOOK_FAR` at the most, all of them asked for. */
+static unsigned oldest_take(struct lmdb_store *s, struct item *ret[LOOK_FAR])
+{
+    uint64_t bytes = s->fresh_bytes;
+    struct link *link = s->fresh.head.next;
+    unsigned count = 0;
+
+    for (; count < LOOK_FAR && bytes > s->config.cache_bytes; link = link->next) {
+        struct item *item = CONTAINER_OF(link, struct item, fresh);
+
+        ASSERT(link != &s->fresh.head);
+        look_at_neighbour(item);
+        __builtin_prefetch(item->log, 1);
+        __builtin_prefetch(item->entry.block, 1);
+        __builtin_prefetch((const uint8_t *)(item->entry.block + 1) + item->entry.bytes);
+        bytes -= item->entry.bytes + sizeof(*item);
+        ret[count++] = item;
+    }
+    return count;
+}
+
 static void cache_trim(struct lmdb_store *s)
 {
-    while (s->fresh_bytes > s->config.cache_bytes) {
-        struct item *oldest = LIST_FIRST(&s->fresh, struct item, fresh);
+    struct item *oldest[LOOK_FAR];
+    unsigned count;
 
-        ASSERT(tail_at(&oldest->log->tail, 0) == &oldest->entry);
-        tail_drop_first(s, oldest->log);
+    while ((count = oldest_take(s, oldest)) > 0) {
+        for (unsigned i = 0; i < count; i++)
+            tail_look(&oldest[i]->log->tail);
+        for (unsigned i = 0; i < count; i++) {
+            struct tail *tail = &oldest[i]->log->tail;
+
+            ASSERT(tail_at(tail, 0) == &oldest[i]->entry);
+            tail_drop_first(s, oldest[i]->log);
+        }
     }
 }
 
 void batch_complete(struct lmdb_store *s, struct batch *group)
 {
-    /* First all rows, in the order of the commit, then what may free logs and entries. */
     for (struct batch *batch = group; batch != NULL; batch = batch->next) {
         if (batch->segment > 0) {
             active_set(s, batch->segment);
             s->active->file_bytes = batch->segment_bytes;
         }
-        for (struct item *item = batch->first; item != NULL; item = item->next) {
-            if (item->kind == ENTRY_DATA)
-                run_complete(s, item);
-        }
+        batch_rows(s, batch);
     }
     for (struct batch *batch = group; batch != NULL; batch = batch->next) {
         s->backlog_bytes -= batch->bytes;

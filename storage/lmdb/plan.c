@@ -78,7 +78,7 @@ static void *less(void *at, size_t *room)
 
 static uint32_t length_of(const struct item *head)
 {
-    return head->kind == ENTRY_DATA ? head->run_bytes : head->payload_bytes;
+    return head->run_bytes;
 }
 
 static struct plan_frame *frame_for(struct plan *plan, size_t room)
@@ -202,13 +202,11 @@ static void write_entry(const struct plan *plan, const struct plan_entry *entry,
         .log = entry->log,
         .length = entry->length,
         .kind = entry->kind,
-        .base_offset = first->start,
+        .base_offset = first->entry.base_offset,
     };
 
-    if (entry->kind == ENTRY_DATA) {
-        header.base_offset = first->entry.base_offset;
+    if (entry->kind == ENTRY_DATA)
         header.max_timestamp_ms = first->run_time_ms;
-    }
     for (uint32_t i = 0; i < entry->head_count; i++) {
         struct item *head = plan->heads[entry->first_head + i];
 
@@ -223,7 +221,7 @@ static void write_entry(const struct plan *plan, const struct plan_entry *entry,
         write_data(plan, entry, frame);
         note_row(segment, &header, position);
     } else {
-        frame_payload(frame, slice_of(first->payload, first->payload_bytes));
+        frame_payload(frame, slice_of(first->payload, first->run_bytes));
     }
     frame_entry_end(frame);
 }

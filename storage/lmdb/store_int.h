@@ -9,6 +9,7 @@
 #include "storage/lmdb/catalog.h"
 #include "storage/lmdb/index.h"
 #include "storage/lmdb/segment.h"
+#include "storage/slots.h"
 #include "storage/tail.h"
 
 #define RUN_MAX_BYTES ((uint32_t)64 << 10) /* appends of one log in one submit share an entry */
@@ -41,47 +42,53 @@ struct job {
     enum job_kind kind;
 };
 
-/* One log. Core thread. */
+/* One log. Core thread. With 100,000 of them in turn each append finds it out of the caches: what
+ * that changes lies in the first line. */
 struct store_log {
-    struct map_node node; /* key: the number below */
-    uint32_t number;
-    bool is_dropped;    /* out of the map; freed when nothing of it is in flight */
+    uint32_t number;    /* first: as slots want it */
     uint32_t in_flight; /* items of batches under way */
-    uint64_t start;
     uint64_t end;
     uint64_t bytes;
-    struct rows rows; /* committed entries */
-    struct tail tail; /* newest entries that are in memory, committed or not */
     struct item *run; /* borrowed: its run in the open batch, if open_batch says so */
     uint64_t open_batch;
+    struct tail tail; /* newest entries that are in memory, committed or not */
+    uint64_t start;
+    struct rows rows; /* committed entries */
+    bool is_dropped;  /* not found any more; freed when nothing of it is in flight */
 };
+_Static_assert(offsetof(struct store_log, start) <= SLOT_LINE &&
+                   sizeof(struct store_log) <= (size_t)2 * SLOT_LINE,
+               "a log is two lines of the processor's cache");
+#define LOG_SLOT_BYTES ((size_t)2 * SLOT_LINE)
 
 /* One thing put: an append, a trim, a drop or a meta change. Core thread but for the last group;
  * while its batch is under way nobody changes the rest. */
 struct item {
-    struct entry entry; /* first: the tail's */
-    struct item *next;  /* owned by the batch: heads of runs and single items, in order */
-    struct item *run_next;
-    struct item *run_last; /* head only */
+    struct entry entry;    /* first: the tail's; of a trim the new start as base offset alone */
+    struct item *next;     /* owned by the batch: heads of runs and single items, in order */
     struct store_log *log; /* NULL for meta */
-    struct link fresh;     /* in the cache, from the oldest */
-    uint8_t *payload;      /* owned: meta alone; the writer takes it at the commit */
-    uint32_t payload_bytes;
     uint32_t log_number;
-    uint64_t start;     /* trim, and a log's first append */
-    uint32_t run_bytes; /* head only, as the next two */
-    uint32_t run_records;
-    int64_t run_time_ms;
     uint8_t kind;  /* enum entry_kind */
+    uint8_t place; /* in its slab */
     bool is_first; /* of its log */
     bool is_in_tail;
     bool is_in_flight;
-    bool is_counted; /* in its log's bytes */
+    bool is_counted;       /* in its log's bytes */
+    bool is_merged;        /* set by the writer: into the entry of the run before it */
+    struct item *run_next; /* data alone */
+    union {
+        struct item *run_last; /* data: head only */
+        uint8_t *payload;      /* meta: owned; the writer takes it at the commit */
+    };
+    uint32_t run_bytes; /* head of data only, as the next two; of meta the payload's */
+    uint32_t run_records;
+    int64_t run_time_ms;
+    struct link fresh; /* in the cache, from the oldest */
     /* set by the writer */
-    bool is_merged; /* into the entry of the run before it */
     uint32_t segment;
     uint32_t position; /* of the entry, in units of ENTRY_ALIGN */
 };
+_Static_assert(sizeof(struct item) <= (size_t)2 * SLOT_LINE, "one for each append in the cache");
 
 /* A segment as the core thread sees it. */
 struct segment_info {
@@ -95,6 +102,14 @@ struct segment_info {
     bool is_damaged;           /* not all of it could be copied: not tried again */
     bool is_pinned;            /* by the copy under way */
     struct segment_info *next; /* in a batch's list of those to retire */
+};
+
+struct item_slab;
+
+/* Memory for items: they come and go in order, and many at a time. */
+struct item_slabs {
+    struct list roomy; /* struct item_slab: with room for one more */
+    unsigned empty_count;
 };
 
 /* What was put between two submits. */
@@ -249,7 +264,8 @@ struct lmdb_store {
     int lock_fd;                /* owned */
     uint64_t store_id;
     /* core thread */
-    struct map logs;
+    struct slots logs; /* struct store_log */
+    struct item_slabs items;
     struct map segments;
     struct segment_info *active; /* borrowed: where the last completed commit went */
     struct batch *open;          /* owned: what was put since the last submit */
@@ -296,7 +312,19 @@ static inline struct lmdb_store *lmdb_store_of(const struct store *store)
 /* Gives a job to the core thread and wakes it if it may sleep. Any thread. */
 void store_done(struct lmdb_store *s, struct job *job);
 
+/* ---- items.c, core thread ---- */
+void item_slabs_init(struct item_slabs *slabs);
+/* When no item is left. */
+void item_slabs_done(struct item_slabs *slabs);
+/* All zero but for its place. */
+struct item *item_new(struct item_slabs *slabs);
+/* In no list and with no batch; its block or payload goes with it. */
+void item_free(struct item_slabs *slabs, struct item **item);
+
 /* ---- logs.c, core thread ---- */
+void store_logs_init(struct lmdb_store *s);
+/* Frees them all: nothing is in flight. */
+void store_logs_done(struct lmdb_store *s);
 struct store_log *store_log_get(const struct lmdb_store *s, uint32_t number);
 struct store_log *store_log_new(struct lmdb_store *s, uint32_t number, uint64_t start);
 /* Takes it out of the map; frees it when nothing of it is under way. */
@@ -314,7 +342,6 @@ void segment_info_less(struct segment_info *info, const struct row *row);
 void segment_info_check(struct lmdb_store *s, struct segment_info *info);
 /* Takes an item out of the tail's hold; frees it when its batch is done with it. */
 void item_leave_tail(struct lmdb_store *s, struct item *item);
-void item_free(struct item **item);
 /* What batches that came back with one commit mean for logs, cache and segments. */
 void batch_complete(struct lmdb_store *s, struct batch *group);
 /* Rows that point to what was moved point to where it is. */

@@ -101,17 +101,17 @@ static void item_change_wt(struct writer *w, struct item *item)
     switch ((enum entry_kind)item->kind) {
     case ENTRY_DATA:
         if (item->is_first)
-            log_change_wt(w, item->log_number, item->start, false);
+            log_change_wt(w, item->log_number, item->entry.base_offset, false);
         break;
     case ENTRY_TRIM:
-        log_change_wt(w, item->log_number, item->start, false);
+        log_change_wt(w, item->log_number, item->entry.base_offset, false);
         break;
     case ENTRY_DROP:
         log_change_wt(w, item->log_number, 0, true);
         break;
     case ENTRY_META_PUT:
     case ENTRY_META_DELETE:
-        change_add_wt(w, item->payload, item->payload_bytes, item->kind == ENTRY_META_DELETE);
+        change_add_wt(w, item->payload, item->run_bytes, item->kind == ENTRY_META_DELETE);
         item->payload = NULL; /* taken */
         break;
     }

@@ -2,22 +2,24 @@
 #include "storage/mem/mem_store.h"
 
 #include "broker/base/counters.h"
-#include "broker/base/map.h"
 #include "storage/backend.h"
+#include "storage/slots.h"
 #include "storage/tail.h"
 
 struct mem_log {
-    struct map_node node; /* key: the number below */
-    uint32_t number;
+    uint32_t number; /* first: as slots want it */
     struct tail tail;
     uint64_t start;
     uint64_t end;
     uint64_t bytes;
 };
 
+#define LOG_SLOT_BYTES ((size_t)2 * SLOT_LINE)
+_Static_assert(sizeof(struct mem_log) <= LOG_SLOT_BYTES, "one for each stream: keep it small");
+
 struct mem_store {
     struct store store;
-    struct map logs;
+    struct slots logs;         /* struct mem_log */
     struct list reads;         /* under way, answered by the next poll */
     struct list reads_polling; /* those that the poll under way answers */
     struct list compacts;      /* struct log_compact: refused by the next poll */
@@ -36,9 +38,7 @@ static struct mem_store *mem_store_of(const struct store *store)
 
 static struct mem_log *log_of(const struct mem_store *m, uint32_t number)
 {
-    struct map_node *node = map_get(&m->logs, slice_of(&number, sizeof(number)));
-
-    return node == NULL ? NULL : CONTAINER_OF(node, struct mem_log, node);
+    return slots_get(&m->logs, number);
 }
 
 static void entry_free(struct entry *entry)
@@ -54,8 +54,7 @@ static void log_free(struct mem_store *m, struct mem_log *log)
     while ((entry = tail_pop(&log->tail)) != NULL)
         entry_free(entry);
     tail_done(&log->tail);
-    map_remove(&m->logs, &log->node);
-    mem_free(log);
+    slots_remove(&m->logs, log->number);
 }
 
 static void on_submit(struct store *store)
@@ -128,11 +127,13 @@ static enum rc on_flush(struct store *store)
 static void on_close(struct store **store)
 {
     struct mem_store *m = mem_store_of(*store);
-    struct map_node *node;
+    struct mem_log *log;
 
-    while ((node = map_any(&m->logs)) != NULL)
-        log_free(m, CONTAINER_OF(node, struct mem_log, node));
-    map_done(&m->logs);
+    for (uint32_t number = 0; (log = slots_next(&m->logs, number)) != NULL;) {
+        number = log->number;
+        log_free(m, log);
+    }
+    slots_done(&m->logs);
     mem_free(m);
     *store = NULL;
 }
@@ -157,10 +158,8 @@ static uint64_t on_append(struct store *store, const struct append *append)
     struct entry *entry = mem_new(struct entry);
 
     if (log == NULL) {
-        log = mem_new(struct mem_log);
-        log->number = append->log;
+        log = slots_add(&m->logs, append->log);
         log->start = log->end = append->base_offset;
-        map_add(&m->logs, slice_of(&log->number, sizeof(log->number)), &log->node);
     }
     ASSERT(append->base_offset == log->end);
     *entry = (struct entry){
@@ -168,6 +167,7 @@ static uint64_t on_append(struct store *store, const struct append *append)
         .base_offset = append->base_offset,
         .max_timestamp_ms = append->max_timestamp_ms,
         .record_count = append->record_count,
+        .bytes = (uint32_t)append->bytes->len,
     };
     tail_push(&log->tail, entry);
     log->end = entry_end(entry);
@@ -186,7 +186,7 @@ static uint64_t on_trim(struct store *store, uint32_t number, uint64_t start)
     while (log->tail.count > 0 && entry_end(tail_at(&log->tail, 0)) <= start) {
         struct entry *entry = tail_pop(&log->tail);
 
-        log->bytes -= entry->block->len;
+        log->bytes -= entry->bytes;
         entry_free(entry);
     }
     return ++m->ticket;
@@ -344,7 +344,7 @@ enum rc mem_store_open(const struct store_config *config, struct store **ret)
 
     (void)config; /* none of the options concerns memory */
     m->store.backend = &mem_backend;
-    map_init(&m->logs);
+    slots_init(&m->logs, LOG_SLOT_BYTES);
     list_init(&m->compacts);
     list_init(&m->reads);
     list_init(&m->reads_polling);
