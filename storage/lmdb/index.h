@@ -14,7 +14,7 @@ struct segment_row {
     struct row row;
 };
 
-/* Sorts the rows (offsets in a log do not change order) and appends their packed form. */
+/* Appends the packed form of the rows, which may be in any order; without memory `ret` is bad. */
 void index_pack(struct segment_row *rows, size_t count, uint32_t segment, struct text *ret);
 
 typedef enum rc index_visit_fn(void *arg, const struct segment_row *row);
