@@ -16,6 +16,7 @@
 
 static _Atomic int threshold = LOG_INFO;
 static _Atomic int log_fd = STDERR_FILENO;
+static _Atomic bool is_log_stamped = true;
 
 enum log_level log_threshold(void)
 {
@@ -30,6 +31,11 @@ void log_set_threshold(enum log_level level)
 void log_set_fd(int fd)
 {
     atomic_store(&log_fd, fd);
+}
+
+void log_set_stamped(bool is_stamped)
+{
+    atomic_store(&is_log_stamped, is_stamped);
 }
 
 bool log_limit_allows(struct log_limit *limit, const char *name)
@@ -52,11 +58,15 @@ bool log_limit_allows(struct log_limit *limit, const char *name)
 
 static size_t write_time(char *to, size_t room)
 {
-    int64_t now_ms = clock_wall_ms();
-    time_t seconds = (time_t)(now_ms / 1000);
+    int64_t now_ms;
+    time_t seconds;
     struct tm parts;
     size_t len;
 
+    if (!atomic_load_explicit(&is_log_stamped, memory_order_relaxed))
+        return 0;
+    now_ms = clock_wall_ms();
+    seconds = (time_t)(now_ms / 1000);
     (void)gmtime_r(&seconds, &parts);
     len = strftime(to, room, "%Y-%m-%dT%H:%M:%S", &parts);
     return len + (size_t)snprintf(to + len, room - len, ".%03dZ ", (int)(now_ms % 1000));

@@ -40,6 +40,8 @@ enum log_level log_threshold(void);
 void log_set_threshold(enum log_level level);
 /* Where lines go from now on; the descriptor stays the caller's. */
 void log_set_fd(int fd);
+/* Lines begin with the time, unless this says no. */
+void log_set_stamped(bool is_stamped);
 /* `len` bytes as "..." with escapes, cut at 200 bytes; a buffer of this thread's that the fourth
  * call from now reuses. */
 const char *log_quote(const void *at, size_t len);

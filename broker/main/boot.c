@@ -384,6 +384,8 @@ enum rc broker_stop(struct broker **broker)
         listener_close(&b->listeners[i]);
     close_connections(b);
     api_free(&b->api);
+    for (unsigned i = 0; i < b->listen_context_count; i++)
+        b->listen_contexts[i].row->stop(b->listen_contexts[i].context);
     for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++)
         if (protocols[i].stop != NULL && b->contexts[i] != NULL)
             protocols[i].stop(b->contexts[i]);

@@ -14,6 +14,8 @@ struct text;
  * `why` says what is wrong in a sentence for people. RC_LOCKED: another process uses the store. */
 MUST_CHECK enum rc broker_start(const struct settings *settings, struct broker **ret,
                                 struct text *why);
+/* What broker_start() would refuse in the settings alone: `why` gets a line for each. */
+MUST_CHECK enum rc boot_test(const struct settings *settings, struct text *why);
 /* Runs until a signal asks for the end and the clients are gone. */
 void broker_run(struct broker *broker);
 /* On SIGHUP call on_reload(arg) rather than end. */

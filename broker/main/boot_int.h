@@ -44,6 +44,11 @@ struct broker {
         struct tls *tls;      /* owned */
     } tls[LISTENERS_MAX];
     unsigned tls_count;
+    struct listen_context {
+        const struct protocol_row *row;
+        void *context;
+    } listen_contexts[LISTENERS_MAX];
+    unsigned listen_context_count;
     uint64_t shutdown_grace_ms;
     void (*on_reload)(void *arg); /* NULL: SIGHUP ends the broker like the others */
     void *reload_arg;

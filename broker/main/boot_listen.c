@@ -6,6 +6,7 @@
 
 #include "broker/base/log.h"
 #include "broker/base/text.h"
+#include "broker/main/boot.h"
 #include "broker/main/boot_int.h"
 #include "broker/net/listener.h"
 #include "broker/net/protocol.h"
@@ -65,6 +66,27 @@ enum rc boot_check_exposure(const struct settings *settings, struct text *why)
         }
     }
     return rc;
+}
+
+enum rc boot_test(const struct settings *settings, struct text *why)
+{
+    enum rc rc = boot_check_exposure(settings, why), tls_rc = RC_OK;
+
+    if (rc != RC_OK)
+        text_add_byte(why, '\n');
+    LIST_EACH (k, &settings->listeners) {
+        const struct listener_settings *l = CONTAINER_OF(k, struct listener_settings, link);
+        struct tls *tls = NULL;
+
+        if (l->certificate == NULL)
+            continue;
+        if (boot_make_tls(l, &tls, why) != RC_OK) {
+            text_add_byte(why, '\n');
+            tls_rc = RC_INVALID;
+        }
+        tls_free(&tls);
+    }
+    return rc != RC_OK ? rc : tls_rc;
 }
 
 /* ---- opening ---- */
@@ -169,6 +191,8 @@ enum rc boot_make_tls(const struct listener_settings *l, struct tls **ret, struc
     struct tls_config config = { .certificate_file = l->certificate,
                                  .key_file = l->key,
                                  .ca_file = l->client_ca,
+                                 .ca_path = l->client_ca_path,
+                                 .crl_file = l->client_crl,
                                  .is_client_certificate_required = l->require_client_certificate,
                                  .is_1_3_required = l->tls_min_version == 1,
                                  .ciphers = l->tls_ciphers,
@@ -215,6 +239,7 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
                                       .protocol = row->protocol,
                                       .context = b->contexts[l->protocol] };
     struct slice list = slice_str(l->address);
+    unsigned opened = b->listener_count;
     char *address;
     enum rc rc = RC_OK;
 
@@ -225,19 +250,29 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
     }
     if (l->certificate != NULL)
         rc = load_tls(b, l, &config.tls, why);
+    if (row->listen != NULL) {
+        config.context = row->listen(config.context, l);
+        b->listen_contexts[b->listen_context_count++] =
+            (struct listen_context){ row, config.context };
+    }
     config.port = l->tls ? row->protocol->default_tls_port : row->protocol->default_port;
     if (listener_settings_has_port(l))
         config.port = (uint16_t)l->port;
     while (rc == RC_OK && next_address(&list, &address)) {
         config.address = address;
         rc = boot_open_listener(b, &config);
-        if (rc == RC_INVALID && !listener_settings_has_address(l))
-            rc = RC_OK; /* the default names ::1 too, which not every machine has */
+        if (rc == RC_INVALID && (l->is_lenient || !listener_settings_has_address(l)))
+            rc = RC_OK; /* it names ::1 or :: too, which not every machine has */
         else if (rc != RC_OK)
             explain(&config, rc, why);
         else if (config.port == 0)
             config.port = listener_port(b->listeners[b->listener_count - 1]);
         mem_free(address);
+    }
+    if (rc == RC_OK && b->listener_count == opened) {
+        text_format(why, "listener %s: none of %s is an address of this machine", l->name,
+                    l->address);
+        return RC_INVALID;
     }
     return rc;
 }
@@ -258,7 +293,8 @@ enum rc boot_listen(struct broker *b, struct text *why)
     for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++) {
         enum rc rc;
 
-        if (protocols[i].protocol == NULL || (has_own_listener(s, i) && !s->port_given[i]))
+        if (protocols[i].protocol == NULL ||
+            ((has_own_listener(s, i) || s->is_mosquitto) && !s->port_given[i]))
             continue;
         rc = listen_on_loopback(b, i, why);
         if (rc != RC_OK)

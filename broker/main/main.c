@@ -12,6 +12,8 @@
 #include "broker/base/plant.h"
 #include "broker/base/text.h"
 #include "broker/main/boot.h"
+#include "broker/main/mosquitto_settings.h"
+#include "broker/main/process.h"
 #include "broker/main/ready.h"
 #include "broker/main/settings.h"
 #include "broker/main/verify.h"
@@ -23,6 +25,7 @@ enum {
     STATUS_FAILED = 1,
     STATUS_USAGE = 2,  /* command line or configuration */
     STATUS_LOCKED = 3, /* another process uses the store */
+    STATUS_WRONG = 3,  /* a configuration that was to be tested, or is mosquitto's, has mistakes */
 };
 
 #define PRIVATE_UMASK 0077
@@ -81,10 +84,10 @@ static bool print_and_end(const struct settings *s, struct text *out)
         text_format(out, "tercetd %s\n", PACKAGE_VERSION);
     else if (s->print_config)
         settings_write_sample(out);
+    else if (s->print_mosquitto_man)
+        mosquitto_settings_write_man(out);
     else if (s->print_man)
         settings_write_man(out);
-    else if (s->test_config)
-        text_format(out, "the configuration is in order\n");
     else
         return false;
     say(stdout, out);
@@ -101,7 +104,39 @@ static enum rc announce(const struct settings *s, const struct broker *broker, s
     return s->ready_file == NULL ? RC_OK : ready_write(broker, s->ready_file, out);
 }
 
+/* What only a start would show is looked at too: who could reach it, and the files of TLS. */
+static int test_config(const struct settings *s)
+{
+    struct text out = { 0 };
+    enum rc rc = boot_test(s, &out);
+
+    say(rc == RC_OK ? stdout : stderr, &out);
+    if (rc == RC_OK)
+        text_format(&out, "the configuration is in order\n");
+    say(stdout, &out);
+    text_done(&out);
+    return rc == RC_OK ? STATUS_OK : STATUS_WRONG;
+}
+
 /* ---- a new reading of the configuration ---- */
+
+static const char *config_of(const struct settings *s)
+{
+    return s->mosquitto_conf != NULL ? s->mosquitto_conf : s->config;
+}
+
+static void tell_warnings(const struct settings *s)
+{
+    struct slice left = text_slice(&s->warnings);
+
+    while (left.len > 0) {
+        const uint8_t *end = memchr(left.at, '\n', left.len);
+        size_t len = end == NULL ? left.len : (size_t)(end - left.at);
+
+        log_event(LOG_WARNING, "broker.configuration", "%.*s", (int)len, (const char *)left.at);
+        left = slice_after(left, len + 1);
+    }
+}
 
 struct running {
     struct broker *broker; /* borrowed */
@@ -117,10 +152,13 @@ static void on_reload(void *arg)
     enum rc rc = settings_read(&fresh, r->argc, r->argv, &why);
 
     if (rc == RC_OK)
+        rc = process_open_log(&fresh, &why);
+    if (rc == RC_OK)
         rc = broker_reload(r->broker, &fresh, &why);
+    tell_warnings(&fresh);
     if (rc == RC_OK)
         log_event(LOG_NOTICE, "broker.reloaded", "config=%s",
-                  log_quote(fresh.config, strlen(fresh.config)));
+                  log_quote(config_of(&fresh), strlen(config_of(&fresh))));
     else
         log_event(LOG_ERROR, "broker.reload-failed", "why=%s", log_quote(why.at, why.len));
     settings_done(&fresh);
@@ -129,19 +167,32 @@ static void on_reload(void *arg)
 
 /* ---- running ---- */
 
+static enum rc set_up(const struct settings *s, struct text *why)
+{
+    enum rc rc = process_open_log(s, why);
+
+    if (rc == RC_OK)
+        tell_warnings(s);
+    if (rc == RC_OK)
+        rc = process_write_pid(s, why);
+    return rc == RC_OK ? process_become_user(s, why) : rc;
+}
+
 static int serve(const struct settings *s, int argc, const char *const argv[])
 {
     struct running running = { .argc = argc, .argv = argv };
     struct broker *broker = NULL;
     struct text out = { 0 };
-    enum rc rc = broker_start(s, &broker, &out);
-    enum rc stop_rc;
+    enum rc rc = set_up(s, &out), stop_rc;
+
+    if (rc == RC_OK)
+        rc = broker_start(s, &broker, &out);
 
     if (rc == RC_OK)
         rc = announce(s, broker, &out);
     if (rc == RC_OK) {
         running.broker = broker;
-        if (s->config != NULL)
+        if (config_of(s) != NULL)
             broker_on_reload(broker, on_reload, &running);
         broker_run(broker);
     } else {
@@ -157,6 +208,7 @@ static int serve(const struct settings *s, int argc, const char *const argv[])
     }
     if (s->ready_file != NULL && rc == RC_OK)
         (void)unlink(s->ready_file); /* it says what is no longer true */
+    process_remove_pid(s);
     text_done(&out);
     return status_of(rc);
 }
@@ -179,13 +231,16 @@ int main(int argc, char *argv[])
         return STATUS_USAGE;
     }
     if (settings_read(&settings, argc, line, &out) != RC_OK) {
+        say(stderr, &settings.warnings);
         say(stderr, &out);
-        status = STATUS_USAGE;
+        status = settings.test_config || settings.is_mosquitto ? STATUS_WRONG : STATUS_USAGE;
     } else if (settings.verify != NULL) {
         status = verify_and_tell(settings.verify, settings.json, &out);
         say(stdout, &out);
+    } else if (settings.test_config && !settings.help && !settings.version) {
+        say(stderr, &settings.warnings);
+        status = test_config(&settings);
     } else if (!print_and_end(&settings, &out)) {
-        log_set_threshold((enum log_level)settings.log_level);
         status = serve(&settings, argc, line);
     }
     settings_done(&settings);

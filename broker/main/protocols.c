@@ -33,12 +33,31 @@ static void *start_mqtt(struct core *core, struct loop *loop, const struct setti
         config.max_packet_bytes = (uint32_t)settings->mqtt_max_packet_bytes;
     if (settings_has_mqtt_topic_alias_maximum(settings))
         config.topic_alias_maximum = (uint16_t)settings->mqtt_topic_alias_maximum;
+    if (settings_has_mqtt_send_window(settings))
+        config.send_window = (uint16_t)settings->mqtt_send_window;
     config.max_payload_bytes = (uint32_t)settings->mqtt_max_payload_bytes;
     config.maximum_qos = (uint8_t)settings->mqtt_maximum_qos;
     config.has_no_retain = !settings->mqtt_retain;
     config.gives_no_ids = !settings->mqtt_assign_id;
     config.id_prefix = settings->mqtt_id_prefix;
     return mqtt_server_new(core, &config);
+}
+
+static void *listen_mqtt(void *context, const struct listener_settings *l)
+{
+    const struct mqtt_server *server = context;
+    struct mqtt_config config = server->config;
+
+    config.versions = (uint8_t)listener_settings_mqtt_versions(l);
+    if (listener_settings_is_given(l, "mqtt_maximum_qos"))
+        config.maximum_qos = (uint8_t)l->mqtt_maximum_qos;
+    if (listener_settings_is_given(l, "mqtt_topic_alias_maximum"))
+        config.topic_alias_maximum = (uint16_t)l->mqtt_topic_alias_maximum;
+    if (listener_settings_is_given(l, "mqtt_assign_id"))
+        config.gives_no_ids = !l->mqtt_assign_id;
+    if (listener_settings_is_given(l, "mqtt_id_prefix"))
+        config.id_prefix = l->mqtt_id_prefix;
+    return mqtt_server_new(server->core, &config);
 }
 
 static void stop_mqtt(void *context)
@@ -69,7 +88,7 @@ static void stop_kafka(void *context)
 }
 
 const struct protocol_row protocols[SETTINGS_PROTOCOLS] = {
-    { &mqtt_protocol, start_mqtt, stop_mqtt },
-    { &amqp_protocol, share_core, NULL },
-    { &kafka_protocol, start_kafka, stop_kafka },
+    { &mqtt_protocol, start_mqtt, listen_mqtt, stop_mqtt },
+    { &amqp_protocol, share_core, NULL, NULL },
+    { &kafka_protocol, start_kafka, NULL, stop_kafka },
 };

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 struct core;
+struct listener_settings;
 struct loop;
 struct protocol;
 struct settings;
@@ -14,6 +15,9 @@ struct protocol_row {
     const struct protocol *protocol;
     /* Makes what all its sessions share: the context of its listeners. */
     void *(*start)(struct core *core, struct loop *loop, const struct settings *settings);
+    /* What the sessions of one listener share, made from that; stop() is due for it too. NULL: the
+     * same. */
+    void *(*listen)(void *context, const struct listener_settings *l);
     /* All its connections are gone. NULL: nothing to do. */
     void (*stop)(void *context);
 };

@@ -10,6 +10,7 @@
 #include "broker/base/text.h"
 #include "broker/core/delayed.h"
 #include "broker/main/bridge_settings.h"
+#include "broker/main/mosquitto_settings.h"
 #include "broker/net/networks.h"
 #include "config.h"
 #include "protocols/mqtt/mqtt_limits.h"
@@ -46,6 +47,10 @@ static const char *const dots[] = { "exact", "rabbitmq", NULL };
 static const struct option head_options[] = {
     { "config", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, LINE_ONLY, AT(config), "FILE",
       "The configuration file; without it every option has its default." },
+    { "mosquitto_conf", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, LINE_ONLY, AT(mosquitto_conf),
+      "FILE",
+      "A configuration in mosquitto's words, as tercet-mosquitto(7) tells; --config takes one too, "
+      "by a name that ends in mosquitto.conf or .mosquitto." },
     { "data", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, BOTH, AT(data), "DIR",
       "The directory of the store, made when it is missing. By default /var/lib/tercet for root, "
       "else tercet in $XDG_STATE_HOME or ~/.local/state." },
@@ -71,6 +76,21 @@ static const struct option head_options[] = {
     { "log_level", OPTION_CHOICE, "info", 0, 0, log_levels, BOTH | RELOAD, AT(log_level), "LEVEL",
       "The least grave events that are logged, on standard error: error, warning, notice, info or "
       "debug." },
+    { "log_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(log_file),
+      "FILE",
+      "Log to the end of this file, which is opened again at a reload, and not to standard "
+      "error." },
+    { "log_time", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY | RELOAD, AT(log_time), NULL,
+      "Begin each line of the log with the time." },
+    { "pid_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, BOTH, AT(pid_file), "FILE",
+      "Gets the process id, and is removed at the end." },
+    { "user", OPTION_TEXT, NULL, 1, NAME_MAX_BYTES, NULL, BOTH, AT(user), "NAME",
+      "Started by root, become this user, with its groups, before any file but the configuration, "
+      "the log and pid_file is opened." },
+    { "sys_interval", OPTION_TIME, "10s", 0, 65535 * SECOND_MS, NULL, FILE_ONLY,
+      AT(sys_interval_ms), "TIME",
+      "How often the topics under $SYS are brought up to date, in whole seconds; 0: there are "
+      "none." },
     { "allow_anonymous_remote", OPTION_SWITCH, "no", 0, 0, NULL, BOTH, AT(allow_anonymous_remote),
       NULL,
       "Let a listener be reached from other machines although there are no users: whoever reaches "
@@ -154,7 +174,11 @@ static const struct option head_options[] = {
       AT(mqtt_receive_maximum), "N",
       "Messages of QoS 1 and 2 that an MQTT 5 client may have under way to the broker. With "
       "mqtt_profile = mosquitto the default is 20." },
-    { "mqtt_max_packet", OPTION_BYTES, "128m", KIB, 128 * MIB, NULL, FILE_ONLY,
+    { "mqtt_send_window", OPTION_NUMBER, "1000", 1, 65535, NULL, FILE_ONLY, AT(mqtt_send_window),
+      "N",
+      "Messages of QoS 1 and 2 under way to an MQTT client of 3.1 and 3.1.1, which cannot say how "
+      "many it takes; when this is given, also to one of MQTT 5 that does not say it." },
+    { "mqtt_max_packet", OPTION_BYTES, "128m", MQTT_PACKET_LEAST_BYTES, 128 * MIB, NULL, FILE_ONLY,
       AT(mqtt_max_packet_bytes), "BYTES",
       "The largest packet taken from an MQTT client. With mqtt_profile = mosquitto the default is "
       "2000000." },
@@ -231,6 +255,8 @@ static const struct option head_options[] = {
       "Read the configuration, say what is wrong with it, and end." },
     { "print_config", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(print_config), NULL,
       "Print a sample configuration with every option and its default, and end." },
+    { "print_mosquitto_man", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(print_mosquitto_man),
+      NULL, "Print the manual page that tells what becomes of mosquitto's options, and end." },
     { "print_man", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(print_man), NULL,
       "Print the manual page of the configuration file, and end." },
     { "help", OPTION_SWITCH, "no", 0, 0, NULL, LINE_ONLY, AT(help), NULL, "Print this, and end." },
@@ -263,6 +289,11 @@ static const struct option listener_options[] = {
       "The certificate's private key, in PEM." },
     { "client_ca", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(client_ca),
       "FILE", "Ask clients for certificates, and trust those of these authorities, in PEM." },
+    { "client_ca_path", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
+      AT(client_ca_path), "DIR",
+      "The same for authorities in a directory, with the names that openssl-rehash(1) gives." },
+    { "client_crl", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(client_crl),
+      "FILE", "Turn clients away whose certificate is in this list of revoked ones, in PEM." },
     { "require_client_certificate", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY | RELOAD,
       AT(require_client_certificate), NULL, "Turn clients away that show no certificate." },
     { "tls_min_version", OPTION_CHOICE, "1.2", 0, 0, tls_versions, FILE_ONLY | RELOAD,
@@ -299,6 +330,17 @@ static const struct option listener_options[] = {
       "unix for those on a Unix socket; who else connects is turned away." },
     { "max_connections", OPTION_NUMBER, "10000", 1, 1000000, NULL, FILE_ONLY, AT(max_connections),
       "N", "Connections that it takes at a time." },
+    { "mqtt_versions", OPTION_TEXT, "3.1, 3.1.1, 5", 1, NAME_MAX_BYTES, NULL, FILE_ONLY,
+      AT(mqtt_versions), "VERSIONS",
+      "The versions of MQTT that are spoken here, with commas between." },
+    { "mqtt_maximum_qos", OPTION_NUMBER, NULL, 0, 2, NULL, FILE_ONLY, AT(mqtt_maximum_qos), "QOS",
+      "As at the head of the file, for this listener." },
+    { "mqtt_topic_alias_maximum", OPTION_NUMBER, NULL, 0, MQTT_ALIAS_MAX, NULL, FILE_ONLY,
+      AT(mqtt_topic_alias_maximum), "N", "As at the head of the file, for this listener." },
+    { "mqtt_assign_id", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(mqtt_assign_id), NULL,
+      "As at the head of the file, for this listener." },
+    { "mqtt_id_prefix", OPTION_TEXT, NULL, 0, MQTT_ID_PREFIX_MAX_BYTES, NULL, FILE_ONLY,
+      AT(mqtt_id_prefix), "TEXT", "As at the head of the file, for this listener." },
 };
 
 #undef AT
@@ -346,7 +388,7 @@ static const struct option_section sections[] = {
 #define LISTENER (&sections[1])
 #define STREAM   (&sections[2])
 
-static bool is_given(const struct option_section *section, const void *settings, const char *name)
+static unsigned row_of(const struct option_section *section, const char *name)
 {
     unsigned i = 0;
 
@@ -354,7 +396,12 @@ static bool is_given(const struct option_section *section, const void *settings,
         i++;
         ASSERT(i < section->count); /* the name is one of the table */
     }
-    return option_is_given(section, settings, i);
+    return i;
+}
+
+static bool is_given(const struct option_section *section, const void *settings, const char *name)
+{
+    return option_is_given(section, settings, row_of(section, name));
 }
 
 static void *begin_listener(void *arg, struct slice name, struct text *why)
@@ -426,37 +473,69 @@ static bool are_networks(const char *list)
     return are;
 }
 
+/* The versions of a list as bits, that of 3.1 the lowest; 0: one of them is none. */
+static unsigned read_versions(const char *list)
+{
+    static const char *const versions[] = { "3.1", "3.1.1", "5" };
+    struct slice rest = slice_str(list), one;
+    unsigned bits = 0, i;
+
+    while (slice_next_listed(&rest, &one)) {
+        for (i = 0; i < 3 && !slice_equal_str(one, versions[i]); i++)
+            continue;
+        if (i == 3)
+            return 0;
+        bits |= 1u << i;
+    }
+    return bits;
+}
+
+unsigned listener_settings_mqtt_versions(const struct listener_settings *l)
+{
+    return read_versions(l->mqtt_versions);
+}
+
+/* Each mistake in a line; true when there was none. */
 static bool is_consistent(const struct listener_settings *l, struct text *errors)
 {
-    const char *wrong = NULL;
+    bool has_ca = l->client_ca != NULL || l->client_ca_path != NULL;
+    const struct {
+        bool is_wrong;
+        const char *why;
+    } checks[] = {
+        { !is_given(LISTENER, l, "protocol"), "protocol must be given" },
+        { l->tls && (l->certificate == NULL || l->key == NULL),
+          "with tls = yes, certificate and key must be given" },
+        { !l->tls && (l->certificate == NULL) != (l->key == NULL),
+          "certificate and key belong together" },
+        { !l->tls && !l->detect && (l->certificate != NULL || l->key != NULL || has_ca),
+          "certificate, key and client_ca need tls = yes, or detect = yes" },
+        { has_ca && l->certificate == NULL, "client_ca needs certificate and key" },
+        { l->require_client_certificate && !has_ca,
+          "require_client_certificate needs client_ca or client_ca_path" },
+        { l->client_crl != NULL && !has_ca, "client_crl needs client_ca or client_ca_path" },
+        { l->websocket && !is_given(LISTENER, l, "port") &&
+              !slice_starts(slice_str(l->address), SLICE("unix:")),
+          "with websocket = yes, port must be given" },
+        { (l->websocket_origins != NULL || l->websocket_paths != NULL) && !l->websocket &&
+              !l->detect,
+          "websocket_origins and websocket_paths need websocket = yes, or detect = yes" },
+        { is_given(LISTENER, l, "proxy_peers") && !l->proxy_protocol,
+          "proxy_peers needs proxy_protocol = yes" },
+        { !are_networks(l->proxy_peers),
+          "proxy_peers must be addresses, networks as 10.0.0.0/8, or unix, with commas between" },
+        { read_versions(l->mqtt_versions) == 0,
+          "mqtt_versions must be some of 3.1, 3.1.1 and 5, with commas between" },
+    };
+    bool is_right = true;
 
-    if (!is_given(LISTENER, l, "protocol"))
-        wrong = "protocol must be given";
-    else if (l->tls && (l->certificate == NULL || l->key == NULL))
-        wrong = "with tls = yes, certificate and key must be given";
-    else if ((l->certificate == NULL) != (l->key == NULL))
-        wrong = "certificate and key belong together";
-    else if (!l->tls && !l->detect &&
-             (l->certificate != NULL || l->key != NULL || l->client_ca != NULL))
-        wrong = "certificate, key and client_ca need tls = yes, or detect = yes";
-    else if (l->client_ca != NULL && l->certificate == NULL)
-        wrong = "client_ca needs certificate and key";
-    else if (l->require_client_certificate && l->client_ca == NULL)
-        wrong = "require_client_certificate needs client_ca";
-    else if (l->websocket && !is_given(LISTENER, l, "port") &&
-             !slice_starts(slice_str(l->address), SLICE("unix:")))
-        wrong = "with websocket = yes, port must be given";
-    else if ((l->websocket_origins != NULL || l->websocket_paths != NULL) && !l->websocket &&
-             !l->detect)
-        wrong = "websocket_origins and websocket_paths need websocket = yes, or detect = yes";
-    else if (is_given(LISTENER, l, "proxy_peers") && !l->proxy_protocol)
-        wrong = "proxy_peers needs proxy_protocol = yes";
-    else if (!are_networks(l->proxy_peers))
-        wrong =
-            "proxy_peers must be addresses, networks as 10.0.0.0/8, or unix, with commas between";
-    if (wrong != NULL)
-        text_format(errors, "listener %s: %s\n", l->name, wrong);
-    return wrong == NULL;
+    for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+        if (!checks[i].is_wrong)
+            continue;
+        text_format(errors, "listener %s: %s\n", l->name, checks[i].why);
+        is_right = false;
+    }
+    return is_right;
 }
 
 static enum rc check(const struct settings *s, struct text *errors)
@@ -490,7 +569,7 @@ static enum rc check(const struct settings *s, struct text *errors)
 
 /* ---- reading ---- */
 
-static void start(struct settings *s)
+void settings_start(struct settings *s)
 {
     *s = (struct settings){ 0 };
     list_init(&s->listeners);
@@ -501,6 +580,7 @@ static void start(struct settings *s)
 
 void settings_done(struct settings *s)
 {
+    text_done(&s->warnings);
     options_done(HEAD, s);
     bridge_settings_done(&s->bridges);
     while (!list_is_empty(&s->listeners)) {
@@ -521,8 +601,7 @@ void settings_done(struct settings *s)
     }
 }
 
-/* The whole file, up to one byte more than a configuration may have. */
-static enum rc load(const char *path, struct text *to, struct text *errors)
+enum rc settings_load_file(const char *path, struct text *to, struct text *errors)
 {
     FILE *file = fopen(path, "re");
     size_t n = 1;
@@ -547,7 +626,7 @@ static enum rc load(const char *path, struct text *to, struct text *errors)
 static enum rc read_file(struct settings *s, const char *path, struct text *errors)
 {
     struct text content = { 0 };
-    enum rc rc = load(path, &content, errors);
+    enum rc rc = settings_load_file(path, &content, errors);
 
     if (rc == RC_OK)
         rc = options_read(sections, COUNT(sections), s, s, path, text_slice(&content), errors);
@@ -555,27 +634,58 @@ static enum rc read_file(struct settings *s, const char *path, struct text *erro
     return rc;
 }
 
+/* Files first and then the line: what it says comes after what they say. */
+static enum rc read_files(struct settings *s, const char *own, const char *mosquitto,
+                          struct text *errors)
+{
+    enum rc rc = RC_OK, own_rc = RC_OK;
+
+    if (mosquitto != NULL)
+        rc = mosquitto_settings_read(s, mosquitto, &mosquitto_system, errors);
+    if (own != NULL)
+        own_rc = read_file(s, own, errors);
+    return rc != RC_OK ? rc : own_rc;
+}
+
+/* Where the command line says otherwise than a file of mosquitto's. */
+static void settle_store(struct settings *s, bool is_ephemeral, bool has_data)
+{
+    if (is_ephemeral)
+        MEM_FREE(s->data);
+    else if (has_data)
+        s->ephemeral = false;
+}
+
 enum rc settings_read(struct settings *s, int argc, const char *const argv[], struct text *errors)
 {
-    char *path = NULL;
-    enum rc rc;
+    char *own, *mosquitto;
+    bool is_ephemeral, has_data;
+    enum rc rc, file_rc;
 
-    start(s);
+    settings_start(s);
     rc = options_read_line(HEAD, s, argc, argv, errors);
     if (rc != RC_OK)
         return rc;
-    if (s->config != NULL) {
-        /* Once more in the right order: what the line says comes after what the file says. */
-        path = s->config;
-        s->config = NULL;
+    own = s->config;
+    mosquitto = s->mosquitto_conf;
+    if (mosquitto == NULL && own != NULL && mosquitto_settings_is_named(own)) {
+        mosquitto = own;
+        own = NULL;
+    }
+    if (own != NULL || mosquitto != NULL) {
+        is_ephemeral = s->ephemeral;
+        has_data = s->data != NULL;
+        s->config = s->mosquitto_conf = NULL;
         settings_done(s);
-        start(s);
-        rc = read_file(s, path, errors);
-        mem_free(path);
-        if (rc == RC_OK)
-            rc = options_read_line(HEAD, s, argc, argv, errors);
-        if (rc != RC_OK)
-            return rc;
+        settings_start(s);
+        file_rc = read_files(s, own, mosquitto, errors);
+        mem_free(own);
+        mem_free(mosquitto);
+        rc = options_read_line(HEAD, s, argc, argv, errors);
+        if (s->is_mosquitto)
+            settle_store(s, is_ephemeral, has_data);
+        if (rc != RC_OK || file_rc != RC_OK)
+            return RC_INVALID;
     }
     s->port_given[0] = is_given(HEAD, s, "port_mqtt");
     s->port_given[1] = is_given(HEAD, s, "port_amqp");
@@ -586,6 +696,11 @@ enum rc settings_read(struct settings *s, int argc, const char *const argv[], st
 bool settings_has_mqtt_receive_maximum(const struct settings *s)
 {
     return is_given(HEAD, s, "mqtt_receive_maximum");
+}
+
+bool settings_has_mqtt_send_window(const struct settings *s)
+{
+    return is_given(HEAD, s, "mqtt_send_window");
 }
 
 bool settings_has_mqtt_max_packet(const struct settings *s)
@@ -631,6 +746,33 @@ bool settings_has_admin_port(const struct settings *s)
 bool listener_settings_has_port(const struct listener_settings *l)
 {
     return is_given(LISTENER, l, "port");
+}
+
+enum rc settings_put(struct settings *s, const char *name, struct slice value, struct text *why)
+{
+    return option_set(HEAD, row_of(HEAD, name), s, value, why);
+}
+
+enum rc settings_put_listener(struct listener_settings *l, const char *name, struct slice value,
+                              struct text *why)
+{
+    return option_set(LISTENER, row_of(LISTENER, name), l, value, why);
+}
+
+struct listener_settings *settings_add_listener(struct settings *s, struct slice name,
+                                                struct text *why)
+{
+    return begin_listener(s, name, why);
+}
+
+bool settings_is_given(const struct settings *s, const char *name)
+{
+    return is_given(HEAD, s, name);
+}
+
+bool listener_settings_is_given(const struct listener_settings *l, const char *name)
+{
+    return is_given(LISTENER, l, name);
 }
 
 bool listener_settings_has_address(const struct listener_settings *l)

@@ -9,8 +9,7 @@
 #include "broker/base/list.h"
 #include "broker/base/options.h"
 #include "broker/base/rc.h"
-
-struct text;
+#include "broker/base/text.h"
 
 /* A [listener NAME]. */
 struct listener_settings {
@@ -23,6 +22,8 @@ struct listener_settings {
     char *certificate;
     char *key;
     char *client_ca;
+    char *client_ca_path;
+    char *client_crl;
     bool require_client_certificate;
     unsigned tls_min_version; /* index: 1.2, 1.3 */
     char *tls_ciphers;
@@ -35,6 +36,12 @@ struct listener_settings {
     char *proxy_peers;
     unsigned socket_access; /* index: owner, group, all */
     uint64_t max_connections;
+    char *mqtt_versions;
+    uint64_t mqtt_maximum_qos;
+    uint64_t mqtt_topic_alias_maximum;
+    bool mqtt_assign_id;
+    char *mqtt_id_prefix;
+    bool is_lenient; /* not all of its addresses need be there, but one */
     struct option_marks given;
 };
 
@@ -54,6 +61,7 @@ struct stream_settings {
 
 struct settings {
     char *config;
+    char *mosquitto_conf;
     char *data;
     bool ephemeral;
     uint64_t port[SETTINGS_PROTOCOLS];
@@ -62,6 +70,11 @@ struct settings {
     char *ready_file;
     bool quiet;
     unsigned log_level;
+    char *log_file;
+    bool log_time;
+    char *pid_file;
+    char *user;
+    uint64_t sys_interval_ms;
     bool allow_anonymous_remote;
     uint64_t max_connections;
     uint64_t shutdown_grace_ms;
@@ -92,6 +105,7 @@ struct settings {
     uint64_t mqtt_topic_alias_maximum;
     uint64_t mqtt_maximum_qos;
     bool mqtt_retain;
+    uint64_t mqtt_send_window;
     bool mqtt_assign_id;
     char *mqtt_id_prefix;
 
@@ -118,11 +132,14 @@ struct settings {
     bool test_config;
     bool print_config;
     bool print_man;
+    bool print_mosquitto_man;
     bool help;
     bool version;
 
     struct option_marks given;
     bool port_given[SETTINGS_PROTOCOLS];
+    bool is_mosquitto;     /* it was told in mosquitto's words */
+    struct text warnings;  /* of reading, a line each */
     struct list listeners; /* of struct listener_settings */
     struct list streams;   /* of struct stream_settings */
     struct list bridges;   /* of struct bridge_config */
@@ -136,9 +153,24 @@ extern const char *const protocol_names[];
  * has a line for each mistake. Either way settings_done() is due. */
 MUST_CHECK enum rc settings_read(struct settings *s, int argc, const char *const argv[],
                                  struct text *errors);
+/* Every default; nothing is read. */
+void settings_start(struct settings *s);
 void settings_done(struct settings *s);
+/* One option, as the file would set it. RC_INVALID: `why` says what is expected. */
+MUST_CHECK enum rc settings_put(struct settings *s, const char *name, struct slice value,
+                                struct text *why);
+MUST_CHECK enum rc settings_put_listener(struct listener_settings *l, const char *name,
+                                         struct slice value, struct text *why);
+/* As a [listener NAME] does. NULL: `why` says why not. */
+struct listener_settings *settings_add_listener(struct settings *s, struct slice name,
+                                                struct text *why);
+bool settings_is_given(const struct settings *s, const char *name);
+/* Bits: 3.1 the lowest, then 3.1.1 and 5. */
+unsigned listener_settings_mqtt_versions(const struct listener_settings *l);
+bool listener_settings_is_given(const struct listener_settings *l, const char *name);
 /* False: it is the default. */
 bool settings_has_mqtt_receive_maximum(const struct settings *s);
+bool settings_has_mqtt_send_window(const struct settings *s);
 bool settings_has_mqtt_max_packet(const struct settings *s);
 bool settings_has_mqtt_topic_alias_maximum(const struct settings *s);
 bool settings_has_retention_bytes(const struct settings *s);
@@ -153,6 +185,9 @@ bool settings_has_admin_port(const struct settings *s);
 bool listener_settings_has_port(const struct listener_settings *l);
 /* False: the address is the default. */
 bool listener_settings_has_address(const struct listener_settings *l);
+/* The whole file, up to one byte more than a configuration may have. RC_INVALID: `errors` says why.
+ */
+MUST_CHECK enum rc settings_load_file(const char *path, struct text *to, struct text *errors);
 /* What the command line's own words print. */
 void settings_write_help(struct text *to);
 void settings_write_sample(struct text *to);

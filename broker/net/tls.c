@@ -68,6 +68,44 @@ static void on_message(int is_sent, int version, int type, const void *at, size_
     tls->updates++;
 }
 
+static enum rc load_revoked(struct tls *tls, const char *file)
+{
+    X509_STORE *store = SSL_CTX_get_cert_store(tls->context);
+    X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+
+    if (lookup == NULL || X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) < 1) {
+        log_openssl(LOG_ERROR, "the list of revoked certificates cannot be used", file);
+        return RC_INVALID;
+    }
+    (void)X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+    return RC_OK;
+}
+
+static enum rc ask_clients(struct tls *tls, const struct tls_config *config)
+{
+    SSL_CTX *context = tls->context;
+    STACK_OF(X509_NAME) *names = NULL;
+
+    if (SSL_CTX_load_verify_locations(context, config->ca_file, config->ca_path) != 1) {
+        log_openssl(LOG_ERROR, "the authorities cannot be used",
+                    config->ca_file != NULL ? config->ca_file : config->ca_path);
+        return RC_INVALID;
+    }
+    if (config->ca_file != NULL)
+        names = SSL_load_client_CA_file(config->ca_file);
+    else
+        names = sk_X509_NAME_new_null();
+    if (names != NULL && config->ca_path != NULL)
+        (void)SSL_add_dir_cert_subjects_to_stack(names, config->ca_path); /* only a hint */
+    SSL_CTX_set_client_CA_list(context, names);
+    SSL_CTX_set_verify(
+        context,
+        SSL_VERIFY_PEER |
+            (config->is_client_certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
+        NULL);
+    return config->crl_file == NULL ? RC_OK : load_revoked(tls, config->crl_file);
+}
+
 static enum rc load(struct tls *tls, const struct tls_config *config)
 {
     SSL_CTX *context = tls->context;
@@ -81,19 +119,7 @@ static enum rc load(struct tls *tls, const struct tls_config *config)
         log_openssl(LOG_ERROR, "the key cannot be used with the certificate", config->key_file);
         return RC_INVALID;
     }
-    if (config->ca_file == NULL)
-        return RC_OK;
-    if (SSL_CTX_load_verify_locations(context, config->ca_file, NULL) != 1) {
-        log_openssl(LOG_ERROR, "the authorities cannot be used", config->ca_file);
-        return RC_INVALID;
-    }
-    SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(config->ca_file));
-    SSL_CTX_set_verify(
-        context,
-        SSL_VERIFY_PEER |
-            (config->is_client_certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-        NULL);
-    return RC_OK;
+    return config->ca_file == NULL && config->ca_path == NULL ? RC_OK : ask_clients(tls, config);
 }
 
 static enum rc restrict_to(struct tls *tls, const struct tls_config *config)

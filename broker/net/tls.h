@@ -12,7 +12,10 @@ struct tls;
 struct tls_config {
     const char *certificate_file; /* PEM chain */
     const char *key_file;         /* PEM */
-    const char *ca_file;          /* NULL: no client certificates are asked for */
+    /* Neither: no client certificates are asked for. */
+    const char *ca_file;
+    const char *ca_path;  /* a directory as openssl-rehash(1) leaves it */
+    const char *crl_file; /* certificates that are revoked; NULL: none is looked for */
     bool is_client_certificate_required;
     bool is_1_3_required;     /* else 1.2 will do */
     const char *ciphers;      /* for 1.2, in OpenSSL's notation; NULL: its defaults */

@@ -17,6 +17,8 @@
 #define MQTT_FILTERS_MAX 65536u
 /* $queue subscriptions of one session. */
 #define MQTT_QUEUES_MAX 1000u
+/* The least that an operator may set as the largest packet: a CONNACK of our own. */
+#define MQTT_PACKET_LEAST_BYTES 20u
 /* Before an identifier that we give, unless the operator says otherwise; and how long that is. */
 #define MQTT_ID_PREFIX           "auto-"
 #define MQTT_ID_PREFIX_MAX_BYTES 64

@@ -43,7 +43,7 @@ static enum rc check(struct mqtt_session *s, const struct mqtt_connect *c)
         (c->version == MQTT_V31 || (c->version == MQTT_V311 && !c->clean_start)))
         return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
     if (c->client_id.len == 0 && config->gives_no_ids)
-        return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
+        return mqtt_fail(s, RC_INVALID, (enum mqtt_reason)config->profile->no_id_reason);
     if (!c->will.is_set)
         return RC_OK;
     if (c->will.qos > config->maximum_qos) /* 3.2.2-12 */
@@ -89,6 +89,8 @@ static void adopt(struct mqtt_session *s, const struct mqtt_connect *c)
     cut_to_limits(s);
     s->is_durable = s->expiry_ms > 0;
     s->receive_max = c->version < MQTT_V5 ? MQTT_WINDOW_3 : UINT16_MAX;
+    if (s->server->config.send_window > 0)
+        s->receive_max = s->server->config.send_window;
     if (mqtt_has(p, MQTT_RECEIVE_MAXIMUM))
         s->receive_max = p->receive_maximum;
     if (s->receive_max > MQTT_INFLIGHT_MAX / 2)
@@ -263,6 +265,8 @@ enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)
     }
     if (c.is_id_ill_formed)
         rc = mqtt_fail(s, rc, profile->client_id_reason);
+    if (rc == RC_OK && (s->server->config.versions >> (c.version - MQTT_V31) & 1) == 0)
+        rc = RC_VERSION;
     if (rc == RC_OK)
         adopt(s, &c);
     if (rc == RC_OK)

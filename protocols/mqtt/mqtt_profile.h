@@ -22,6 +22,8 @@ struct mqtt_profile {
     const uint8_t *connack_order;
     /* An identifier that we give is the prefix and a UUID in capitals, not 32 digits. */
     bool is_assigned_id_uuid;
+    /* CONNACK's reason when an identifier is missing and none is given. */
+    uint8_t no_id_reason;
     /* Refusals have no reason string. */
     bool is_wordless;
     /* A protocol level that MQTT does not have is refused in the form of 5.0. */

@@ -19,17 +19,21 @@ struct mqtt_config {
     uint32_t max_session_expiry_s; /* a longer one is cut to this; 0: no limit */
     uint32_t max_payload_bytes;    /* a message with more is refused; 0: no limit of its own */
     uint16_t topic_alias_maximum;  /* a client's, up to MQTT_ALIAS_MAX */
-    uint8_t maximum_qos;           /* of what a client publishes, and of what it is sent */
-    bool has_no_retain;            /* a retained message ends its connection */
-    bool gives_no_ids;             /* who comes without an identifier is turned away */
-    const char *id_prefix;         /* of those given; borrowed; NULL: MQTT_ID_PREFIX */
+    uint16_t send_window;  /* to a client that does not say how many it takes; 0: MQTT_WINDOW_3, and
+                            * in MQTT 5 as many as can be */
+    uint8_t versions;      /* bits of those spoken: 3.1 the lowest, then 3.1.1 and 5 */
+    uint8_t maximum_qos;   /* of what a client publishes, and of what it is sent */
+    bool has_no_retain;    /* a retained message ends its connection */
+    bool gives_no_ids;     /* who comes without an identifier is turned away */
+    const char *id_prefix; /* of those given; borrowed; NULL: MQTT_ID_PREFIX */
     const struct mqtt_profile *profile;
 };
 
-#define MQTT_CONFIG_DEFAULT                                                                      \
-    {                                                                                            \
-        .receive_maximum = 1024, .max_packet_bytes = UINT32_C(128) << 20,                        \
-        .topic_alias_maximum = 10, .maximum_qos = 2, .profile = &mqtt_profiles[MQTT_PROFILE_OWN] \
+#define MQTT_CONFIG_DEFAULT                                               \
+    {                                                                     \
+        .receive_maximum = 1024, .max_packet_bytes = UINT32_C(128) << 20, \
+        .topic_alias_maximum = 10, .versions = 7, .maximum_qos = 2,       \
+        .profile = &mqtt_profiles[MQTT_PROFILE_OWN]                       \
     }
 
 /* What all sessions share. */

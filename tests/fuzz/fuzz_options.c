@@ -14,7 +14,7 @@ struct settings {
     uint64_t time_ms;
     char *text;
     unsigned choice;
-    uint64_t given;
+    struct option_marks given;
 };
 
 static const char *const choices[] = { "a", "b", NULL };

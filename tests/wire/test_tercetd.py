@@ -18,6 +18,7 @@ SECONDS = 20 * SCALE
 
 STATUS_FAILED = 1
 STATUS_USAGE = 2
+STATUS_WRONG = 3
 STATUS_LOCKED = 3
 
 MQTT_CONNECT = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01a"
@@ -109,7 +110,7 @@ class Words(unittest.TestCase):
                 file.write(content)
                 file.flush()
                 status, _, errors = run("--config", file.name, "--test-config")
-                self.assertEqual(status, STATUS_USAGE)
+                self.assertEqual(status, STATUS_WRONG)
                 self.assertIn(why, errors)
         self.assertEqual(run("--config", "/nowhere/tercet.conf")[0], STATUS_USAGE)
 

@@ -1,0 +1,675 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/main/mosquitto_settings.h"
+
+#include <string.h>
+
+#include "broker/base/mem.h"
+#include "broker/base/number.h"
+#include "broker/base/options.h"
+#include "broker/base/text.h"
+#include "broker/main/mosquitto_conf.h"
+#include "broker/main/settings.h"
+#include "config.h"
+#include "protocols/mqtt/mqtt_limits.h"
+
+#define DEFAULT_PORT     1883
+#define DEFAULT_INFLIGHT 20
+#define DEFAULT_QUEUED   1000
+#define QUEUED_UNLIMITED 67108864
+#define CONNECTIONS_MOST 1000000
+#define PACKET_MOST      134217728
+#define STORE_NAME       "tercet"
+#define EVERY_NETWORK    "0.0.0.0/0, ::/0, unix"
+#define LOOPBACK         "127.0.0.1, ::1"
+#define EVERY_ADDRESS    "0.0.0.0, ::"
+
+/* A reading: from the one to the other. */
+struct reading {
+    struct mosquitto_conf conf;
+    struct settings *to;
+    bool is_local_only; /* no listener is asked for: loopback alone */
+    bool is_per_listener;
+};
+
+#define CONF(r)                     (&(r)->conf)
+#define GIVEN(scope, id)            mosquitto_is_given((scope), MOSQUITTO_##id)
+#define VALUE(scope, id)            mosquitto_value((scope), MOSQUITTO_##id)
+#define NUMBER(scope, id, fallback) mosquitto_number((scope), MOSQUITTO_##id, (fallback))
+
+/* ---- one option ---- */
+
+static void put_text(struct reading *r, const struct mosquitto_value *from, const char *name,
+                     const char *text)
+{
+    struct text why = { 0 };
+
+    if (settings_put(r->to, name, slice_str(text), &why) != RC_OK)
+        mosquitto_conf_error(CONF(r), from, "%.*s", SLICE_FMT(text_slice(&why)));
+    text_done(&why);
+}
+
+static void put_number(struct reading *r, const struct mosquitto_value *from, const char *name,
+                       int64_t number, const char *unit)
+{
+    struct text value = { 0 };
+
+    text_format(&value, "%lld%s", (long long)number, unit);
+    text_add_byte(&value, '\0');
+    put_text(r, from, name, (const char *)value.at);
+    text_done(&value);
+}
+
+static void put_switch(struct reading *r, const struct mosquitto_value *from, const char *name,
+                       bool is_on)
+{
+    put_text(r, from, name, is_on ? "yes" : "no");
+}
+
+static void put_here(struct reading *r, const struct mosquitto_value *from,
+                     struct listener_settings *l, const char *name, const char *text)
+{
+    struct text why = { 0 };
+
+    if (settings_put_listener(l, name, slice_str(text), &why) != RC_OK)
+        mosquitto_conf_error(CONF(r), from, "%.*s", SLICE_FMT(text_slice(&why)));
+    text_done(&why);
+}
+
+static void put_number_here(struct reading *r, const struct mosquitto_value *from,
+                            struct listener_settings *l, const char *name, int64_t number)
+{
+    struct text value = { 0 };
+
+    text_format(&value, "%lld", (long long)number);
+    text_add_byte(&value, '\0');
+    put_here(r, from, l, name, (const char *)value.at);
+    text_done(&value);
+}
+
+/* ---- clients and their messages ---- */
+
+static int64_t most(int64_t number, int64_t limit)
+{
+    return number < limit ? number : limit;
+}
+
+static void set_limits(struct reading *r)
+{
+    const struct mosquitto_scope *head = &CONF(r)->head;
+    int64_t inflight = NUMBER(head, MAX_INFLIGHT_MESSAGES, DEFAULT_INFLIGHT);
+    int64_t queued = NUMBER(head, MAX_QUEUED_MESSAGES, DEFAULT_QUEUED);
+    int64_t packet = NUMBER(head, MAX_PACKET_SIZE, 0);
+    int64_t payload = NUMBER(head, MESSAGE_SIZE_LIMIT, 0);
+
+    put_number(r, VALUE(head, MAX_INFLIGHT_MESSAGES), "mqtt_receive_maximum",
+               inflight == 0 ? UINT16_MAX : inflight, "");
+    put_number(r, VALUE(head, MAX_INFLIGHT_MESSAGES), "mqtt_send_window",
+               inflight == 0 ? UINT16_MAX : inflight, "");
+    put_number(r, VALUE(head, MAX_QUEUED_MESSAGES), "session_max_messages",
+               queued == 0 ? QUEUED_UNLIMITED : most(queued, QUEUED_UNLIMITED), "");
+    put_text(r, VALUE(head, MAX_QUEUED_MESSAGES), "session_overflow", "drop_newest");
+    if (GIVEN(head, MAX_PACKET_SIZE))
+        put_number(r, VALUE(head, MAX_PACKET_SIZE), "mqtt_max_packet",
+                   packet == 0 ? PACKET_MOST : most(packet, PACKET_MOST), "");
+    put_number(r, VALUE(head, MESSAGE_SIZE_LIMIT), "mqtt_max_payload", most(payload, PACKET_MOST),
+               "");
+    put_number(r, VALUE(head, MAX_KEEPALIVE), "mqtt_max_keep_alive", NUMBER(head, MAX_KEEPALIVE, 0),
+               "s");
+    put_switch(r, VALUE(head, RETAIN_AVAILABLE), "mqtt_retain", NUMBER(head, RETAIN_AVAILABLE, 1));
+    put_number(r, VALUE(head, SYS_INTERVAL), "sys_interval", NUMBER(head, SYS_INTERVAL, 10), "s");
+    /* there is no limit to what mosquitto keeps of them */
+    put_text(r, VALUE(head, PERSISTENCE), "retained_max", "0");
+    put_text(r, VALUE(head, PERSISTENCE), "retained_max_bytes", "0");
+}
+
+/* A number and one of h, d, w, m (30 days) and y. */
+static void set_expiration(struct reading *r)
+{
+    static const char units[] = "hdwmy";
+    static const unsigned hours[] = { 1, 24, 168, 720, 8760 };
+    const struct mosquitto_value *value = VALUE(&CONF(r)->head, PERSISTENT_CLIENT_EXPIRATION);
+    struct slice number = slice_str(value->text);
+    const char *unit = number.len == 0 ? NULL : strchr(units, number.at[number.len - 1]);
+    uint64_t count;
+
+    if (value->text == NULL)
+        return;
+    number.len--;
+    if (unit == NULL || *unit == '\0' || number_u64(number, 1, UINT16_MAX, &count) != RC_OK)
+        mosquitto_conf_error(CONF(r), value,
+                             "persistent_client_expiration: a number from 1 to %u and one of h, d, "
+                             "w, m and y must follow",
+                             UINT16_MAX);
+    else
+        put_number(r, value, "mqtt_max_session_expiry",
+                   most((int64_t)(count * hours[unit - units]), INT64_C(876000)), "h");
+}
+
+/* ---- what is kept ---- */
+
+static void set_store(struct reading *r)
+{
+    const struct mosquitto_scope *head = &CONF(r)->head;
+    const struct mosquitto_value *place = VALUE(head, PERSISTENCE_LOCATION);
+    bool is_kept = NUMBER(head, PERSISTENCE, 0) != 0;
+    const char *directory = place->text == NULL ? "." : place->text;
+    size_t len = strlen(directory);
+    struct text path = { 0 };
+
+    if (!is_kept) {
+        r->to->ephemeral = true; /* not as if it were given: the command line may say otherwise */
+        return;
+    }
+    text_format(&path, "%s%s" STORE_NAME, directory,
+                len > 0 && directory[len - 1] == '/' ? "" : "/");
+    text_add_byte(&path, '\0');
+    put_text(r, VALUE(head, PERSISTENCE), "data", (const char *)path.at);
+    text_done(&path);
+}
+
+/* ---- the process and its log ---- */
+
+static struct slice next_line(struct slice *list)
+{
+    const uint8_t *end = list->len == 0 ? NULL : memchr(list->at, '\n', list->len);
+    struct slice line = *list;
+
+    if (end != NULL)
+        line.len = (size_t)(end - list->at);
+    *list = slice_after(*list, line.len + 1);
+    return line;
+}
+
+static struct slice next_word(struct slice *line)
+{
+    struct slice word;
+
+    while (line->len > 0 && line->at[0] == ' ')
+        *line = slice_after(*line, 1);
+    word = *line;
+    word.len = 0;
+    while (word.len < line->len && word.at[word.len] != ' ')
+        word.len++;
+    *line = slice_after(*line, word.len);
+    while (line->len > 0 && line->at[0] == ' ')
+        *line = slice_after(*line, 1);
+    return word;
+}
+
+static void set_log_file(struct reading *r, struct slice path)
+{
+    const struct mosquitto_value *value = VALUE(&CONF(r)->head, LOG_DEST);
+    char *text = mem_copy_text(path);
+
+    if (path.len == 0)
+        mosquitto_conf_error(CONF(r), value, "log_dest: a file must follow");
+    else if (settings_is_given(r->to, "log_file"))
+        mosquitto_conf_warn(CONF(r), value,
+                            "log_dest is given more than once; the first place is taken");
+    else
+        put_text(r, value, "log_file", text);
+    mem_free(text);
+}
+
+static void set_log_places(struct reading *r)
+{
+    const struct mosquitto_value *value = VALUE(&CONF(r)->head, LOG_DEST);
+    struct slice lines = slice_str(value->text);
+
+    while (lines.len > 0) {
+        struct slice line = next_line(&lines), word = next_word(&line);
+
+        if (slice_equal_str(word, "file"))
+            set_log_file(r, line);
+        else if (slice_equal_str(word, "stdout"))
+            set_log_file(r, SLICE("/dev/stdout"));
+        else if (slice_equal_str(word, "none"))
+            set_log_file(r, SLICE("/dev/null"));
+        else if (slice_equal_str(word, "syslog") || slice_equal_str(word, "topic") ||
+                 slice_equal_str(word, "dlt") || slice_equal_str(word, "android"))
+            mosquitto_conf_warn(CONF(r), value, "log_dest %.*s is passed over", SLICE_FMT(word));
+        else if (!slice_equal_str(word, "stderr"))
+            mosquitto_conf_error(CONF(r), value, "log_dest: %.*s is none", SLICE_FMT(word));
+    }
+}
+
+/* The least grave of what is asked for. */
+static void set_log_level(struct reading *r)
+{
+    static const struct {
+        const char *name;
+        const char *level; /* NULL: no lines of its own */
+        int rank;
+    } types[] = { { "error", "error", 1 },   { "warning", "warning", 2 },
+                  { "notice", "notice", 3 }, { "information", "info", 4 },
+                  { "debug", "debug", 5 },   { "all", "debug", 5 },
+                  { "subscribe", NULL, 0 },  { "unsubscribe", NULL, 0 },
+                  { "websockets", NULL, 0 }, { "internal", NULL, 0 },
+                  { "none", NULL, -1 } };
+    const struct mosquitto_value *value = VALUE(&CONF(r)->head, LOG_TYPE);
+    struct slice lines = slice_str(value->text);
+    int best = 0, i;
+
+    while (lines.len > 0) {
+        struct slice line = next_line(&lines), word = next_word(&line);
+        int count = (int)(sizeof(types) / sizeof(types[0]));
+
+        for (i = 0; i < count && !slice_equal_str(word, types[i].name); i++)
+            continue;
+        if (i == count) {
+            mosquitto_conf_error(CONF(r), value, "log_type: %.*s is none", SLICE_FMT(word));
+            return;
+        }
+        if (types[i].rank < 0 && !settings_is_given(r->to, "log_file"))
+            put_text(r, value, "log_file", "/dev/null");
+        if (types[i].rank > best) {
+            best = types[i].rank;
+            put_text(r, value, "log_level", types[i].level);
+        }
+    }
+}
+
+static void set_process(struct reading *r)
+{
+    const struct mosquitto_scope *head = &CONF(r)->head;
+
+    set_log_places(r);
+    set_log_level(r);
+    put_switch(r, VALUE(head, LOG_TIMESTAMP), "log_time", NUMBER(head, LOG_TIMESTAMP, 1));
+    if (GIVEN(head, PID_FILE))
+        put_text(r, VALUE(head, PID_FILE), "pid_file", VALUE(head, PID_FILE)->text);
+    if (GIVEN(head, USER))
+        put_text(r, VALUE(head, USER), "user", VALUE(head, USER)->text);
+    put_switch(r, VALUE(head, LOG_DEST), "quiet", true);
+}
+
+/* ---- listeners ---- */
+
+static enum mosquitto_family family_of(struct reading *r, const struct mosquitto_scope *scope)
+{
+    const struct mosquitto_value *value = VALUE(scope, SOCKET_DOMAIN);
+
+    if (value->text == NULL)
+        return MOSQUITTO_ANY_FAMILY;
+    if (strcmp(value->text, "ipv4") == 0)
+        return MOSQUITTO_IPV4;
+    if (strcmp(value->text, "ipv6") == 0)
+        return MOSQUITTO_IPV6;
+    mosquitto_conf_error(CONF(r), value, "socket_domain: ipv4 or ipv6 must follow");
+    return MOSQUITTO_ANY_FAMILY;
+}
+
+static const char *every_address(const struct reading *r, const struct mosquitto_scope *scope,
+                                 enum mosquitto_family family)
+{
+    bool is_loopback = r->is_local_only && scope == &r->conf.main;
+
+    if (family == MOSQUITTO_IPV4)
+        return is_loopback ? "127.0.0.1" : "0.0.0.0";
+    if (family == MOSQUITTO_IPV6)
+        return is_loopback ? "::1" : "::";
+    return is_loopback ? LOOPBACK : EVERY_ADDRESS;
+}
+
+/* Looks a name up; what it gives is the listener's address. */
+static void set_addresses(struct reading *r, const struct mosquitto_value *from,
+                          struct listener_settings *l, enum mosquitto_family family,
+                          enum rc (*look_up)(const char *name, enum mosquitto_family family,
+                                             struct text *to))
+{
+    struct text found = { 0 };
+
+    if (look_up(from->text, family, &found) != RC_OK) {
+        mosquitto_conf_error(CONF(r), from, "%s has no address here", from->text);
+    } else {
+        text_add_byte(&found, '\0');
+        put_here(r, from, l, "address", (const char *)found.at);
+    }
+    text_done(&found);
+}
+
+static void set_socket(struct reading *r, const struct mosquitto_value *from,
+                       struct listener_settings *l)
+{
+    struct text path = { 0 };
+
+    text_format(&path, "unix:%s", from->text);
+    text_add_byte(&path, '\0');
+    put_here(r, from, l, "address", (const char *)path.at);
+    text_done(&path);
+}
+
+static void set_place(struct reading *r, const struct mosquitto_scope *scope,
+                      struct listener_settings *l)
+{
+    const struct mosquitto_value *line = VALUE(scope, LISTENER);
+    const struct mosquitto_value *host = VALUE(scope, BIND_ADDRESS);
+    enum mosquitto_family family = family_of(r, scope);
+    int64_t port = line->text == NULL ? NUMBER(scope, PORT, DEFAULT_PORT) : line->number;
+    struct slice rest = slice_str(line->text);
+    struct mosquitto_value word = *line;
+
+    if (line->text != NULL) {
+        word.text = mem_copy_text(next_word(&rest));
+        if (word.text[0] == '#')
+            word.text[0] = '\0';
+    }
+    if (line->text != NULL && port == 0) {
+        if (word.text[0] == '\0')
+            mosquitto_conf_error(CONF(r), line, "listener 0: the path of a socket must follow");
+        else
+            set_socket(r, &word, l);
+    } else {
+        put_number_here(r, line, l, "port", port);
+        if (GIVEN(scope, BIND_INTERFACE))
+            set_addresses(r, VALUE(scope, BIND_INTERFACE), l, family,
+                          CONF(r)->door->find_interface);
+        else if (line->text != NULL && word.text[0] != '\0')
+            set_addresses(r, &word, l, family, CONF(r)->door->resolve);
+        else if (host->text != NULL)
+            set_addresses(r, host, l, family, CONF(r)->door->resolve);
+        else
+            put_here(r, line, l, "address", every_address(r, scope, family));
+        l->is_lenient = true;
+    }
+    if (line->text != NULL)
+        mem_free(word.text);
+}
+
+static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
+                    struct listener_settings *l)
+{
+    static const struct {
+        enum mosquitto_option_id id;
+        const char *name;
+    } same[] = {
+        { MOSQUITTO_CERTFILE, "certificate" }, { MOSQUITTO_KEYFILE, "key" },
+        { MOSQUITTO_CIPHERS, "tls_ciphers" },  { MOSQUITTO_CIPHERS_TLS1_3, "tls_ciphersuites" },
+        { MOSQUITTO_CAFILE, "client_ca" },     { MOSQUITTO_CAPATH, "client_ca_path" },
+        { MOSQUITTO_CRLFILE, "client_crl" }
+    };
+    bool asks = NUMBER(scope, REQUIRE_CERTIFICATE, 0) != 0;
+    const struct mosquitto_value *version = VALUE(scope, TLS_VERSION);
+
+    for (unsigned i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+        const struct mosquitto_value *value = mosquitto_value(scope, same[i].id);
+
+        if (value->text == NULL)
+            continue;
+        if (!GIVEN(scope, CERTFILE) || !GIVEN(scope, KEYFILE)) {
+            mosquitto_conf_error(CONF(r), value, "certfile and keyfile must both be given for TLS");
+            return;
+        }
+        if (asks || (same[i].id != MOSQUITTO_CAFILE && same[i].id != MOSQUITTO_CAPATH &&
+                     same[i].id != MOSQUITTO_CRLFILE))
+            put_here(r, value, l, same[i].name, value->text);
+    }
+    if (GIVEN(scope, CERTFILE))
+        put_here(r, VALUE(scope, CERTFILE), l, "tls", "yes");
+    if (asks && !GIVEN(scope, CAFILE) && !GIVEN(scope, CAPATH))
+        mosquitto_conf_error(CONF(r), VALUE(scope, REQUIRE_CERTIFICATE),
+                             "require_certificate needs cafile or capath");
+    else if (asks)
+        put_here(r, VALUE(scope, REQUIRE_CERTIFICATE), l, "require_client_certificate", "yes");
+    if (version->text == NULL)
+        return;
+    if (strcmp(version->text, "tlsv1.3") == 0)
+        put_here(r, version, l, "tls_min_version", "1.3");
+    else if (strcmp(version->text, "tlsv1.1") == 0 || strcmp(version->text, "tlsv1") == 0)
+        mosquitto_conf_warn(CONF(r), version, "TLS before 1.2 is not spoken");
+    else if (strcmp(version->text, "tlsv1.2") != 0)
+        mosquitto_conf_error(CONF(r), version, "tls_version: tlsv1.2 or tlsv1.3 must follow");
+}
+
+static void set_websocket(struct reading *r, const struct mosquitto_scope *scope,
+                          struct listener_settings *l)
+{
+    const struct mosquitto_value *protocol = VALUE(scope, PROTOCOL);
+    const struct mosquitto_value *origins = VALUE(scope, WEBSOCKETS_ORIGIN);
+    struct text list = { 0 };
+    struct slice lines = slice_str(origins->text);
+
+    if (protocol->text == NULL || strcmp(protocol->text, "mqtt") == 0)
+        return;
+    if (strcmp(protocol->text, "websockets") != 0) {
+        mosquitto_conf_error(CONF(r), protocol, "protocol: mqtt or websockets must follow");
+        return;
+    }
+    put_here(r, protocol, l, "websocket", "yes");
+    put_here(r, protocol, l, "websocket_paths", "*");
+    while (lines.len > 0)
+        text_format(&list, "%s%.*s", list.len == 0 ? "" : ", ", SLICE_FMT(next_line(&lines)));
+    text_format(&list, "%s", list.len == 0 ? "*" : "");
+    text_add_byte(&list, '\0');
+    put_here(r, origins, l, "websocket_origins", (const char *)list.at);
+    text_done(&list);
+}
+
+/* "3,4,5" as the versions' names. */
+static void set_versions(struct reading *r, const struct mosquitto_scope *scope,
+                         struct listener_settings *l)
+{
+    static const char *const names[] = { "3.1", "3.1.1", "5" };
+    const struct mosquitto_value *value = VALUE(scope, ACCEPT_PROTOCOL_VERSIONS);
+    struct slice list = slice_str(value->text), one;
+    struct text told = { 0 };
+    uint64_t version;
+
+    if (value->text == NULL)
+        return;
+    while (slice_next_listed(&list, &one)) {
+        if (number_u64(one, 3, 5, &version) != RC_OK) {
+            mosquitto_conf_error(CONF(r), value,
+                                 "accept_protocol_versions: 3, 4 and 5 may follow, with commas");
+            text_done(&told);
+            return;
+        }
+        text_format(&told, "%s%s", told.len == 0 ? "" : ", ", names[version - 3]);
+    }
+    text_add_byte(&told, '\0');
+    put_here(r, value, l, "mqtt_versions", (const char *)told.at);
+    text_done(&told);
+}
+
+/* Where the options of security stand that hold for a listener. */
+static const struct mosquitto_scope *security_of(const struct reading *r,
+                                                 const struct mosquitto_scope *scope)
+{
+    return r->is_per_listener ? scope : &r->conf.head;
+}
+
+static bool is_anonymous(const struct reading *r, const struct mosquitto_scope *scope)
+{
+    const struct mosquitto_scope *security = security_of(r, scope);
+    int64_t unsaid = NUMBER(security, ALLOW_ANONYMOUS, r->is_local_only);
+
+    return NUMBER(scope, LISTENER_ALLOW_ANONYMOUS, unsaid) != 0;
+}
+
+static void set_clients(struct reading *r, const struct mosquitto_scope *scope,
+                        struct listener_settings *l)
+{
+    const struct mosquitto_scope *security = security_of(r, scope);
+    const struct mosquitto_value *prefix = VALUE(security, AUTO_ID_PREFIX);
+    int64_t connections = NUMBER(scope, MAX_CONNECTIONS, -1);
+
+    if (GIVEN(scope, LISTENER_AUTO_ID_PREFIX))
+        prefix = VALUE(scope, LISTENER_AUTO_ID_PREFIX);
+    if (prefix->text != NULL)
+        put_here(r, prefix, l, "mqtt_id_prefix", prefix->text);
+    put_here(r, VALUE(security, ALLOW_ZERO_LENGTH_CLIENTID), l, "mqtt_assign_id",
+             NUMBER(security, ALLOW_ZERO_LENGTH_CLIENTID, 1) != 0 ? "yes" : "no");
+    if (connections == 0)
+        mosquitto_conf_error(CONF(r), VALUE(scope, MAX_CONNECTIONS),
+                             "max_connections: none at all could connect");
+    else
+        put_number_here(r, VALUE(scope, MAX_CONNECTIONS), l, "max_connections",
+                        connections < 0 ? CONNECTIONS_MOST : most(connections, CONNECTIONS_MOST));
+    if (GIVEN(scope, MAX_QOS))
+        put_number_here(r, VALUE(scope, MAX_QOS), l, "mqtt_maximum_qos",
+                        VALUE(scope, MAX_QOS)->number);
+    if (GIVEN(scope, MAX_TOPIC_ALIAS))
+        put_number_here(r, VALUE(scope, MAX_TOPIC_ALIAS), l, "mqtt_topic_alias_maximum",
+                        most(VALUE(scope, MAX_TOPIC_ALIAS)->number, MQTT_ALIAS_MAX));
+    set_versions(r, scope, l);
+    if (GIVEN(scope, ENABLE_PROXY_PROTOCOL)) {
+        put_here(r, VALUE(scope, ENABLE_PROXY_PROTOCOL), l, "proxy_protocol", "yes");
+        put_here(r, VALUE(scope, ENABLE_PROXY_PROTOCOL), l, "proxy_peers", EVERY_NETWORK);
+    }
+    if (is_anonymous(r, scope))
+        r->to->allow_anonymous_remote = true; /* said in so many words, or on loopback alone */
+    else
+        mosquitto_conf_error(CONF(r),
+                             GIVEN(scope, LISTENER) ? VALUE(scope, LISTENER) : VALUE(scope, PORT),
+                             "allow_anonymous is not true here, and there are no users: nobody "
+                             "could connect");
+}
+
+static void set_listener(struct reading *r, const struct mosquitto_scope *scope, unsigned number)
+{
+    const struct mosquitto_value *line = VALUE(scope, LISTENER);
+    struct text name = { 0 }, why = { 0 };
+    struct listener_settings *l;
+
+    if (number == 0)
+        text_add(&name, SLICE("default"));
+    else
+        text_format(&name, "listener-%u", number);
+    l = settings_add_listener(r->to, text_slice(&name), &why);
+    text_done(&name);
+    if (l == NULL)
+        mosquitto_conf_error(CONF(r), line, "%.*s", SLICE_FMT(text_slice(&why)));
+    text_done(&why);
+    if (l == NULL)
+        return;
+    put_here(r, line, l, "protocol", "mqtt");
+    set_place(r, scope, l);
+    set_tls(r, scope, l);
+    set_websocket(r, scope, l);
+    set_clients(r, scope, l);
+}
+
+/* mosquitto has its default listener when there is no other, or an option is about it. */
+static bool has_default_listener(const struct mosquitto_conf *conf)
+{
+    if (list_is_empty(&conf->listeners))
+        return true;
+    for (unsigned i = 0; i < MOSQUITTO_OPTION_COUNT; i++)
+        if (mosquitto_is_given(&conf->main, (enum mosquitto_option_id)i))
+            return true;
+    return false;
+}
+
+static void set_listeners(struct reading *r)
+{
+    struct mosquitto_conf *conf = CONF(r);
+    unsigned number = 0;
+
+    r->is_per_listener = NUMBER(&conf->head, PER_LISTENER_SETTINGS, 0) != 0;
+    r->is_local_only = list_is_empty(&conf->listeners) && !GIVEN(&conf->main, PORT) &&
+                       !GIVEN(&conf->main, BIND_ADDRESS);
+    if (has_default_listener(conf))
+        set_listener(r, &conf->main, 0);
+    LIST_EACH (k, &conf->listeners)
+        set_listener(r, CONTAINER_OF(k, struct mosquitto_scope, link), ++number);
+}
+
+/* ---- all of it ---- */
+
+enum rc mosquitto_settings_read(struct settings *s, const char *path,
+                                const struct mosquitto_files *door, struct text *errors)
+{
+    struct reading r = { .to = s };
+    enum rc rc = mosquitto_conf_read(CONF(&r), path, door, errors, &s->warnings);
+
+    s->is_mosquitto = true;
+    /* other mistakes show all the same, but not those of values that were not taken */
+    put_text(&r, VALUE(&CONF(&r)->head, LISTENER), "mqtt_profile", "mosquitto");
+    set_limits(&r);
+    set_expiration(&r);
+    set_store(&r);
+    set_process(&r);
+    set_listeners(&r);
+    if (CONF(&r)->error_count > 0)
+        rc = RC_INVALID;
+    mosquitto_conf_done(CONF(&r));
+    return rc;
+}
+
+bool mosquitto_settings_is_named(const char *path)
+{
+    static const char *const ends[] = { "mosquitto.conf", ".mosquitto" };
+    size_t len = strlen(path);
+
+    for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t end = strlen(ends[i]);
+
+        if (len >= end && strcmp(path + len - end, ends[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- the manual page ---- */
+
+static const struct {
+    enum mosquitto_fate fate;
+    const char *head;
+    const char *what;
+} parts[] = {
+    { MOSQUITTO_DONE, "OPTIONS THAT ARE HONOURED",
+      "Behind each stands the option of tercet.conf(5) that does it." },
+    { MOSQUITTO_MOOT, "OPTIONS WITH NOTHING TO DO", "They are read without a word." },
+    { MOSQUITTO_WARNED, "OPTIONS THAT ARE PASSED OVER",
+      "Each is named in a warning, with its file and line." },
+    { MOSQUITTO_REFUSED, "OPTIONS THAT ARE REFUSED",
+      "The broker does not start with them, for without them it would let in, or show, what they "
+      "are to keep apart. Switches among them may say false." },
+};
+
+static void write_part(struct text *to, enum mosquitto_fate fate)
+{
+    for (unsigned i = 0; i < MOSQUITTO_OPTION_COUNT; i++) {
+        const struct mosquitto_option *o = &mosquitto_options[i];
+
+        if (o->fate != fate && !(o->fate == MOSQUITTO_SAME && fate == MOSQUITTO_DONE))
+            continue;
+        text_format(to, ".TP\n.B ");
+        options_write_troff(to, o->name);
+        text_add_byte(to, '\n');
+        options_write_troff(to, o->what);
+        text_add_byte(to, '\n');
+    }
+}
+
+void mosquitto_settings_write_man(struct text *to)
+{
+    text_format(to,
+                ".\\\" Made by tercetd \\-\\-print\\-mosquitto\\-man from its table of options.\n"
+                ".TH TERCET-MOSQUITTO 7 \"\" \"tercet %s\" \"tercet manual\"\n"
+                ".SH NAME\ntercet\\-mosquitto \\- what tercetd(8) makes of a mosquitto.conf\n"
+                ".SH SYNOPSIS\n.B tercetd \\-\\-mosquitto\\-conf\n.I FILE\n"
+                ".SH DESCRIPTION\n",
+                PACKAGE_VERSION);
+    options_write_troff(
+        to,
+        "tercetd reads the configuration of mosquitto(8), with all that it includes, and behaves "
+        "as "
+        "it would to MQTT clients. What the file does not say is as in mosquitto: without a "
+        "listener it listens on loopback alone, and everybody may come in; with one nobody may "
+        "without a name, unless allow_anonymous says so. Nothing outlives the process unless "
+        "persistence is true. mqtt_profile is mosquitto, so that CONNACK and reason codes are "
+        "those of that broker. Listeners for AMQP and Kafka are opened when --port-amqp and "
+        "--port-kafka ask for them.\n"
+        "What the command line says comes before what the file says. tercetd --test-config tells "
+        "every mistake with its file and line, and ends with status 3; with status 0 the "
+        "configuration is in order. An option that mosquitto does not have is a mistake.\n");
+    for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        text_format(to, ".SH %s\n", parts[i].head);
+        options_write_troff(to, parts[i].what);
+        text_add_byte(to, '\n');
+        write_part(to, parts[i].fate);
+    }
+    text_format(to,
+                ".SH SEE ALSO\n.BR tercetd (8),\n.BR tercet.conf (5),\n.BR tercet\\-mqtt (7)\n");
+}

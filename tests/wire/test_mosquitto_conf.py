@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same mosquitto.conf for tercet and for an installed mosquitto: clients meet the same."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import unittest
+
+import mqtt_raw as m
+from mqtt_case import free_port, mosquitto_program
+from tercet import SCALE, TOP, is_closed_by_peer, program, wait_for
+
+TIMEOUT = 120
+PEM = os.path.join(TOP, "tests", "lib", "localhost.pem")
+
+
+class Side:
+    """One of the two, with a configuration of its own directory and ports."""
+
+    def __init__(self, case, kind, text):
+        self.kind = kind
+        self.dir = tempfile.mkdtemp(prefix="tercet-conf-")
+        case.addCleanup(shutil.rmtree, self.dir, True)
+        os.chmod(self.dir, 0o755)
+        self.ports = [free_port() for _ in range(2)]
+        self.text = text = text.format(dir=self.dir, a=self.ports[0], b=self.ports[1], pem=PEM)
+        self.path = os.path.join(self.dir, "mosquitto.conf")
+        with open(self.path, "w", encoding="utf-8") as file:
+            file.write("user root\n" + text)
+        self.listeners = max(1, text.count("listener "))
+        self.process = None
+
+    def command(self, *more):
+        if self.kind == "mosquitto":
+            return [mosquitto_program(), "-c", self.path, *more]
+        return [program(), "--mosquitto-conf", self.path, *more]
+
+    def test(self):
+        """Status and words for a configuration that has mistakes. mosquitto 2.0 has no
+        --test-config, and ends with the same status."""
+        found = subprocess.run(self.command(*["--test-config"] * (self.kind == "tercet")),
+                               capture_output=True, text=True, timeout=20 * SCALE, check=False)
+        return found.returncode, found.stdout + found.stderr
+
+    def start(self, case):
+        log = open(os.path.join(self.dir, "out"), "ab")
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log,
+                                        stderr=log, cwd=self.dir)
+        log.close()
+        case.addCleanup(self.stop)
+        wait_for(self.is_ready, 20, what=self.output)
+        return self
+
+    def is_ready(self):
+        """By its log, for a connection that only asks would be counted."""
+        said = self.output()
+        assert self.process.poll() is None, said
+        if "log_dest" in self.text:
+            return self.reaches(self.ports[0])
+        return "running\n" in said or said.count("broker.listening") >= self.listeners
+
+    def output(self):
+        with open(os.path.join(self.dir, "out"), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def reaches(self, port, host="127.0.0.1"):
+        if self.process.poll() is not None:
+            raise AssertionError("%s ended: %s" % (self.kind, self.output()))
+        try:
+            socket.create_connection((host, port), 5).close()
+            return True
+        except OSError:
+            return False
+
+    def stop(self):
+        if self.process is not None:
+            self.process.terminate()
+            status = self.process.wait(20 * SCALE)
+            self.process = None
+            assert status == 0, (status, self.output())
+
+    def client(self, case, port=0, version=5):
+        client = m.Client(("127.0.0.1", self.ports[port]), version)
+        case.addCleanup(client.close)
+        return client
+
+
+@unittest.skipUnless(mosquitto_program(), "mosquitto is not installed")
+class Both(unittest.TestCase):
+
+    def both(self, text, look):
+        """look(side) sees the same with both."""
+        found = [look(Side(self, kind, text).start(self)) for kind in ("mosquitto", "tercet")]
+        self.assertEqual(found[1], found[0])
+        return found[0]
+
+    def connect(self, side, port=0, version=5, **options):
+        """Reason code and properties that tell of limits; None when it is closed without a word."""
+        client = side.client(self, port, version)
+        client.send(m.connect(version=version, **options))
+        try:
+            told = client.expect(m.CONNACK)
+        except EOFError:
+            return None, None
+        props = {} if version < 5 else {
+            p: told.prop(p) for p in (m.RECEIVE_MAX, m.ALIAS_MAX, m.MAX_QOS, m.RETAIN_AVAILABLE,
+                                      m.SERVER_KEEP_ALIVE)}
+        return (told.reason, props), client
+
+    def test_limits(self):
+        text = ("listener {a} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 5\n"
+                "message_size_limit 100\nmax_keepalive 30\nmax_topic_alias 3\n"
+                "auto_id_prefix dev.\n")
+
+        def look(side):
+            seen, client = self.connect(side, client_id="limits", keep_alive=60)
+            sizes = []
+            for size in (100, 101):
+                client.send(m.publish("a", b"x" * size, 1, 1))
+                sizes.append(client.expect(m.PUBACK).reason & 0x80)
+            assigned = side.client(self)
+            assigned.send(m.connect("", keep_alive=20))
+            name = assigned.expect(m.CONNACK).prop(m.ASSIGNED_ID)
+            return seen, sizes, name[:4], len(name), name.count("-")
+
+        seen = self.both(text, look)
+        self.assertEqual(seen[0][1][m.RECEIVE_MAX], 5)
+        self.assertEqual(seen[1], [0, 0x80])
+
+    def test_what_a_listener_does_not_offer(self):
+        text = ("allow_anonymous true\nretain_available false\nallow_zero_length_clientid false\n"
+                "listener {a} 127.0.0.1\nmax_qos 1\nlistener {b} 127.0.0.1\n")
+
+        def look(side):
+            seen = []
+            for port in (0, 1):
+                told, client = self.connect(side, port, client_id="c%d" % port)
+                grants = client.subscribe(("a", 2))
+                client.send(m.publish("b", b"x", 2, 7))
+                kind = client.receive()
+                seen.append((told, grants, kind.type, kind.reason & 0x80))
+                refused, _ = self.connect(side, port, client_id="")
+                seen.append(refused[0])
+                _, client = self.connect(side, port, client_id="r%d" % port)
+                client.send(m.publish("a", b"x", 0, retain=True))
+                seen.append(client.ended())
+            return seen
+
+        seen = self.both(text, look)
+        self.assertEqual(seen[1], 0x80)
+
+    def test_the_old_words_for_a_listener(self):
+        text = "port {a}\nbind_address 127.0.0.1\nallow_anonymous true\n"
+
+        def look(side):
+            return [self.connect(side, version=version, client_id="v%d" % version)[0]
+                    for version in (3, 4, 5)]
+
+        self.both(text, look)
+
+    def test_connections_of_a_listener_are_limited(self):
+        text = "listener {a} 127.0.0.1\nallow_anonymous true\nmax_connections 2\n"
+
+        def look(side):
+            seen = [self.connect(side, version=4, client_id="v%d" % i)[0] for i in range(2)]
+            third = side.client(self)
+            third.send(m.connect("third"))
+            return seen, is_closed_by_peer(third.sock)
+
+        self.assertTrue(self.both(text, look)[1])
+
+    def test_included_files_come_in_order(self):
+        text = "listener {a} 127.0.0.1\nallow_anonymous true\ninclude_dir {dir}/more\n"
+
+        def look(side):
+            return self.connect(side, client_id="i", keep_alive=50)[0]
+
+        seen = []
+        for kind in ("mosquitto", "tercet"):
+            side = Side(self, kind, text)
+            os.mkdir(os.path.join(side.dir, "more"))
+            for name, value in (("B.conf", 40), ("a.conf", 20), ("b.conf", 30), ("c.other", 10)):
+                with open(os.path.join(side.dir, "more", name), "w", encoding="ascii") as file:
+                    file.write("max_keepalive %d\nmax_inflight_messages %d\n" % (value, value))
+            seen.append(look(side.start(self)))
+        self.assertEqual(seen[1], seen[0])
+        self.assertEqual(seen[0][1][m.SERVER_KEEP_ALIVE], 30)
+
+    def test_a_unix_socket_and_websockets(self):
+        text = ("allow_anonymous true\nlistener 0 {dir}/sock\nlistener {a} 127.0.0.1\n"
+                "protocol websockets\n")
+
+        def look(side):
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.settimeout(10 * SCALE)
+                sock.connect(os.path.join(side.dir, "sock"))
+                sock.sendall(m.connect("u", version=4))
+                over_unix = sock.recv(4)
+            with socket.create_connection(("127.0.0.1", side.ports[0]), 10 * SCALE) as sock:
+                sock.sendall(b"GET /any/path HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                             b"Connection: Upgrade\r\nOrigin: http://elsewhere\r\n"
+                             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n")
+                answer = sock.recv(4096).split(b"\r\n")[0].split()[1]
+            return over_unix, answer
+
+        self.assertEqual(self.both(text, look), (b"\x20\x02\x00\x00", b"101"))
+
+    def test_what_waits_for_a_client_is_limited(self):
+        text = ("listener {a} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 4\n"
+                "max_inflight_messages 1\n")
+
+        def look(side):
+            _, client = self.connect(side, client_id="away", version=4, clean=False)
+            client.subscribe(("w/#", 1))
+            client.close()
+            _, sender = self.connect(side, client_id="s", version=4)
+            wait_for(lambda: True)
+            for i in range(9):
+                sender.send(m.publish("w/%d" % i, b"x", 1, i + 1, version=4))
+                sender.expect(m.PUBACK)
+            again = side.client(self, 0, 4)
+            again.send(m.connect("away", version=4, clean=False))
+            present = again.expect(m.CONNACK).present
+            topics = []
+            for _ in range(4):
+                found = again.expect(m.PUBLISH)
+                topics.append(found.topic)
+                again.send(m.ack(m.PUBACK, found.pid))
+            again.send(m.PING)
+            return present, topics, again.receive().type
+
+        seen = self.both(text, look)
+        self.assertEqual(seen[2], m.PINGRESP)
+
+    def test_files_of_the_process(self):
+        text = ("listener {a} 127.0.0.1\nallow_anonymous true\npid_file {dir}/pid\n"
+                "log_dest file {dir}/log\nlog_type all\npersistence true\n"
+                "persistence_location {dir}/\n")
+        for kind in ("mosquitto", "tercet"):
+            side = Side(self, kind, text).start(self)
+            with open(os.path.join(side.dir, "pid"), encoding="ascii") as file:
+                self.assertEqual(int(file.read()), side.process.pid)
+            _, client = self.connect(side, client_id="kept", version=4, clean=False)
+            client.subscribe(("kept/#", 1))
+            client.close()
+            log = os.path.join(side.dir, "log")
+            wait_for(lambda path=log: os.path.getsize(path) > 0)
+            side.stop()
+            self.assertFalse(os.path.exists(os.path.join(side.dir, "pid")), kind)
+            side.start(self)
+            again = side.client(self, 0, 4)
+            again.send(m.connect("kept", version=4, clean=False))
+            self.assertTrue(again.expect(m.CONNACK).present, kind)
+
+    def test_status_of_test_config(self):
+        for text in ("listener {a}\nallow_anonymous true\n", "# nothing\n",
+                     "max_queued_messages 5\npersistence false\n",
+                     "per_listener_settings true\nlistener {a}\nallow_anonymous true\n"):
+            status, said = Side(self, "tercet", text).test()
+            self.assertEqual(status, 0, (text, said))
+        for text in ("foo bar\n", "listener\n", "listener 70000\n", "allow_anonymous maybe\n",
+                     "max_qos 3\n", "include_dir {dir}/none\n", "address 1.2.3.4\n",
+                     "persistent_client_expiration 5\n", "log_type loud\n", "protocol amqp\n",
+                     "sys_interval\n", "max_packet_size 19\n", "listener 0\n",
+                     "allow_anonymous true\nper_listener_settings true\n"):
+            for kind in ("mosquitto", "tercet"):
+                status, said = Side(self, kind, text).test()
+                self.assertEqual(status, 3, (kind, text, said))
+
+
+class Own(unittest.TestCase):
+    """What only tercet does."""
+
+    def status(self, text, name="own.conf"):
+        with tempfile.TemporaryDirectory() as place:
+            path = os.path.join(place, name)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+            found = subprocess.run([program(), "--config", path, "--test-config"], text=True,
+                                   capture_output=True, timeout=20 * SCALE, check=False)
+            return found.returncode, found.stderr.replace(place + "/", "")
+
+    def test_every_mistake_of_an_own_configuration_is_told(self):
+        status, said = self.status("nonsense = 1\nretention = x\n[listener a]\nprotocol = mqtt\n"
+                                   "port = 99999\n")
+        self.assertEqual(status, 3)
+        for line in ("own.conf:1: ", "own.conf:2: ", "own.conf:5: "):
+            self.assertIn(line, said)
+
+    def test_what_a_start_would_refuse_is_told_too(self):
+        status, said = self.status("[listener a]\nprotocol = mqtt\naddress = 0.0.0.0\n"
+                                   "[listener b]\nprotocol = mqtt\ntls = yes\n"
+                                   "certificate = /none\nkey = /none\n")
+        self.assertEqual(status, 3)
+        self.assertIn("listener a: others can reach 0.0.0.0", said)
+        self.assertIn("listener b: its certificate", said)
+
+    def test_a_name_tells_whose_words_they_are(self):
+        self.assertEqual(self.status("sys_interval 3\n", "x.mosquitto")[0], 0)
+        self.assertEqual(self.status("sys_interval = 3\n", "mosquitto.conf")[0], 3)
+
+    def test_what_is_passed_over_is_told(self):
+        status, said = self.status("queue_qos0_messages true\n", "x.mosquitto")
+        self.assertEqual(status, 0)
+        self.assertIn("x.mosquitto:1: warning: queue_qos0_messages is passed over", said)
+
+
+if __name__ == "__main__":
+    unittest.main()
