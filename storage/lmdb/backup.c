@@ -322,25 +322,18 @@ static enum rc on_sealed(void *arg, const struct sealed *sealed)
     return RC_OK;
 }
 
-/* One that could not be sealed is in the backup as a kill would leave it: whole, and synced. */
-static enum rc add_unsealed(struct lmdb_store *s, struct backup_job *job, uint32_t number)
+/* One that could not be sealed is in the backup as a kill would leave it. It is copied: the next
+ * open of the store writes to it. */
+static enum rc add_unsealed(struct lmdb_store *s, struct backup_job *job, int stage,
+                            const struct unsealed *unsealed)
 {
-    struct sealed sealed = { .number = number };
+    struct sealed as_sealed = { .number = unsealed->number, .index_position = unsealed->bytes };
     char name[SEGMENT_NAME_MAX];
-    struct stat stat;
     enum rc rc;
-    int fd;
 
-    segment_name(name, number);
-    fd = openat(s->place.seg_fd, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return rc_of_errno(errno);
-    rc = fstat(fd, &stat) != 0 || fdatasync(fd) != 0 ? rc_of_errno(errno) : RC_OK;
-    fd_close(fd);
-    if (rc != RC_OK)
-        return rc;
-    sealed.index_position = (uint64_t)stat.st_size; /* none behind it */
-    return on_sealed(job, &sealed);
+    segment_name(name, unsealed->number);
+    rc = copy_file(job, s->place.seg_fd, stage, name, unsealed->bytes);
+    return rc == RC_OK ? on_sealed(job, &as_sealed) : rc;
 }
 
 static enum rc copy_catalog(struct catalog *catalog, int stage)
@@ -363,10 +356,10 @@ static enum rc stage_make(struct maintenance *m, struct backup_job *job)
     if (stage >= 0)
         seg_fd = folder_make(stage, MANIFEST_FOLDER);
     rc = seg_fd < 0 ? rc_of_errno(errno) : catalog_each_sealed(&s->catalog, on_sealed, job);
-    for (unsigned i = 0; i < m->unsealed_count && rc == RC_OK; i++)
-        rc = add_unsealed(s, job, m->unsealed[i]);
     if (rc == RC_OK)
         rc = share_segments(job, s->place.seg_fd, seg_fd);
+    for (unsigned i = 0; i < m->unsealed_count && rc == RC_OK; i++)
+        rc = add_unsealed(s, job, seg_fd, &m->unsealed[i]);
     if (rc == RC_OK)
         rc = copy_catalog(&s->catalog, stage);
     fd_close(stage);

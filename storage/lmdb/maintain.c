@@ -116,10 +116,10 @@ static bool is_wasteful(const struct segment *segment, const struct sealed *seal
            segment->capacity / UNUSED_PART * (UNUSED_PART - 1);
 }
 
-static void unsealed_add(struct maintenance *m, uint32_t number)
+static void unsealed_add(struct maintenance *m, const struct segment *segment)
 {
     m->unsealed = mem_resize(m->unsealed, (m->unsealed_count + 1) * sizeof(*m->unsealed));
-    m->unsealed[m->unsealed_count++] = number;
+    m->unsealed[m->unsealed_count++] = (struct unsealed){ segment->number, segment->used };
 }
 
 static void unsealed_remove(struct maintenance *m, uint32_t number)
@@ -127,7 +127,7 @@ static void unsealed_remove(struct maintenance *m, uint32_t number)
     unsigned kept = 0;
 
     for (unsigned i = 0; i < m->unsealed_count; i++) {
-        if (m->unsealed[i] != number)
+        if (m->unsealed[i].number != number)
             m->unsealed[kept++] = m->unsealed[i];
     }
     m->unsealed_count = kept;
@@ -143,7 +143,7 @@ static void seal(struct maintenance *m, struct checkpoint *checkpoint)
         rc = seal_segment(segment, m->store->config.has_sync, &checkpoint->sealed);
     checkpoint->is_sealed = rc == RC_OK;
     if (rc != RC_OK) {
-        unsealed_add(m, segment->number);
+        unsealed_add(m, segment);
         count_add(COUNT_STORE_ERRORS, 1);
         log_event(LOG_WARNING, "storage.seal-failed", "segment=%u rc=%s", (unsigned)segment->number,
                   rc_word(rc));

@@ -226,6 +226,12 @@ struct writer {
     struct backup_job *backup; /* owned: to be begun */
 };
 
+/* A segment that could not be sealed: the next open reads it whole. */
+struct unsealed {
+    uint32_t number;
+    uint64_t bytes; /* of its frames */
+};
+
 struct maintenance {
     struct lmdb_store *store; /* borrowed */
     struct thread thread;
@@ -236,8 +242,8 @@ struct maintenance {
     uint32_t next_number;  /* under lock: of the next segment file */
     _Atomic unsigned checkpoints_under_way;
     /* maintenance thread */
-    struct list checkpoints; /* those that the catalogue could not take yet */
-    uint32_t *unsealed; /* owned: segments that could not be sealed: the next open reads them */
+    struct list checkpoints;   /* those that the catalogue could not take yet */
+    struct unsealed *unsealed; /* owned */
     unsigned unsealed_count;
     uint32_t set_aside[SET_ASIDE_MAX]; /* files in spare/ to be written over */
     unsigned set_aside_count;

@@ -385,6 +385,8 @@ START_TEST(what_could_not_be_sealed_is_in_it_until_it_is_reclaimed)
     ck_assert_int_eq(backup_start(folder_of("second")), RC_OK);
     backup_wait();
     store_close(&store);
+    store_start(lmdb_store_open); /* seals it, and changes nothing of the backup */
+    store_close(&store);
     go_to(folder_of("copy"));
     ck_assert(verify().is_sound);
     ck_assert_uint_ge(seen.open, 1);
