@@ -226,6 +226,11 @@ static void send_refusal(struct mqtt_session *s, enum rc rc, uint8_t reason, con
     if (c.reason == MQTT3_CLOSE || c.reason == 0)
         return;
     mqtt_encode_connack(&w, s->version, &c);
+    if (w.len > s->packet_max) { /* 3.2.2-19 */
+        c.properties.present = 0;
+        w = wr_of(at, sizeof(at));
+        mqtt_encode_connack(&w, s->version, &c);
+    }
     if (w.bad || w.len > s->packet_max)
         return;
     conn_write(s->conn, wr_slice(&w));
@@ -277,7 +282,7 @@ void mqtt_session_shutdown(struct mqtt_session *s)
 
 void mqtt_send_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
 {
-    const char *why = "the broker could not store it";
+    const char *why = "the broker did not take it";
     struct mqtt_ack ack = { .packet_id = packet_id, .reason = reason };
     uint8_t at[128];
     struct wr w = wr_of(at, sizeof(at));

@@ -279,6 +279,57 @@ END_TEST
 
 /* ---- time ---- */
 
+/* CONNACK of a CONNECT that memory is missing for; 0 where none came out, else its size. */
+static size_t refused_for_memory(unsigned k, const struct mqtt_properties *properties,
+                                 bool *ret_words)
+{
+    struct peer *p = peer_open();
+    struct mqtt_connect connect = { .version = MQTT_V5, .clean_start = true, .will.is_set = true };
+    struct mqtt_connack c = { 0 };
+    struct mqtt_frame frame;
+    uint8_t bytes[256];
+    struct wr w = wr_of(bytes, sizeof(bytes));
+    size_t at = 0;
+
+    if (properties != NULL)
+        connect.properties = *properties;
+    connect.will.topic = SLICE("poor/will");
+    mqtt_encode_connect(&w, &connect);
+    fault_arm("mem", k, FAULT_ONCE);
+    feed(p, wr_slice(&w));
+    fault_disarm();
+    rig_settle(&rig);
+    if (take(p, &frame, &at))
+        ck_assert_int_eq(mqtt_decode_connack(frame.body, MQTT_V5, &c), RC_OK);
+    *ret_words = mqtt_has(&c.properties, MQTT_REASON_STRING);
+    peer_close(p);
+    return c.reason == 0 ? 0 : at;
+}
+
+START_TEST(a_refusal_leaves_its_words_out_where_they_are_too_much)
+{
+    struct mqtt_properties small = { 0 };
+    unsigned told = 0;
+
+    mqtt_set(&small, MQTT_MAXIMUM_PACKET_SIZE);
+    for (unsigned k = 1; k < 100; k++) {
+        bool has_words;
+        size_t bytes = refused_for_memory(k, NULL, &has_words);
+
+        if (bytes == 0 || !has_words)
+            continue;
+        told++;
+        small.maximum_packet_size = (uint32_t)bytes;
+        ck_assert_uint_eq(refused_for_memory(k, &small, &has_words), bytes);
+        ck_assert(has_words);
+        small.maximum_packet_size = (uint32_t)bytes - 1;
+        ck_assert_uint_eq(refused_for_memory(k, &small, &has_words), 5);
+        ck_assert(!has_words);
+    }
+    ck_assert_uint_gt(told, 0);
+}
+END_TEST
+
 START_TEST(a_connection_that_says_nothing_is_ended)
 {
     struct peer *p = peer_open();
@@ -517,6 +568,7 @@ int main(void)
     tcase_add_test(memory, a_dialogue_is_the_same_in_pieces_of_any_size);
     tcase_add_test(memory, a_packet_that_is_not_whole_says_how_much_it_needs);
     tcase_add_test(memory, what_memory_is_missing_ends_one_connection_and_no_other);
+    tcase_add_test(memory, a_refusal_leaves_its_words_out_where_they_are_too_much);
     tcase_add_test(memory, a_connection_that_says_nothing_is_ended);
     tcase_add_test(memory, keep_alive_ends_with_its_own_code_and_not_before);
     tcase_add_test(memory, who_takes_its_backlog_is_alive_though_it_is_not_read_from);
