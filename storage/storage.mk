@@ -142,8 +142,8 @@ store_rot_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) -ldl
 TESTS += store_rot
 endif
 check_PROGRAMS += bench_store
-bench_store_SOURCES = tests/bench/bench_store.c tests/bench/bench.c tests/bench/bench.h
-bench_store_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)
+bench_store_SOURCES = tests/bench/bench_store.c tests/bench/bench.c tests/bench/bench_tls.c tests/bench/bench.h
+bench_store_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(OPENSSL_LIBS)
 endif
 if FUZZ
 noinst_PROGRAMS += fuzz_frame

@@ -130,7 +130,9 @@ int bench_try_connect(const char *host, uint64_t port, const char *source)
     if (source != NULL) {
         struct sockaddr_in from = address_of(source, 0);
 
-        if (bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0)
+        /* A port is chosen when the other end is known: it may be one that another end has. */
+        if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one)) != 0 ||
+            bind(fd, (struct sockaddr *)&from, sizeof(from)) != 0)
             bench_fail("bind", errno);
     }
     if (connect(fd, (struct sockaddr *)&to, sizeof(to)) != 0) {
@@ -161,7 +163,7 @@ void bench_set_blocking(int fd, bool is_blocking)
 void bench_write_all(int fd, struct slice bytes)
 {
     while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.at, bytes.len);
+        ssize_t n = bench_write(fd, bytes.at, bytes.len);
 
         if (n < 0)
             bench_fail("write", errno);
@@ -174,7 +176,7 @@ void bench_read_exactly(int fd, void *at, size_t len)
     uint8_t *to = at;
 
     while (len > 0) {
-        ssize_t n = read(fd, to, len);
+        ssize_t n = bench_read(fd, to, len);
 
         if (n <= 0)
             bench_fail(n == 0 ? "the broker closed the connection" : "read", n == 0 ? 0 : errno);

@@ -43,6 +43,13 @@ uint64_t bench_rss_bytes(pid_t pid);
 int bench_try_connect(const char *host, uint64_t port, const char *source);
 int bench_connect(const char *host, uint64_t port);
 void bench_set_blocking(int fd, bool is_blocking);
+/* Shakes hands over a blocking socket. */
+void bench_start_tls(int fd);
+/* As read() and write(), through TLS where it was started. */
+ssize_t bench_read(int fd, void *at, size_t room);
+ssize_t bench_write(int fd, const void *at, size_t len);
+/* Something was read from the socket and not yet given: no poll tells. */
+bool bench_has_pending(int fd);
 void bench_write_all(int fd, struct slice bytes);
 /* Exactly `len` bytes. */
 void bench_read_exactly(int fd, void *at, size_t len);

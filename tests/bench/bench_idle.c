@@ -17,7 +17,7 @@
 #define IDLE_MS     2000
 
 static const char *protocol = "mqtt";
-static uint64_t port = 1883, pid, connections = 1000, subscribe;
+static uint64_t port = 1883, pid, connections = 1000, subscribe, tls;
 
 static void add_amqp_method(struct text *t, uint16_t channel, uint32_t method, struct slice rest)
 {
@@ -99,7 +99,8 @@ static void read_answer(int fd)
     struct pollfd answer = { fd, POLLIN, 0 };
     uint8_t bytes[MAX_ANSWER];
 
-    if (poll(&answer, 1, 10000) != 1 || read(fd, bytes, sizeof(bytes)) <= 0)
+    if ((!bench_has_pending(fd) && poll(&answer, 1, 10000) != 1) ||
+        bench_read(fd, bytes, sizeof(bytes)) <= 0)
         bench_fail("no answer", errno);
 }
 
@@ -116,6 +117,8 @@ static void open_group(int *fds, uint64_t from, uint64_t count)
         fds[i] = bench_try_connect("127.0.0.1", port, source);
         if (fds[i] < 0)
             bench_fail("connect", errno);
+        if (tls)
+            bench_start_tls(fds[i]);
     }
     for (unsigned step = 0; is_more; step++) {
         for (uint64_t i = from; i < from + count && is_more; i++) {
@@ -137,6 +140,7 @@ int main(int argc, char **argv)
         { "pid", &pid, NULL, "its process" },
         { "connections", &connections, NULL, "how many" },
         { "subscribe", &subscribe, NULL, "1: each MQTT client subscribes one topic" },
+        { "tls", &tls, NULL, "1: by TLS" },
         { NULL, NULL, NULL, NULL },
     };
     uint64_t before, after, cpu_ns, idle_ns, start_ns;

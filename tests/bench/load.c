@@ -89,7 +89,7 @@ static void watch(struct load *load, struct load_peer *peer, int what, bool want
 /* Writes as much as goes; gives how much went, and watches for room when not all did. */
 static size_t write_some(struct load *load, struct load_peer *peer, struct slice bytes)
 {
-    ssize_t n = write(peer->fd, bytes.at, bytes.len);
+    ssize_t n = bench_write(peer->fd, bytes.at, bytes.len);
 
     if (n < 0 && errno != EAGAIN)
         bench_fail("write", errno);
@@ -231,7 +231,7 @@ static size_t unframe(struct load_peer *peer, uint8_t *at, size_t n)
 
 static void read_some(struct load *load, struct load_peer *peer)
 {
-    ssize_t n = read(peer->fd, peer->in + peer->in_len, IN_BYTES - peer->in_len);
+    ssize_t n = bench_read(peer->fd, peer->in + peer->in_len, IN_BYTES - peer->in_len);
     size_t taken;
 
     if (n < 0 && errno == EAGAIN)
@@ -273,9 +273,11 @@ static void turn(struct load *load, uint64_t until_ns, bool is_sending)
     for (int i = 0; i < count; i++) {
         struct load_peer *peer = events[i].data.ptr;
 
-        if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-            read_some(load, peer);
-        else if (peer != &load->publisher)
+        if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+            do
+                read_some(load, peer);
+            while (bench_has_pending(peer->fd));
+        } else if (peer != &load->publisher)
             flush_acknowledgements(load, peer);
         if (peer == &load->publisher && events[i].events & EPOLLOUT)
             (void)flush_ring(load); /* send_some() looks again */

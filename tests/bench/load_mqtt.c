@@ -24,6 +24,7 @@ static struct load load = { LOAD_DEFAULTS, .port = 1883, .name = "bench/mqtt" };
 static uint64_t qos;
 static uint64_t version = 4;
 static uint64_t websocket;
+static uint64_t tls;
 static uint64_t topics = 1;
 static uint64_t wild;
 static uint64_t bystanders;
@@ -120,6 +121,8 @@ static int open_client(const char *role, unsigned number)
     struct text body = { 0 };
     char id[64];
 
+    if (tls)
+        bench_start_tls(fd);
     if (websocket)
         upgrade(fd);
     (void)snprintf(id, sizeof(id), "bench-%s-%d-%u", role, (int)getpid(), number);
@@ -378,6 +381,7 @@ int main(int argc, char **argv)
         { "qos", &qos, NULL, "0, 1 or 2" },
         { "version", &version, NULL, "4 is 3.1.1, 5 is 5" },
         { "websocket", &websocket, NULL, "1: by WebSocket" },
+        { "tls", &tls, NULL, "1: by TLS" },
         { NULL, NULL, NULL, NULL },
     };
     char scenario[64];
