@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Is CONFORMANCE whole? Each statement of the standards has a row, and a test of a client's view."""
+"""Is CONFORMANCE whole? Each statement of the standards has a row, and a test of a client's
+view."""
 
 import glob
 import os
