@@ -1,5 +1,6 @@
 noinst_LIBRARIES += libbase.a
 libbase_a_SOURCES = \
+	%D%/base64.c %D%/base64.h \
 	%D%/block.c %D%/block.h \
 	%D%/clock.c %D%/clock.h \
 	%D%/counters.c %D%/counters.h %D%/counters.def \

@@ -10,7 +10,6 @@ libmqttcodec_a_SOURCES = \
 noinst_LIBRARIES += libmqtt.a
 libmqtt_a_SOURCES = \
 	%D%/bridge_config.c %D%/bridge_config.h \
-	%D%/mqtt_base64.c %D%/mqtt_base64.h \
 	%D%/mqtt_delayed.c %D%/mqtt_delayed.h \
 	%D%/mqtt_deliver.c \
 	%D%/mqtt_errors.c %D%/mqtt_errors.h \

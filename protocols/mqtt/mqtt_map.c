@@ -21,13 +21,13 @@
 
 #include <stdio.h>
 
+#include "broker/base/base64.h"
 #include "broker/base/mem.h"
 #include "broker/base/plant.h"
 #include "broker/base/utf8.h"
 #include "broker/core/message.h"
 #include "broker/core/name.h"
 #include "broker/record/record.h"
-#include "protocols/mqtt/mqtt_base64.h"
 
 #define ESCAPE     "user."
 #define KAFKA_NULL "kafka.null"
@@ -144,7 +144,7 @@ static void add_user(struct headers *h, struct slice name, struct slice value)
         add_named(h, plain, SLICE_NONE);
         return;
     }
-    if (ends_with(name, SLICE(AS_BASE64), &plain) && mqtt_base64_decode(h->scratch, value) &&
+    if (ends_with(name, SLICE(AS_BASE64), &plain) && base64_decode(h->scratch, value) &&
         !fits_string(text_slice(h->scratch))) {
         struct text bytes = *h->scratch;
 
@@ -246,7 +246,7 @@ static uint32_t write_headers(struct wr *w, const struct mqtt_publish *p, int64_
 /* The key that kafka.key;b64 means, or none when it does not stand for bytes. */
 static struct slice special_key(const struct special *special, struct text *to)
 {
-    if (slice_is_none(special->key) || !mqtt_base64_decode(to, special->key) ||
+    if (slice_is_none(special->key) || !base64_decode(to, special->key) ||
         message_key_is_text(text_slice(to)))
         return SLICE_NONE;
     return text_slice(to);
@@ -342,7 +342,7 @@ static void write_bytes_property(struct wr *w, struct slice name, struct slice v
 
     if (value.len <= BINARY_MAX_LEN) {
         text_clear(scratch);
-        mqtt_base64_encode(scratch, value);
+        base64_encode(scratch, value);
         if (scratch->bad) /* a string cut short would be another value */
             w->bad = true;
         write_user(w, name, SLICE(AS_BASE64), text_slice(scratch));

@@ -3,9 +3,9 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "broker/base/base64.h"
 #include "broker/base/fault.h"
 #include "broker/base/mem.h"
-#include "protocols/mqtt/mqtt_base64.h"
 #include "protocols/mqtt/mqtt_codec.h"
 #include "protocols/mqtt/mqtt_errors.h"
 #include "protocols/mqtt/mqtt_inflight.h"
@@ -196,10 +196,10 @@ START_TEST(base64_agrees_with_the_vectors_of_its_rfc)
     for (unsigned i = 0; i < 7; i++) {
         struct text to = { 0 };
 
-        mqtt_base64_encode(&to, slice_str(rows[i][0]));
+        base64_encode(&to, slice_str(rows[i][0]));
         ck_assert(slice_equal_str(text_slice(&to), rows[i][1]));
         text_clear(&to);
-        ck_assert(mqtt_base64_decode(&to, slice_str(rows[i][1])));
+        ck_assert(base64_decode(&to, slice_str(rows[i][1])));
         ck_assert(slice_equal_str(text_slice(&to), rows[i][0]));
         text_done(&to);
     }
@@ -214,7 +214,7 @@ START_TEST(base64_takes_only_what_it_would_have_written)
 
     text_add(&to, SLICE("kept"));
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        ck_assert_msg(!mqtt_base64_decode(&to, slice_str(bad[i])), "%s", bad[i]);
+        ck_assert_msg(!base64_decode(&to, slice_str(bad[i])), "%s", bad[i]);
         ck_assert(slice_equal_str(text_slice(&to), "kept"));
     }
     text_done(&to);

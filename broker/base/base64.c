@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "protocols/mqtt/mqtt_base64.h"
+#include "broker/base/base64.h"
 
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void mqtt_base64_encode(struct text *to, struct slice bytes)
+void base64_encode(struct text *to, struct slice bytes)
 {
     for (size_t i = 0; i < bytes.len; i += 3) {
         size_t left = bytes.len - i;
@@ -50,7 +50,7 @@ static bool decode_group(struct text *to, const uint8_t *four, unsigned padding)
     return true;
 }
 
-bool mqtt_base64_decode(struct text *to, struct slice text)
+bool base64_decode(struct text *to, struct slice text)
 {
     size_t start = to->len;
 
