@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* May this principal do that? Asked on every path; the rules themselves come from the accounts. */
+/* May this client come in, and may it do that? Asked on every path; who and what are of the access
+ * of the listener it came by. Core thread only. */
 #ifndef TERCET_BROKER_CORE_ACL_H
 #define TERCET_BROKER_CORE_ACL_H
+
+#include <stdbool.h>
 
 #include "broker/base/rc.h"
 #include "broker/base/slice.h"
 
+struct accounts;
 struct client;
+struct core;
+struct rules;
 
 enum operation {
     OPERATION_PUBLISH,
@@ -30,10 +36,42 @@ enum resource {
     RESOURCE_COUNT
 };
 
+/* ---- what a listener lets in, and to what ---- */
+
+/* May clients come that give no name? */
+enum anonymous {
+    ANONYMOUS_UNSAID, /* by loopback, while there are no accounts */
+    ANONYMOUS_NO,
+    ANONYMOUS_YES,
+};
+
+/* Without accounts the only user is guest, by loopback alone. Without rules who came in may do
+ * all. */
+struct access_config {
+    struct accounts *accounts; /* NULL: none */
+    struct rules *rules;       /* NULL: none */
+    enum anonymous anonymous;
+    /* With ANONYMOUS_YES and without accounts a name is taken as it is told, unproved, and rules
+     * are about it, as in a mosquitto that has an acl_file and no password_file. */
+    bool trusts_names;
+};
+
+/* What holds for those who came, or will come, by the listener of that name; NULL: by all that have
+ * none of their own, when they come. Takes accounts and rules, and sets them NULL. Everybody who
+ * came so is looked at again: who would not be let in any more is sent away (on_revoked), and what
+ * is allowed is decided anew. */
+void access_set(struct core *core, const char *listener, struct access_config *config);
+
+/* ---- questions ---- */
+
 /* `name` is the canonical address (or queue, exchange, group name). RC_REFUSED: no; it was counted
- * and logged here. Until rules exist, every principal of a loopback connection may do all, and
- * nobody else anything. */
+ * and logged here. */
 MUST_CHECK enum rc authorise(struct client *client, enum operation operation,
                              enum resource resource, struct slice name);
+/* To subscribe by an MQTT filter: RC_REFUSED when all that it matches is denied, or nothing that it
+ * matches may be consumed. Each message is asked about again. */
+MUST_CHECK enum rc authorise_filter(struct client *client, struct slice filter);
+/* Whether this client may be given what was published to that address. Only counted. */
+bool may_deliver(struct client *client, struct slice address);
 
 #endif

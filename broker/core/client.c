@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/core/client.h"
 
-#include "broker/base/counters.h"
-#include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/plant.h"
-#include "broker/core/acl.h"
 #include "broker/core/core_int.h"
 #include "broker/core/queue_int.h"
 
@@ -18,7 +15,8 @@ struct client *client_open(struct core *core, const struct client_ops *ops, void
     client->ops = ops;
     client->session = session;
     client->number = ++core->next_client;
-    client->principal = (struct principal){ SLICE("anonymous"), is_loopback, true };
+    client->principal = (struct principal){ SLICE("anonymous"), is_loopback, true, false };
+    badge_init(client);
     list_init(&client->consumers);
     list_init(&client->holdings);
     list_init(&client->exclusive_queues);
@@ -41,33 +39,13 @@ void client_close(struct client **ref)
     *ref = NULL;
     if (client == NULL)
         return;
+    badge_done(client);
     queues_forget_client(client);
     link_remove(&client->link);
     link_remove_if(&client->notified);
     client->session = NULL;
     client->is_closed = true;
     free_when_unused(client);
-}
-
-/* Until accounts exist there is one: guest, with RabbitMQ's password and its restriction to
- * loopback. Anonymous clients are the listener's choice, which reaches us as is_loopback. */
-enum rc client_login(struct client *client, struct slice user, struct slice password)
-{
-    struct slice name = slice_is_none(user) ? SLICE("anonymous") : user;
-
-    if (!slice_is_none(user) &&
-        !(slice_equal(user, SLICE("guest")) && slice_equal(password, SLICE("guest")))) {
-        log_peer(LOG_WARNING, "core.login_failed", "client=%llu user=%s",
-                 (unsigned long long)client->number, log_quote(user.at, user.len));
-        return RC_AUTH;
-    }
-    if (!client->principal.is_loopback)
-        return RC_REFUSED;
-    mem_free(client->name);
-    client->name = mem_copy_text(name);
-    client->principal.name = slice_of(client->name, name.len);
-    client->principal.is_anonymous = slice_is_none(user);
-    return RC_OK;
 }
 
 const struct principal *client_principal(const struct client *client)
@@ -83,22 +61,6 @@ struct core *client_core(const struct client *client)
 uint64_t client_number(const struct client *client)
 {
     return client->number;
-}
-
-/* ---- authorisation ---- */
-
-enum rc authorise(struct client *client, enum operation operation, enum resource resource,
-                  struct slice name)
-{
-    ASSERT(operation < OPERATION_COUNT && resource < RESOURCE_COUNT);
-    if (__builtin_expect(client->principal.is_loopback, 1))
-        return RC_OK;
-    count_add(COUNT_CORE_DENIED, 1);
-    log_peer(LOG_WARNING, "core.denied", "client=%llu principal=%s operation=%u name=%s",
-             (unsigned long long)client->number,
-             log_quote(client->principal.name.at, client->principal.name.len), (unsigned)operation,
-             log_quote(name.at, name.len));
-    return RC_REFUSED;
 }
 
 /* ---- pressure ---- */

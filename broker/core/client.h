@@ -9,6 +9,7 @@
 
 #include "broker/base/rc.h"
 #include "broker/base/slice.h"
+#include "broker/core/scram.h"
 
 struct client;
 struct consumer;
@@ -67,6 +68,12 @@ struct client_ops {
 
     /* Sent to every client that has published, and before a first publish while it lasts. */
     void (*on_pressure)(void *session, enum pressure pressure);
+
+    /* What client_login() had to leave open: RC_OK, RC_AUTH, RC_MEMORY. */
+    void (*on_login)(void *session, enum rc rc);
+    /* It would not be let in any more, for its account is gone or is another: say so to the peer
+     * and close. */
+    void (*on_revoked)(void *session);
 };
 
 /* Who a connection is. */
@@ -74,6 +81,7 @@ struct principal {
     struct slice name; /* borrowed from the client */
     bool is_loopback;  /* came over a loopback address or a Unix socket */
     bool is_anonymous;
+    bool is_certified; /* a certificate names it */
 };
 
 /* `session` is what ops are called with; borrowed until client_close(). The client is anonymous
@@ -85,9 +93,26 @@ struct client *client_open(struct core *core, const struct client_ops *ops, void
  * NULL. */
 void client_close(struct client **client);
 
+/* Which listener it came by, whose access holds for it (acl.h). A client that was never told may do
+ * all when it came by loopback: it is the broker's own. */
+void client_enter(struct client *client, const char *listener);
+/* What %c of rules stands for. Copies. */
+void client_set_id(struct client *client, struct slice id);
+
 /* Name and password; slices are borrowed. user none: anonymous. RC_AUTH: no. RC_REFUSED: this
- * account may not come from there. */
+ * account, or nobody without one, may come from there. RC_AGAIN: on_login() tells. RC_LIMIT: too
+ * many ask at a time. RC_MEMORY, RC_SYSTEM. Refusals are counted and logged here. */
 MUST_CHECK enum rc client_login(struct client *client, struct slice user, struct slice password);
+/* By a certificate that was found good. RC_AUTH: the name is none that a user could have. */
+MUST_CHECK enum rc client_login_by_certificate(struct client *client, struct slice name);
+/* What a SCRAM exchange about this name goes by. Of a name that nobody has, or that has no verifier
+ * of this kind, no proof is right. */
+void client_scram_verifier(const struct client *client, struct slice user, enum scram_hash hash,
+                           struct scram_verifier *ret);
+/* After the proof was right. RC_AUTH: the account has gone meanwhile. */
+MUST_CHECK enum rc client_login_by_scram(struct client *client, struct slice user);
+/* A login that was refused elsewhere: counts and logs it. */
+void client_login_refused(const struct client *client, struct slice user, enum rc rc);
 const struct principal *client_principal(const struct client *client);
 struct core *client_core(const struct client *client);
 /* A number for listings, unique in this process. */

@@ -10,6 +10,7 @@
 #include "broker/core/backup.h"
 #include "broker/core/delayed.h"
 #include "broker/core/exchange_int.h"
+#include "broker/core/password_worker.h"
 #include "broker/core/retention.h"
 
 /* Numbers are recorded as given in steps of this many, so that few puts are needed for them. */
@@ -159,6 +160,7 @@ void core_turn_end(struct core *core)
 void core_poll(struct core *core)
 {
     store_poll(core->store);
+    password_worker_poll(core->passwords);
     deadlines_run(&core->deadlines, clock_monotonic_ns());
     update_pressure(core);
 }
@@ -221,6 +223,7 @@ static void init_tables(struct core *core)
     ring_init(&core->await_groups, sizeof(struct await_group));
     deadlines_init(&core->deadlines);
     deadlines_init(&core->retention_dues);
+    accesses_init(core);
 }
 
 static enum rc load(struct core *core)
@@ -305,6 +308,7 @@ void core_free(struct core **ref)
     ASSERT(list_is_empty(&core->clients));
     core->is_ending = true;
     store_forget_user(core->store);
+    accesses_done(core);
     intake_done(core);
     delayed_done(core);
     awaits_done(core);

@@ -1,6 +1,6 @@
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
-	%D%/acl.h \
+	%D%/acl.c %D%/acl.h \
 	%D%/backup.h \
 	%D%/client.c %D%/client.h \
 	%D%/compaction.c %D%/compaction.h \
@@ -34,7 +34,18 @@ libcore_a_SOURCES = \
 	%D%/share.c %D%/share.h \
 	%D%/stream.c %D%/stream.h %D%/stream_int.h \
 	%D%/time_search.c
-CORE_LIBS = libcore.a libnames.a
+# Users, passwords and rules: no core is needed to read or ask them.
+noinst_LIBRARIES += libaccess.a
+libaccess_a_SOURCES = \
+	%D%/accounts.c %D%/accounts.h \
+	%D%/lines.c %D%/lines.h \
+	%D%/password.c %D%/password.h \
+	%D%/password_worker.c %D%/password_worker.h \
+	%D%/rules.c %D%/rules.h \
+	%D%/rules_match.c %D%/rules_read.c \
+	%D%/scram.c %D%/scram.h
+ACCESS_LIBS = libaccess.a libnames.a $(ARGON2_LIBS) $(CRYPTO_LIBS)
+CORE_LIBS = libcore.a $(ACCESS_LIBS)
 if HAVE_CHECK
 check_LIBRARIES += libcorerig.a
 libcorerig_a_SOURCES = tests/lib/core_rig.c tests/lib/core_rig.h

@@ -17,11 +17,15 @@
 #include "broker/core/message.h"
 #include "broker/core/name.h"
 #include "broker/core/ordered.h"
+#include "broker/core/rules.h"
 #include "storage/log.h"
 #include "storage/meta.h"
 
+struct decision;
 struct delayed;
 struct exchange;
+struct password_request;
+struct password_worker;
 struct queue;
 struct stream;
 
@@ -130,6 +134,22 @@ struct core {
     uint64_t retired_records;        /* let go by the last run of it */
     struct partition *near;          /* found last by its log's number; NULL */
     struct text scratch;             /* for one function at a time, never across a call */
+
+    struct list accesses; /* struct access; the first is that of listeners without their own */
+    struct password_worker *passwords;
+    uint8_t secret[32]; /* of this process: for what strangers are answered */
+};
+
+/* Who a client is to accounts and rules (acl.c). */
+struct badge {
+    struct access *access;            /* borrowed from the core; NULL: the broker's own */
+    struct subject subject;           /* borrows: user from the client, roles from the accounts */
+    char *id;                         /* owned text of subject.client_id; NULL: none */
+    uint64_t mark;                    /* of the account's line; 0: no account */
+    struct decision *decided;         /* owned; NULL until there are rules to ask */
+    struct password_request *request; /* while the password is being checked */
+    bool is_in;                       /* it logged in, or may be there without */
+    bool is_free;                     /* there is nothing to ask */
 };
 
 struct client {
@@ -143,6 +163,7 @@ struct client {
     struct list exclusive_queues; /* struct queue.of_owner */
     struct principal principal;
     char *name; /* owned text of principal.name */
+    struct badge badge;
     uint64_t number;
     unsigned awaits; /* references from core->awaits */
     bool is_closed;
@@ -172,6 +193,13 @@ void clients_press(struct core *core, enum pressure pressure);
 void awaits_end_turn(struct core *core);
 void awaits_complete(struct core *core);
 void awaits_done(struct core *core);
+
+/* ---- acl.c ---- */
+void accesses_init(struct core *core);
+void accesses_done(struct core *core);
+/* Nothing is known of it yet but whether it is on this machine. */
+void badge_init(struct client *client);
+void badge_done(struct client *client);
 
 /* ---- loading, in the order core_new() calls them ---- */
 MUST_CHECK enum rc streams_load(struct core *core);

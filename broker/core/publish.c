@@ -365,6 +365,38 @@ static enum rc publish_shared(struct client *client, const struct publish_exchan
     return rc;
 }
 
+/* What a routing key of the default exchange, or of the shared one, means is an address, as for
+ * everybody else. An exchange of one's own is asked for by its name. */
+static enum rc authorise_keys(struct client *client, const struct publish_exchange *publish)
+{
+    bool is_default = exchange_is_default(publish->exchange);
+    enum name_dots dots = core_dots(client->core);
+    struct text scratch = { 0 };
+    enum rc rc = RC_OK;
+
+    for (unsigned i = 0; i < publish->routing_key_count && rc == RC_OK; i++) {
+        struct slice key = publish->routing_keys[i], address;
+
+        rc = is_default ? name_from_queue(key, &scratch, &address)
+                        : name_from_amqp_key(key, dots, &scratch, &address);
+        if (rc == RC_OK)
+            rc = authorise(client, OPERATION_PUBLISH, RESOURCE_TOPIC, address);
+    }
+    text_done(&scratch);
+    return rc;
+}
+
+static enum rc authorise_exchange(struct client *client, const struct publish_exchange *publish)
+{
+    const struct exchange *exchange = publish->exchange;
+
+    if (client->badge.is_free)
+        return RC_OK;
+    if (exchange_is_default(exchange) || exchange_is_shared(exchange))
+        return authorise_keys(client, publish);
+    return authorise(client, OPERATION_PUBLISH, RESOURCE_EXCHANGE, exchange->spec.name);
+}
+
 enum rc publish_exchange(struct client *client, const struct publish_exchange *publish,
                          struct message **ref)
 {
@@ -375,7 +407,7 @@ enum rc publish_exchange(struct client *client, const struct publish_exchange *p
     *ref = NULL;
     ASSERT(publish->routing_key_count > 0);
     if (rc == RC_OK)
-        rc = authorise(client, OPERATION_PUBLISH, RESOURCE_EXCHANGE, publish->exchange->spec.name);
+        rc = authorise_exchange(client, publish);
     if (rc == RC_OK) {
         if (exchange_is_default(publish->exchange))
             rc = publish_default(client, publish, message, &taken);

@@ -354,8 +354,7 @@ enum rc session_subscribe(struct session *session, const struct subscription_spe
 {
     struct subscription *s = find_subscription(session, spec->text);
     bool is_shared = !slice_is_none(spec->group);
-    enum rc rc = authorise(session->client, OPERATION_CONSUME, RESOURCE_TOPIC,
-                           slice_after(spec->text, spec->filter_at));
+    enum rc rc = authorise_filter(session->client, slice_after(spec->text, spec->filter_at));
 
     *ret_replaced = s != NULL;
     if (rc == RC_OK && is_shared)

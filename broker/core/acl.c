@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/core/acl.h"
+
+#include <stdlib.h>
+
+#include "broker/base/counters.h"
+#include "broker/base/hash.h"
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/random.h"
+#include "broker/core/accounts.h"
+#include "broker/core/core_int.h"
+#include "broker/core/password_worker.h"
+#include "broker/core/rules.h"
+
+struct access {
+    struct link link;
+    char *listener; /* owned; NULL: of all that have none of their own */
+    struct access_config config;
+    uint32_t epoch; /* of its rules: what was decided before does not count */
+};
+
+/* ---- answers that were given before ---- */
+
+#define DECISIONS           16u /* a power of two */
+#define DECISION_NAME_BYTES 56u /* longer names are decided each time */
+
+struct decision {
+    uint32_t epoch; /* 0: none */
+    uint8_t operation;
+    uint8_t resource;
+    bool is_allowed;
+    uint8_t len;
+    uint8_t name[DECISION_NAME_BYTES];
+};
+
+_Static_assert(sizeof(struct decision) == 64, "a decision is a cache line");
+
+static struct decision *decision_of(struct badge *badge, enum operation operation,
+                                    enum resource resource, struct slice name)
+{
+    uint64_t hash = hash_seeded(name) + (uint64_t)operation * 5 + (uint64_t)resource * 3;
+
+    if (name.len > DECISION_NAME_BYTES)
+        return NULL;
+    if (badge->decided == NULL)
+        badge->decided = mem_new_array(struct decision, DECISIONS);
+    return &badge->decided[hash & (DECISIONS - 1)];
+}
+
+static bool is_about(const struct decision *d, uint32_t epoch, enum operation operation,
+                     enum resource resource, struct slice name)
+{
+    return d->epoch == epoch && d->operation == operation && d->resource == resource &&
+           slice_equal(slice_of(d->name, d->len), name);
+}
+
+/* There are rules, and the client is subject to them. */
+static bool decide(struct badge *badge, enum operation operation, enum resource resource,
+                   struct slice name)
+{
+    const struct access *access = badge->access;
+    struct decision *d = decision_of(badge, operation, resource, name);
+    bool is_allowed;
+
+    if (d != NULL && is_about(d, access->epoch, operation, resource, name))
+        return d->is_allowed;
+    is_allowed = rules_allow(access->config.rules, &badge->subject, operation, resource, name);
+    if (d == NULL)
+        return is_allowed;
+    *d = (struct decision){ .epoch = access->epoch,
+                            .operation = (uint8_t)operation,
+                            .resource = (uint8_t)resource,
+                            .is_allowed = is_allowed,
+                            .len = (uint8_t)name.len };
+    if (name.len > 0)
+        memcpy(d->name, name.at, name.len);
+    return is_allowed;
+}
+
+/* ---- questions ---- */
+
+static bool has_rules(const struct badge *badge)
+{
+    return badge->access != NULL && badge->access->config.rules != NULL;
+}
+
+/* Who has not shown who it is, or is to go, may do nothing. */
+static bool is_ruled(const struct badge *badge)
+{
+    return badge->is_in && has_rules(badge);
+}
+
+static enum rc refuse(const struct client *client, enum operation operation, struct slice name)
+{
+    count_add(COUNT_CORE_DENIED, 1);
+    log_peer(LOG_WARNING, "core.denied", "client=%llu principal=%s operation=%u name=%s",
+             (unsigned long long)client->number,
+             log_quote(client->principal.name.at, client->principal.name.len), (unsigned)operation,
+             log_quote(name.at, name.len));
+    return RC_REFUSED;
+}
+
+enum rc authorise(struct client *client, enum operation operation, enum resource resource,
+                  struct slice name)
+{
+    ASSERT(operation < OPERATION_COUNT && resource < RESOURCE_COUNT);
+    if (__builtin_expect(client->badge.is_free, 1))
+        return RC_OK;
+    if (is_ruled(&client->badge) && decide(&client->badge, operation, resource, name))
+        return RC_OK;
+    return refuse(client, operation, name);
+}
+
+enum rc authorise_filter(struct client *client, struct slice filter)
+{
+    const struct badge *badge = &client->badge;
+
+    if (badge->is_free)
+        return RC_OK;
+    if (is_ruled(badge) &&
+        rules_allow_filter(badge->access->config.rules, &badge->subject, OPERATION_CONSUME, filter))
+        return RC_OK;
+    return refuse(client, OPERATION_CONSUME, filter);
+}
+
+bool may_deliver(struct client *client, struct slice address)
+{
+    if (__builtin_expect(client->badge.is_free, 1))
+        return true;
+    if (is_ruled(&client->badge) &&
+        decide(&client->badge, OPERATION_CONSUME, RESOURCE_TOPIC, address))
+        return true;
+    count_add(COUNT_CORE_DELIVERIES_DENIED, 1);
+    return false;
+}
+
+/* ---- the accesses ---- */
+
+static struct access *find_access(struct core *core, const char *listener)
+{
+    LIST_EACH (k, &core->accesses) {
+        struct access *access = CONTAINER_OF(k, struct access, link);
+
+        if (listener == NULL ? access->listener == NULL
+                             : access->listener != NULL && strcmp(access->listener, listener) == 0)
+            return access;
+    }
+    return NULL;
+}
+
+static struct access *add_access(struct core *core, const char *listener)
+{
+    struct access *access = mem_new(struct access);
+
+    access->listener = listener == NULL ? NULL : mem_copy_text(slice_str(listener));
+    access->epoch = 1;
+    list_append(&core->accesses, &access->link);
+    return access;
+}
+
+void accesses_init(struct core *core)
+{
+    list_init(&core->accesses);
+    (void)add_access(core, NULL); /* found by its name again */
+    random_bytes(core->secret, sizeof(core->secret));
+    core->passwords = password_worker_new(core->config.wake, core->config.wake_arg);
+}
+
+void accesses_done(struct core *core)
+{
+    while (!list_is_empty(&core->accesses)) {
+        struct access *access = LIST_FIRST(&core->accesses, struct access, link);
+
+        link_remove(&access->link);
+        accounts_free(&access->config.accounts);
+        rules_free(&access->config.rules);
+        mem_free(access->listener);
+        mem_free(access);
+    }
+    password_worker_free(&core->passwords);
+}
+
+/* ---- badges ---- */
+
+static void weigh(struct client *client)
+{
+    struct badge *badge = &client->badge;
+
+    badge->is_free = badge->is_in && !has_rules(badge);
+}
+
+void badge_init(struct client *client)
+{
+    client->badge.is_in = client->principal.is_loopback;
+    weigh(client);
+}
+
+void badge_done(struct client *client)
+{
+    password_worker_cancel(&client->badge.request);
+    mem_free(client->badge.id);
+    mem_free(client->badge.decided);
+    client->badge = (struct badge){ 0 };
+}
+
+void client_enter(struct client *client, const char *listener)
+{
+    struct access *access = find_access(client->core, listener);
+
+    client->badge.access = access != NULL ? access : find_access(client->core, NULL);
+    client->badge.is_in = false;
+    weigh(client);
+}
+
+void client_set_id(struct client *client, struct slice id)
+{
+    struct badge *badge = &client->badge;
+
+    mem_free(badge->id);
+    badge->id = mem_copy_text(id);
+    badge->subject.client_id = slice_of(badge->id, id.len);
+    MEM_FREE(badge->decided);
+}
+
+/* ---- logins ---- */
+
+void client_login_refused(const struct client *client, struct slice user, enum rc rc)
+{
+    count_add(COUNT_CORE_LOGINS_REFUSED, 1);
+    log_peer(LOG_WARNING, "core.login_failed", "client=%llu user=%s rc=%s",
+             (unsigned long long)client->number, log_quote(user.at, user.len), rc_word(rc));
+}
+
+static enum rc refuse_login(const struct client *client, struct slice user, enum rc rc)
+{
+    client_login_refused(client, user, rc);
+    return rc;
+}
+
+static void name_client(struct client *client, struct slice user)
+{
+    struct slice name = slice_is_none(user) ? SLICE("anonymous") : user;
+    char *copy = mem_copy_text(name);
+
+    mem_free(client->name);
+    client->name = copy;
+    client->principal.name = slice_of(copy, name.len);
+    client->badge.subject.user = SLICE_NONE; /* not before it was shown */
+}
+
+/* `user` NONE: without a name. `account` NULL: none. */
+static enum rc let_in(struct client *client, struct slice user, const struct account *account)
+{
+    struct badge *badge = &client->badge;
+
+    name_client(client, user);
+    client->principal.is_anonymous = slice_is_none(user);
+    badge->subject.user = slice_is_none(user) ? SLICE_NONE : client->principal.name;
+    badge->subject.roles = account == NULL ? SLICE_NONE : account->roles;
+    badge->mark = account == NULL ? 0 : hash_seeded(account->line) | 1;
+    badge->is_in = true;
+    MEM_FREE(badge->decided);
+    weigh(client);
+    count_add(COUNT_CORE_LOGINS, 1);
+    return RC_OK;
+}
+
+static bool may_be_anonymous(const struct client *client)
+{
+    const struct access *access = client->badge.access;
+
+    if (access == NULL || access->config.anonymous == ANONYMOUS_UNSAID)
+        return client->principal.is_loopback && (access == NULL || access->config.accounts == NULL);
+    return access->config.anonymous == ANONYMOUS_YES;
+}
+
+/* Nobody has an account: guest has, with RabbitMQ's password and its restriction to loopback. */
+static enum rc login_unlisted(struct client *client, struct slice user, struct slice password)
+{
+    const struct access *access = client->badge.access;
+
+    if (access != NULL && access->config.anonymous == ANONYMOUS_YES)
+        return let_in(client, access->config.trusts_names ? user : SLICE_NONE, NULL);
+    if (!slice_equal(user, SLICE("guest")) || !slice_equal(password, SLICE("guest")))
+        return refuse_login(client, user, RC_AUTH);
+    if (!client->principal.is_loopback)
+        return refuse_login(client, user, RC_REFUSED);
+    return let_in(client, user, NULL);
+}
+
+/* Between the question and the answer the accounts may have been read anew. */
+static enum rc login_known(struct client *client, struct slice user)
+{
+    const struct accounts *accounts =
+        client->badge.access == NULL ? NULL : client->badge.access->config.accounts;
+    const struct account *account = accounts == NULL ? NULL : accounts_find(accounts, user);
+
+    if (account == NULL)
+        return refuse_login(client, user, RC_AUTH);
+    return let_in(client, user, account);
+}
+
+static void on_password(void *arg, enum rc rc)
+{
+    struct client *client = arg;
+    struct slice user = client->principal.name;
+    char *name = mem_copy_text(user); /* a login renames the client */
+
+    client->badge.request = NULL;
+    if (rc != RC_OK)
+        client_login_refused(client, user, rc);
+    else
+        rc = login_known(client, slice_of(name, user.len));
+    mem_free(name);
+    if (client->ops->on_login != NULL)
+        client->ops->on_login(client->session, rc);
+}
+
+static enum rc login_listed(struct client *client, const struct accounts *accounts,
+                            struct slice user, struct slice password)
+{
+    const struct account *account = accounts_find(accounts, user);
+    bool is_decoy = account == NULL || slice_is_none(account->password);
+    enum rc rc;
+
+    if (is_decoy) /* who has none waits as long as who has one */
+        account = accounts_decoy(accounts);
+    if (account == NULL)
+        return refuse_login(client, user, RC_AUTH);
+    rc = password_worker_ask(client->core->passwords, account->password, password, is_decoy,
+                             on_password, client, &client->badge.request);
+    if (rc == RC_OK)
+        return login_known(client, user);
+    if (rc != RC_AGAIN)
+        return refuse_login(client, user, rc);
+    name_client(client, user);
+    return rc;
+}
+
+enum rc client_login(struct client *client, struct slice user, struct slice password)
+{
+    const struct access *access = client->badge.access;
+
+    password_worker_cancel(&client->badge.request);
+    if (slice_is_none(user))
+        return may_be_anonymous(client) ? let_in(client, user, NULL)
+                                        : refuse_login(client, user, RC_REFUSED);
+    if (access == NULL || access->config.accounts == NULL)
+        return login_unlisted(client, user, password);
+    return login_listed(client, access->config.accounts, user, password);
+}
+
+enum rc client_login_by_certificate(struct client *client, struct slice name)
+{
+    const struct access *access = client->badge.access;
+    const struct account *account = access == NULL || access->config.accounts == NULL
+                                        ? NULL
+                                        : accounts_find(access->config.accounts, name);
+
+    if (name.len == 0 || name.len > ACCOUNT_NAME_MAX_BYTES)
+        return refuse_login(client, name, RC_AUTH);
+    client->principal.is_certified = true;
+    return let_in(client, name, account);
+}
+
+void client_scram_verifier(const struct client *client, struct slice user, enum scram_hash hash,
+                           struct scram_verifier *ret)
+{
+    const struct access *access = client->badge.access;
+    const struct account *account = access == NULL || access->config.accounts == NULL
+                                        ? NULL
+                                        : accounts_find(access->config.accounts, user);
+
+    if (account == NULL || !scram_verifier_read(account->scram[hash], hash, ret))
+        scram_verifier_pretend(slice_of(client->core->secret, sizeof(client->core->secret)), user,
+                               ret);
+}
+
+enum rc client_login_by_scram(struct client *client, struct slice user)
+{
+    return login_known(client, user);
+}
+
+/* ---- a change ---- */
+
+/* Whether who came in before would come in now. */
+static bool is_still_welcome(struct client *client)
+{
+    struct badge *badge = &client->badge;
+    const struct accounts *accounts = badge->access->config.accounts;
+    const struct account *account;
+
+    if (!badge->is_in)
+        return true; /* it has still to show who it is */
+    if (client->principal.is_anonymous)
+        return may_be_anonymous(client);
+    if (badge->mark == 0) /* guest, a trusted name, or a certificate */
+        return accounts == NULL || client->principal.is_certified;
+    account = accounts == NULL ? NULL : accounts_find(accounts, badge->subject.user);
+    if (account == NULL || (hash_seeded(account->line) | 1) != badge->mark)
+        return false;
+    badge->subject.roles = account->roles;
+    return true;
+}
+
+static void look_again(struct core *core, const struct access *access)
+{
+    LIST_EACH (k, &core->clients) {
+        struct client *client = CONTAINER_OF(k, struct client, link);
+
+        if (client->badge.access != access)
+            continue;
+        client->badge.subject.roles = SLICE_NONE; /* they were the old accounts' */
+        weigh(client);
+        if (is_still_welcome(client))
+            continue;
+        count_add(COUNT_CORE_REVOKED, 1);
+        client->badge.is_in = client->badge.is_free = false;
+        log_event(LOG_NOTICE, "core.revoked", "client=%llu principal=%s",
+                  (unsigned long long)client->number,
+                  log_quote(client->principal.name.at, client->principal.name.len));
+        if (client->ops->on_revoked != NULL)
+            client->ops->on_revoked(client->session);
+    }
+}
+
+void access_set(struct core *core, const char *listener, struct access_config *config)
+{
+    struct access *access = find_access(core, listener);
+    struct access_config before;
+
+    if (access == NULL)
+        access = add_access(core, listener);
+    before = access->config;
+    access->config = *config;
+    access->epoch++;
+    config->accounts = NULL; /* taken */
+    config->rules = NULL;
+    look_again(core, access);
+    accounts_free(&before.accounts);
+    rules_free(&before.rules);
+}
