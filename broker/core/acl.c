@@ -199,17 +199,21 @@ void badge_init(struct client *client)
 void badge_done(struct client *client)
 {
     password_worker_cancel(&client->badge.request);
+    link_remove_if(&client->badge.revoked);
     mem_free(client->badge.id);
+    mem_free(client->badge.certificate);
     mem_free(client->badge.decided);
     client->badge = (struct badge){ 0 };
 }
 
-void client_enter(struct client *client, const char *listener)
+void client_enter(struct client *client, const char *listener, const char *certificate)
 {
     struct access *access = find_access(client->core, listener);
 
     client->badge.access = access != NULL ? access : find_access(client->core, NULL);
     client->badge.is_in = false;
+    if (certificate != NULL)
+        client->badge.certificate = mem_copy_text(slice_str(certificate));
     weigh(client);
 }
 
@@ -338,30 +342,30 @@ static enum rc login_listed(struct client *client, const struct accounts *accoun
     return rc;
 }
 
+static enum rc login_certified(struct client *client)
+{
+    const struct accounts *accounts = client->badge.access->config.accounts;
+    struct slice name = slice_str(client->badge.certificate);
+
+    if (name.len == 0 || name.len > ACCOUNT_NAME_MAX_BYTES)
+        return refuse_login(client, name, RC_AUTH);
+    client->principal.is_certified = true;
+    return let_in(client, name, accounts == NULL ? NULL : accounts_find(accounts, name));
+}
+
 enum rc client_login(struct client *client, struct slice user, struct slice password)
 {
     const struct access *access = client->badge.access;
 
     password_worker_cancel(&client->badge.request);
+    if (access != NULL && access->config.needs_certificate)
+        return login_certified(client);
     if (slice_is_none(user))
         return may_be_anonymous(client) ? let_in(client, user, NULL)
                                         : refuse_login(client, user, RC_REFUSED);
     if (access == NULL || access->config.accounts == NULL)
         return login_unlisted(client, user, password);
     return login_listed(client, access->config.accounts, user, password);
-}
-
-enum rc client_login_by_certificate(struct client *client, struct slice name)
-{
-    const struct access *access = client->badge.access;
-    const struct account *account = access == NULL || access->config.accounts == NULL
-                                        ? NULL
-                                        : accounts_find(access->config.accounts, name);
-
-    if (name.len == 0 || name.len > ACCOUNT_NAME_MAX_BYTES)
-        return refuse_login(client, name, RC_AUTH);
-    client->principal.is_certified = true;
-    return let_in(client, name, account);
 }
 
 void client_scram_verifier(const struct client *client, struct slice user, enum scram_hash hash,
@@ -395,28 +399,38 @@ static bool is_still_welcome(struct client *client)
         return true; /* it has still to show who it is */
     if (client->principal.is_anonymous)
         return may_be_anonymous(client);
-    if (badge->mark == 0) /* guest, a trusted name, or a certificate */
-        return accounts == NULL || client->principal.is_certified;
     account = accounts == NULL ? NULL : accounts_find(accounts, badge->subject.user);
-    if (account == NULL || (hash_seeded(account->line) | 1) != badge->mark)
-        return false;
-    badge->subject.roles = account->roles;
-    return true;
+    if (account != NULL)
+        badge->subject.roles = account->roles;
+    if (client->principal.is_certified)
+        return badge->access->config.needs_certificate;
+    if (badge->mark == 0) /* guest, or a trusted name */
+        return accounts == NULL;
+    return account != NULL && (hash_seeded(account->line) | 1) == badge->mark;
 }
 
 static void look_again(struct core *core, const struct access *access)
 {
+    struct list revoked;
+
+    list_init(&revoked);
     LIST_EACH (k, &core->clients) {
         struct client *client = CONTAINER_OF(k, struct client, link);
 
         if (client->badge.access != access)
             continue;
         client->badge.subject.roles = SLICE_NONE; /* they were the old accounts' */
+        if (!is_still_welcome(client)) {
+            client->badge.is_in = false;
+            list_append(&revoked, &client->badge.revoked);
+        }
         weigh(client);
-        if (is_still_welcome(client))
-            continue;
+    }
+    while (!list_is_empty(&revoked)) { /* each may be closed in the call */
+        struct client *client = LIST_FIRST(&revoked, struct client, badge.revoked);
+
+        link_remove(&client->badge.revoked);
         count_add(COUNT_CORE_REVOKED, 1);
-        client->badge.is_in = client->badge.is_free = false;
         log_event(LOG_NOTICE, "core.revoked", "client=%llu principal=%s",
                   (unsigned long long)client->number,
                   log_quote(client->principal.name.at, client->principal.name.len));

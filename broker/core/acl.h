@@ -54,6 +54,8 @@ struct access_config {
     /* With ANONYMOUS_YES and without accounts a name is taken as it is told, unproved, and rules
      * are about it, as in a mosquitto that has an acl_file and no password_file. */
     bool trusts_names;
+    /* A client's name is its certificate's, which needs no password; without one nobody gets in. */
+    bool needs_certificate;
 };
 
 /* What holds for those who came, or will come, by the listener of that name; NULL: by all that have

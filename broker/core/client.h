@@ -37,8 +37,8 @@ enum pressure {
                          so */
 };
 
-/* All are called on the core's thread; none may close the client inside the call (conn_close() only
- * marks, so that is fine). A NULL member is not called. */
+/* All are called on the core's thread; none but the last two may close the client inside the call
+ * (conn_close() only marks, so that is fine). A NULL member is not called. */
 struct client_ops {
     const char *protocol; /* for listings and the log; core never compares it */
 
@@ -69,7 +69,8 @@ struct client_ops {
     /* Sent to every client that has published, and before a first publish while it lasts. */
     void (*on_pressure)(void *session, enum pressure pressure);
 
-    /* What client_login() had to leave open: RC_OK, RC_AUTH, RC_MEMORY. */
+    /* These two may close the client.
+     * What client_login() had to leave open: RC_OK, RC_AUTH, RC_MEMORY. */
     void (*on_login)(void *session, enum rc rc);
     /* It would not be let in any more, for its account is gone or is another: say so to the peer
      * and close. */
@@ -93,9 +94,10 @@ struct client *client_open(struct core *core, const struct client_ops *ops, void
  * NULL. */
 void client_close(struct client **client);
 
-/* Which listener it came by, whose access holds for it (acl.h). A client that was never told may do
- * all when it came by loopback: it is the broker's own. */
-void client_enter(struct client *client, const char *listener);
+/* Which listener it came by, whose access holds for it (acl.h), and the name in its certificate,
+ * which was found good; NULL: it showed none. A client that never entered is the broker's own, and
+ * may do all when it came by loopback. */
+void client_enter(struct client *client, const char *listener, const char *certificate);
 /* What %c of rules stands for. Copies. */
 void client_set_id(struct client *client, struct slice id);
 
@@ -103,8 +105,6 @@ void client_set_id(struct client *client, struct slice id);
  * account, or nobody without one, may come from there. RC_AGAIN: on_login() tells. RC_LIMIT: too
  * many ask at a time. RC_MEMORY, RC_SYSTEM. Refusals are counted and logged here. */
 MUST_CHECK enum rc client_login(struct client *client, struct slice user, struct slice password);
-/* By a certificate that was found good. RC_AUTH: the name is none that a user could have. */
-MUST_CHECK enum rc client_login_by_certificate(struct client *client, struct slice name);
 /* What a SCRAM exchange about this name goes by. Of a name that nobody has, or that has no verifier
  * of this kind, no proof is right. */
 void client_scram_verifier(const struct client *client, struct slice user, enum scram_hash hash,

@@ -145,8 +145,10 @@ struct badge {
     struct access *access;            /* borrowed from the core; NULL: the broker's own */
     struct subject subject;           /* borrows: user from the client, roles from the accounts */
     char *id;                         /* owned text of subject.client_id; NULL: none */
+    char *certificate;                /* owned: the name in it; NULL: none was shown */
     uint64_t mark;                    /* of the account's line; 0: no account */
     struct decision *decided;         /* owned; NULL until there are rules to ask */
+    struct link revoked;              /* while those are told who are to go */
     struct password_request *request; /* while the password is being checked */
     bool is_in;                       /* it logged in, or may be there without */
     bool is_free;                     /* there is nothing to ask */

@@ -74,7 +74,7 @@ static enum rc stream_for(struct client *client, const struct queue_spec *spec, 
     enum rc rc = name_from_queue(spec->name, &scratch, &wanted.name);
 
     if (rc == RC_OK)
-        rc = stream_create(client->core, client, &wanted, ret);
+        rc = stream_create(client->core, NULL, &wanted, ret); /* the queue was authorised */
     if (rc == RC_EXISTS)
         *ret = stream_find(client->core, wanted.name);
     text_done(&scratch);

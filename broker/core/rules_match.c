@@ -62,16 +62,23 @@ static bool value_of(struct slice at, const struct subject *subject, struct slic
     return true;
 }
 
-/* Whether every value that the pattern needs is there and safe. */
-static bool has_values(const struct rule_spec *rule, const struct subject *subject)
+enum values { VALUES_GOOD, VALUES_UNSAFE, VALUES_OF_OTHERS };
+
+/* Whether every value that the pattern needs is there and safe. mosquitto's patterns about a name
+ * are not about those who have none, whatever they would deny. */
+static enum values check_values(const struct rule_spec *rule, const struct subject *subject)
 {
+    enum values worst = VALUES_GOOD;
     struct slice value;
 
-    for (size_t i = 0; i + 1 < rule->pattern.len; i++) {
-        if (value_of(slice_after(rule->pattern, i), subject, &value) && !rule_value_is_safe(value))
-            return false;
+    for (size_t i = 0; rule->is_substituted && i + 1 < rule->pattern.len; i++) {
+        if (!value_of(slice_after(rule->pattern, i), subject, &value) || rule_value_is_safe(value))
+            continue;
+        if (slice_is_none(value) && rule->rank == RULE_SECOND)
+            return VALUES_OF_OTHERS;
+        worst = VALUES_UNSAFE;
     }
-    return true;
+    return worst;
 }
 
 static bool level_is(const struct rule_spec *rule, const struct subject *subject,
@@ -119,6 +126,8 @@ static bool filter_fits(const struct rule_spec *rule, const struct subject *subj
 bool rule_fits(const struct rule_spec *rule, const struct subject *subject, enum resource resource,
                struct slice name)
 {
+    enum values values;
+
     switch (rule->shape) {
     case RULE_EVERYTHING:
         return true;
@@ -133,8 +142,9 @@ bool rule_fits(const struct rule_spec *rule, const struct subject *subject, enum
     if (resource == RESOURCE_TOPIC && begins_with_dollar(name) &&
         !begins_with_dollar(rule->pattern))
         return false;
-    if (rule->is_substituted && !has_values(rule, subject))
-        return rule->is_deny;
+    values = check_values(rule, subject);
+    if (values != VALUES_GOOD)
+        return values == VALUES_UNSAFE && rule->is_deny;
     return filter_fits(rule, subject, name);
 }
 
@@ -213,13 +223,15 @@ bool rule_touches(const struct rule_spec *rule, const struct subject *subject, s
     }
     if (begins_with_dollar(filter) != begins_with_dollar(rule->pattern))
         return false;
-    if (rule->is_substituted && !has_values(rule, subject))
+    if (check_values(rule, subject) != VALUES_GOOD)
         return false;
     return filters_touch(rule, subject, filter);
 }
 
 bool rule_covers(const struct rule_spec *rule, const struct subject *subject, struct slice filter)
 {
+    enum values values;
+
     switch (rule->shape) {
     case RULE_EVERYTHING:
         return true;
@@ -232,7 +244,8 @@ bool rule_covers(const struct rule_spec *rule, const struct subject *subject, st
     }
     if (begins_with_dollar(filter) && !begins_with_dollar(rule->pattern))
         return false;
-    if (rule->is_substituted && !has_values(rule, subject))
-        return rule->is_deny;
+    values = check_values(rule, subject);
+    if (values != VALUES_GOOD)
+        return values == VALUES_UNSAFE && rule->is_deny;
     return filter_covers(rule, subject, filter);
 }

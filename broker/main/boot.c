@@ -208,6 +208,9 @@ static enum rc open_core(struct broker *b, struct text *why)
                     rc_word(rc));
         return rc;
     }
+    rc = boot_apply_access(b->core, s, why);
+    if (rc != RC_OK)
+        return rc;
     timer_init(&b->deadline, b->loop, on_deadline, b);
     loop_add_turn_end(b->loop, end_turn, b);
     for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++)
@@ -340,6 +343,7 @@ enum rc broker_reload(struct broker *broker, const struct settings *fresh, struc
 {
     enum rc rc = RC_OK;
 
+    rc = boot_apply_access(broker->core, fresh, why);
     log_set_threshold((enum log_level)fresh->log_level);
     broker->shutdown_grace_ms = fresh->shutdown_grace_ms;
     LIST_EACH (k, &fresh->listeners) {

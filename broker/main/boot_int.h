@@ -59,6 +59,13 @@ struct broker {
     bool is_ending;
 };
 
+/* Reads all files of users and rules, then lets them hold: at the start, and at a reload. Not
+ * RC_OK: what held before holds, and `why` says what is wrong with which line. */
+MUST_CHECK enum rc boot_apply_access(struct core *core, const struct settings *settings,
+                                     struct text *why);
+/* Whether who comes by this listener must show who it is, or was told in so many words that it need
+ * not. */
+bool boot_is_guarded(const struct settings *settings, const struct listener_settings *l);
 /* RC_REFUSED: a listener could be reached from other machines, and nobody said that it may. */
 enum rc boot_check_exposure(const struct settings *settings, struct text *why);
 /* The context of a section with tls = yes. `why` says what is wrong. */

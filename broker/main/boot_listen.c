@@ -53,13 +53,15 @@ enum rc boot_check_exposure(const struct settings *settings, struct text *why)
         struct slice list = slice_str(l->address);
         char *address;
 
+        if (boot_is_guarded(settings, l))
+            continue;
         while (next_address(&list, &address)) {
             if (rc == RC_OK && !is_local(address)) {
-                text_format(
-                    why,
-                    "listener %s: others can reach %s, and there are no users: everybody "
-                    "could do everything. Say allow_anonymous_remote = yes if that is meant",
-                    l->name, address);
+                text_format(why,
+                            "listener %s: others can reach %s, and there are no users: everybody "
+                            "could do everything. Name a password_file, or say "
+                            "allow_anonymous_remote = yes if that is meant",
+                            l->name, address);
                 rc = RC_REFUSED;
             }
             mem_free(address);

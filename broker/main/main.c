@@ -120,6 +120,7 @@ static int test_config(const struct settings *s)
 
 /* ---- a new reading of the configuration ---- */
 
+/* NULL: there is none; then a reload is about the files that the command line names. */
 static const char *config_of(const struct settings *s)
 {
     return s->mosquitto_conf != NULL ? s->mosquitto_conf : s->config;
@@ -158,7 +159,9 @@ static void on_reload(void *arg)
     tell_warnings(&fresh);
     if (rc == RC_OK)
         log_event(LOG_NOTICE, "broker.reloaded", "config=%s",
-                  log_quote(config_of(&fresh), strlen(config_of(&fresh))));
+                  config_of(&fresh) == NULL
+                      ? "none"
+                      : log_quote(config_of(&fresh), strlen(config_of(&fresh))));
     else
         log_event(LOG_ERROR, "broker.reload-failed", "why=%s", log_quote(why.at, why.len));
     settings_done(&fresh);
@@ -192,7 +195,7 @@ static int serve(const struct settings *s, int argc, const char *const argv[])
         rc = announce(s, broker, &out);
     if (rc == RC_OK) {
         running.broker = broker;
-        if (config_of(s) != NULL)
+        if (config_of(s) != NULL || s->password_file != NULL || s->acl_file != NULL)
             broker_on_reload(broker, on_reload, &running);
         broker_run(broker);
     } else {

@@ -10,6 +10,7 @@ libsettings_a_SOURCES = \
 	%D%/settings.c %D%/settings.h
 tercetd_SOURCES = \
 	%D%/boot.c %D%/boot.h %D%/boot_int.h \
+	%D%/boot_access.c \
 	%D%/boot_admin.c \
 	%D%/boot_listen.c \
 	%D%/main.c \

@@ -95,6 +95,16 @@ static const struct option head_options[] = {
       NULL,
       "Let a listener be reached from other machines although there are no users: whoever reaches "
       "it may do everything." },
+    { "password_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, BOTH | RELOAD, AT(password_file),
+      "FILE",
+      "The users, as tercet passwd or mosquitto_passwd writes them, for every listener that has no "
+      "password_file of its own. See tercet-security(7)." },
+    { "acl_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, BOTH | RELOAD, AT(acl_file), "FILE",
+      "The rules of who may do what, mosquitto's or our own, for every listener that has no "
+      "acl_file of its own. Without rules whoever comes in may do all." },
+    { "allow_anonymous", OPTION_SWITCH, "no", 0, 0, NULL, BOTH | RELOAD, AT(allow_anonymous), NULL,
+      "Let clients in that give no name. When it is not given, those may who come by loopback, "
+      "while there is no password_file." },
     { "max_connections", OPTION_NUMBER, "10000", 1, 1000000, NULL, FILE_ONLY, AT(max_connections),
       "N", "Connections that each loopback listener takes at a time." },
     { "shutdown_grace", OPTION_TIME, "3s", 0, 3600 * SECOND_MS, NULL, FILE_ONLY | RELOAD,
@@ -328,6 +338,16 @@ static const struct option listener_options[] = {
       AT(proxy_peers), "NETWORKS",
       "The proxies that proxy_protocol believes, as addresses and networks with commas between, "
       "unix for those on a Unix socket; who else connects is turned away." },
+    { "password_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
+      AT(password_file), "FILE", "The users of this listener." },
+    { "acl_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(acl_file),
+      "FILE", "The rules for those who come by this listener." },
+    { "allow_anonymous", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY | RELOAD, AT(allow_anonymous),
+      NULL, "Let clients in here that give no name." },
+    { "certificate_is_user", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(certificate_is_user),
+      NULL,
+      "A client's name is the common name of its certificate, whatever it says itself, and it "
+      "needs no password; without a certificate nobody comes in." },
     { "max_connections", OPTION_NUMBER, "10000", 1, 1000000, NULL, FILE_ONLY, AT(max_connections),
       "N", "Connections that it takes at a time." },
     { "mqtt_versions", OPTION_TEXT, "3.1, 3.1.1, 5", 1, NAME_MAX_BYTES, NULL, FILE_ONLY,
@@ -513,6 +533,8 @@ static bool is_consistent(const struct listener_settings *l, struct text *errors
         { has_ca && l->certificate == NULL, "client_ca needs certificate and key" },
         { l->require_client_certificate && !has_ca,
           "require_client_certificate needs client_ca or client_ca_path" },
+        { l->certificate_is_user && !has_ca && !l->proxy_protocol,
+          "certificate_is_user needs client_ca or client_ca_path, or proxy_protocol" },
         { l->client_crl != NULL && !has_ca, "client_crl needs client_ca or client_ca_path" },
         { l->websocket && !is_given(LISTENER, l, "port") &&
               !slice_starts(slice_str(l->address), SLICE("unix:")),

@@ -34,6 +34,10 @@ struct listener_settings {
     bool detect;
     bool proxy_protocol;
     char *proxy_peers;
+    char *password_file;
+    char *acl_file;
+    bool allow_anonymous;
+    bool certificate_is_user;
     unsigned socket_access; /* index: owner, group, all */
     uint64_t max_connections;
     char *mqtt_versions;
@@ -76,6 +80,10 @@ struct settings {
     char *user;
     uint64_t sys_interval_ms;
     bool allow_anonymous_remote;
+    char *password_file;
+    char *acl_file;
+    bool allow_anonymous;
+    bool trusts_names; /* no option: as acl.h says, when a mosquitto.conf was read */
     uint64_t max_connections;
     uint64_t shutdown_grace_ms;
 

@@ -138,8 +138,9 @@ struct amqp_session {
     uint32_t frame_max;
     uint16_t channel_max;
     uint16_t heartbeat;
-    uint16_t get_pending; /* basic.gets that core has not answered */
-    size_t expected;      /* what conn_expect() was told */
+    uint16_t get_pending;  /* basic.gets, or the login, that core has not answered */
+    const char *mechanism; /* of the login */
+    size_t expected;       /* what conn_expect() was told */
 
     /* client capabilities */
     bool can_take_failure_close;
@@ -199,6 +200,8 @@ typedef enum rc amqp_handler_fn(struct amqp_session *s, struct amqp_channel *cha
 
 amqp_handler_fn amqp_on_start_ok, amqp_on_tune_ok, amqp_on_open, amqp_on_close, amqp_on_close_ok,
     amqp_on_update_secret;
+/* client_ops: what the login had to wait for. */
+void amqp_on_login(void *session, enum rc rc);
 amqp_handler_fn amqp_on_channel_flow, amqp_on_channel_close, amqp_on_access_request;
 amqp_handler_fn amqp_on_exchange_declare, amqp_on_exchange_delete, amqp_on_exchange_bind,
     amqp_on_exchange_unbind;

@@ -106,14 +106,26 @@ static void read_capabilities(struct amqp_session *s, struct slice client_proper
                           v.type == AMQP_BOOL && v.integer != 0;
 }
 
+static enum rc refuse_login(struct amqp_session *s, enum rc why)
+{
+    if (why == RC_LIMIT)
+        return amqp_refuse(s, AMQP_REPLY_RESOURCE_ERROR, "too many logins at a time");
+    return amqp_refuse(s, AMQP_REPLY_ACCESS_REFUSED,
+                       "Login was refused using authentication mechanism %s. For details see the "
+                       "broker logfile.",
+                       s->mechanism);
+}
+
 static enum rc login(struct amqp_session *s, const struct amqp_connection_start_ok *m)
 {
     struct slice user = SLICE_NONE, password = SLICE_NONE;
     enum rc rc = RC_UNSUPPORTED;
 
     for (size_t i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++) {
-        if (slice_equal_str(m->mechanism, mechanisms[i].name))
+        if (slice_equal_str(m->mechanism, mechanisms[i].name)) {
+            s->mechanism = mechanisms[i].name;
             rc = mechanisms[i].read(m->response, &user, &password);
+        }
     }
     if (rc == RC_UNSUPPORTED)
         return amqp_refuse(s, AMQP_REPLY_COMMAND_INVALID, "unknown authentication mechanism '%.*s'",
@@ -122,23 +134,23 @@ static enum rc login(struct amqp_session *s, const struct amqp_connection_start_
         return amqp_refuse(s, AMQP_REPLY_SYNTAX_ERROR, "malformed response of mechanism %.*s",
                            SLICE_FMT(m->mechanism));
     rc = client_login(s->client, user, password);
-    if (rc != RC_OK)
-        return amqp_refuse(s, AMQP_REPLY_ACCESS_REFUSED,
-                           "Login was refused using authentication mechanism %.*s. For details see "
-                           "the broker logfile.",
-                           SLICE_FMT(m->mechanism));
-    return RC_OK;
+    return rc == RC_OK || rc == RC_AGAIN ? rc : refuse_login(s, rc);
 }
 
-enum rc amqp_on_start_ok(struct amqp_session *s, struct amqp_channel *channel,
-                         const struct amqp_method *m)
+static void send_tune(struct amqp_session *s)
 {
     struct amqp_method tune = { .name = AMQP_CONNECTION_TUNE };
-    enum rc rc;
 
-    (void)channel; /* there is none */
-    read_capabilities(s, m->connection_start_ok.client_properties);
-    rc = login(s, &m->connection_start_ok);
+    tune.connection_tune.channel_max = AMQP_CHANNELS_MAX;
+    tune.connection_tune.frame_max = AMQP_FRAME_MAX;
+    tune.connection_tune.heartbeat = AMQP_HEARTBEAT_SECONDS;
+    amqp_enter(s, STATE_TUNE);
+    amqp_send(s, 0, &tune);
+}
+
+/* After a login, whatever came of it. */
+static void go_on(struct amqp_session *s, enum rc rc)
+{
     if (rc != RC_OK && !s->can_take_failure_close) {
         /* A client of before that capability takes a close for a network error; it gets silence
          * first, so that it does not come back at once. */
@@ -148,17 +160,38 @@ enum rc amqp_on_start_ok(struct amqp_session *s, struct amqp_channel *channel,
         s->refusal = AMQP_REPLY_NONE;
         amqp_enter(s, STATE_DEAF);
         timer_start(&s->timer, AMQP_REFUSED_MS);
-        return RC_OK;
-    }
-    if (rc != RC_OK) {
+    } else if (rc != RC_OK) {
         amqp_fail(s, NULL, rc, 0, 0);
+    } else {
+        send_tune(s);
+    }
+}
+
+void amqp_on_login(void *session, enum rc rc)
+{
+    struct amqp_session *s = session;
+
+    if (s->state != STATE_START)
+        return;
+    if (--s->get_pending == 0)
+        conn_resume(s->conn, CONN_PAUSE_BUSY);
+    go_on(s, rc == RC_OK ? RC_OK : refuse_login(s, rc));
+}
+
+enum rc amqp_on_start_ok(struct amqp_session *s, struct amqp_channel *channel,
+                         const struct amqp_method *m)
+{
+    enum rc rc;
+
+    (void)channel; /* there is none */
+    read_capabilities(s, m->connection_start_ok.client_properties);
+    rc = login(s, &m->connection_start_ok);
+    if (rc != RC_AGAIN) {
+        go_on(s, rc);
         return RC_OK;
     }
-    tune.connection_tune.channel_max = AMQP_CHANNELS_MAX;
-    tune.connection_tune.frame_max = AMQP_FRAME_MAX;
-    tune.connection_tune.heartbeat = AMQP_HEARTBEAT_SECONDS;
-    amqp_enter(s, STATE_TUNE);
-    amqp_send(s, 0, &tune);
+    s->get_pending++; /* nothing is read before on_login() */
+    conn_pause(s->conn, CONN_PAUSE_BUSY);
     return RC_OK;
 }
 

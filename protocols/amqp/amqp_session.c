@@ -609,6 +609,16 @@ static void on_pressure(void *arg, enum pressure pressure)
     }
 }
 
+/* RabbitMQ's words for a user that is deleted. */
+static void on_revoked(void *session)
+{
+    struct amqp_session *s = session;
+    enum rc rc = amqp_refuse(s, AMQP_REPLY_CONNECTION_FORCED, "user '%.*s' is deleted",
+                             SLICE_FMT(client_principal(s->client)->name));
+
+    amqp_fail(s, NULL, rc, 0, 0);
+}
+
 static const struct client_ops ops = {
     .protocol = "amqp",
     .on_durable = amqp_on_durable,
@@ -616,6 +626,8 @@ static const struct client_ops ops = {
     .on_queue_delivery = amqp_on_queue_delivery,
     .on_consumer_cancelled = amqp_on_consumer_cancelled,
     .on_pressure = on_pressure,
+    .on_login = amqp_on_login,
+    .on_revoked = on_revoked,
 };
 
 /* ---- life ---- */
@@ -629,6 +641,7 @@ struct amqp_session *amqp_session_new(struct core *core, struct conn *conn)
     s->conn = conn;
     s->frame_max = AMQP_FRAME_MAX_INITIAL;
     s->client = client_open(core, &ops, s, conn_is_loopback(conn));
+    client_enter(s->client, conn_listener_name(conn), conn_certificate_name(conn));
     map_init(&s->channels);
     list_init(&s->await);
     list_init(&s->durable);

@@ -420,12 +420,19 @@ size_t kafka_session_input(void *session, struct slice in)
 enum rc kafka_session_open(void *context, struct conn *conn, void **ret_session)
 {
     struct kafka_session *s = mem_new(struct kafka_session);
+    enum rc rc;
 
     s->kafka = context;
     s->conn = conn;
     list_init(&s->requests);
     timer_init(&s->timer, s->kafka->loop, on_time, s);
     s->client = client_open(s->kafka->core, &ops, s, conn_is_loopback(conn));
+    client_enter(s->client, conn_listener_name(conn), conn_certificate_name(conn));
+    rc = client_login(s->client, SLICE_NONE, SLICE_NONE);
+    if (rc != RC_OK) {
+        kafka_session_closed(s, rc);
+        return rc;
+    }
     *ret_session = s;
     return RC_OK;
 }

@@ -10,6 +10,7 @@ libmqttcodec_a_SOURCES = \
 noinst_LIBRARIES += libmqtt.a
 libmqtt_a_SOURCES = \
 	%D%/bridge_config.c %D%/bridge_config.h \
+	%D%/mqtt_auth.c \
 	%D%/mqtt_delayed.c %D%/mqtt_delayed.h \
 	%D%/mqtt_deliver.c \
 	%D%/mqtt_errors.c %D%/mqtt_errors.h \

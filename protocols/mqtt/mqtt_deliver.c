@@ -6,6 +6,7 @@
 #include "broker/base/mem.h"
 #include "broker/base/plant.h"
 #include "broker/base/utf8.h"
+#include "broker/core/acl.h"
 #include "broker/core/core.h"
 #include "broker/core/message.h"
 #include "broker/core/session.h"
@@ -26,6 +27,7 @@ struct outgoing {
     uint8_t qos;
     bool is_retain;
     bool is_dup;
+    bool is_from_queue; /* which the client may consume, whatever it holds */
 };
 
 /* ---- writing ---- */
@@ -148,8 +150,8 @@ static bool write_aliased(struct mqtt_session *s, struct mqtt_publish *p,
     return write_packet(s, p, message);
 }
 
-/* False: the client cannot take it, so it counts as delivered: larger than it says (3.1.2-25), or a
- * name that no MQTT string can be, which other protocols may write. */
+/* False: the client cannot take it, so it counts as delivered: larger than it says (3.1.2-25), a
+ * name that no MQTT string can be, which other protocols may write, or one that it may not read. */
 static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
                           struct slice properties)
 {
@@ -162,6 +164,8 @@ static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
                               .payload = m->value };
     bool is_sent = utf8_is_valid(m->address);
 
+    if (!out->is_from_queue && !may_deliver(s->client, m->address))
+        return false;
     p.properties.append = properties;
     p.properties.subscription_ids = out->id_count > 0 ? out->ids : NULL;
     p.properties.subscription_id_count = out->id_count;
@@ -329,6 +333,7 @@ void mqtt_send_held(struct mqtt_session *s, const struct mqtt_held *held, uint16
 
     if (flight == NULL || flight->state != FLIGHT_HELD)
         return;
+    out.is_from_queue = flight->is_from_queue;
     mqtt_inflight_set(&s->inflight, flight, FLIGHT_RECEIVE);
     if (!send_publish(s, &out))
         mqtt_settle(s, flight, OUTCOME_ACCEPT);
@@ -458,9 +463,11 @@ enum rc mqtt_on_queue_delivery(void *arg, struct consumer *consumer, const struc
 {
     struct mqtt_session *s = arg;
     struct mqtt_queue_sub *sub = consumer_context(consumer);
-    struct outgoing out = {
-        .message = d->message, .ids = &sub->id, .id_count = sub->id != 0, .qos = sub->qos
-    };
+    struct outgoing out = { .message = d->message,
+                            .ids = &sub->id,
+                            .id_count = sub->id != 0,
+                            .qos = sub->qos,
+                            .is_from_queue = true };
     enum rc rc = RC_AGAIN;
 
     if (s->state == STATE_ACTIVE && !conn_is_full(s->conn)) {

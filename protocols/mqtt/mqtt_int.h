@@ -21,8 +21,9 @@ struct session;
 
 enum mqtt_state {
     STATE_AWAIT_CONNECT,
-    STATE_ACTIVE,
-    STATE_CLOSING, /* nothing more is read; what was written is being sent */
+    STATE_AWAIT_LOGIN, /* the password is being checked; nothing is read meanwhile */
+    STATE_ACTIVE,      /* those before it are before CONNACK */
+    STATE_CLOSING,     /* nothing more is read; what was written is being sent */
     STATE_COUNT
 };
 
@@ -82,9 +83,10 @@ struct mqtt_session {
     struct mqtt_aliases given;  /* those of our own */
     struct mqtt_inflight inflight;
     struct mqtt_pending pending;
-    struct list queues;  /* struct mqtt_queue_sub */
-    struct timer timer;  /* CONNECT, then keep alive */
-    struct text connect; /* the CONNECT's body, kept when the will is dated */
+    struct list queues; /* struct mqtt_queue_sub */
+    struct timer timer; /* CONNECT, then keep alive */
+    /* the CONNECT's body, kept while the login is open, and when the will is dated */
+    struct text connect;
 };
 
 extern const struct client_ops mqtt_client_ops;
@@ -125,6 +127,16 @@ bool mqtt_may_publish_to(struct slice topic);
 /* Reasons of our own to stop reading; other reasons are net's. */
 void mqtt_pause(struct mqtt_session *s, enum conn_pause why);
 void mqtt_resume(struct mqtt_session *s, enum conn_pause why);
+/* After CONNECT was found right and its sender let in (mqtt_on_connect.c). `body` is the CONNECT's;
+ * it may be s->connect. */
+MUST_CHECK enum rc mqtt_welcome(struct mqtt_session *s, const struct mqtt_connect *c,
+                                struct slice body);
+/* Opens s->client and asks who the sender of this CONNECT is; goes on to mqtt_welcome() at once or
+ * later (mqtt_auth.c). */
+MUST_CHECK enum rc mqtt_login(struct mqtt_session *s, const struct mqtt_connect *c,
+                              struct slice body);
+/* client_ops */
+void mqtt_on_login(void *session, enum rc rc);
 /* Sets the will anew, its expiry counted from now (mqtt_on_connect.c). */
 void mqtt_date_will(struct mqtt_session *s);
 

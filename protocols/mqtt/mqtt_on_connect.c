@@ -5,6 +5,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/random.h"
+#include "broker/core/acl.h"
 #include "broker/core/core.h"
 #include "broker/core/message.h"
 #include "broker/core/session.h"
@@ -126,7 +127,8 @@ static enum rc keep_connect(struct mqtt_session *s, const struct mqtt_connect *c
 {
     if (!c->will.is_set || !mqtt_has(&c->will.properties, MQTT_MESSAGE_EXPIRY))
         return RC_OK;
-    text_add(&s->connect, body);
+    if (s->connect.len == 0) /* else it was kept for the login */
+        text_add(&s->connect, body);
     s->is_will_dated = !s->connect.bad;
     return s->connect.bad ? RC_MEMORY : RC_OK;
 }
@@ -209,8 +211,9 @@ static enum rc open_session(struct mqtt_session *s, const struct mqtt_connect *c
     struct session_spec spec = { id, c->clean_start, s->expiry_ms };
     enum rc rc;
 
-    s->client = client_open(s->core, &mqtt_client_ops, s, conn_is_loopback(s->conn));
-    rc = client_login(s->client, c->user_name, c->password);
+    client_set_id(s->client, id);
+    rc = c->will.is_set ? authorise(s->client, OPERATION_PUBLISH, RESOURCE_TOPIC, c->will.topic)
+                        : RC_OK;
     if (rc != RC_OK)
         return rc;
     rc = session_open(s->client, &spec, &s->session, ret_present);
@@ -243,12 +246,30 @@ static enum rc begin(struct mqtt_session *s, struct slice assigned, bool is_pres
     return RC_OK;
 }
 
+enum rc mqtt_welcome(struct mqtt_session *s, const struct mqtt_connect *c, struct slice body)
+{
+    char at[ASSIGNED_ID_BYTES + 1];
+    struct slice id = c->client_id, assigned = SLICE_NONE;
+    bool is_present = false;
+    enum rc rc;
+
+    if (id.len == 0) {
+        id = slice_of(at, assign_id(&s->server->config, at, sizeof(at)));
+        assigned = id;
+    }
+    rc = open_session(s, c, id, &is_present);
+    if (rc == RC_OK)
+        rc = keep_connect(s, c, body);
+    if (rc == RC_OK)
+        rc = set_will(s, c);
+    if (rc != RC_OK)
+        return rc;
+    return begin(s, c->version >= MQTT_V5 ? assigned : SLICE_NONE, is_present);
+}
+
 enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)
 {
     struct mqtt_connect c = { 0 };
-    char id[ASSIGNED_ID_BYTES + 1];
-    struct slice assigned = SLICE_NONE;
-    bool is_present = false;
     const struct mqtt_profile *profile = s->server->config.profile;
     enum rc rc = mqtt_decode_connect(frame->body, &c);
 
@@ -273,16 +294,5 @@ enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)
         rc = check(s, &c);
     if (rc != RC_OK)
         return rc;
-    if (c.client_id.len == 0) {
-        c.client_id = slice_of(id, assign_id(&s->server->config, id, sizeof(id)));
-        assigned = c.client_id;
-    }
-    rc = open_session(s, &c, c.client_id, &is_present);
-    if (rc == RC_OK)
-        rc = keep_connect(s, &c, frame->body);
-    if (rc == RC_OK)
-        rc = set_will(s, &c);
-    if (rc != RC_OK)
-        return rc;
-    return begin(s, c.version >= MQTT_V5 ? assigned : SLICE_NONE, is_present);
+    return mqtt_login(s, &c, frame->body);
 }

@@ -44,7 +44,8 @@ static struct mqtt_session *session_of(void *arg)
 void mqtt_enter(struct mqtt_session *s, enum mqtt_state state)
 {
     static const uint8_t edges[STATE_COUNT] = {
-        [STATE_AWAIT_CONNECT] = IN(STATE_ACTIVE) | IN(STATE_CLOSING),
+        [STATE_AWAIT_CONNECT] = IN(STATE_AWAIT_LOGIN) | IN(STATE_ACTIVE) | IN(STATE_CLOSING),
+        [STATE_AWAIT_LOGIN] = IN(STATE_ACTIVE) | IN(STATE_CLOSING),
         [STATE_ACTIVE] = IN(STATE_CLOSING),
         [STATE_CLOSING] = 0,
     };
@@ -59,8 +60,7 @@ static void release(struct mqtt_session *s);
 
 static uint64_t patience_ms(const struct mqtt_session *s)
 {
-    return s->state == STATE_AWAIT_CONNECT ? MQTT_CONNECT_TIMEOUT_MS
-                                           : MQTT_KEEP_ALIVE_MS(s->keep_alive_s);
+    return s->state < STATE_ACTIVE ? MQTT_CONNECT_TIMEOUT_MS : MQTT_KEEP_ALIVE_MS(s->keep_alive_s);
 }
 
 /* Since when the peer shows no life. One that is behind with reading is not read from either: then
@@ -83,7 +83,7 @@ static void on_timer(void *arg)
     if (s->state == STATE_CLOSING || patience == 0)
         return;
     idle = idle_ms(s);
-    if (s->state == STATE_AWAIT_CONNECT || (idle >= patience && s->pauses == 0)) {
+    if (s->state < STATE_ACTIVE || (idle >= patience && s->pauses == 0)) {
         mqtt_end(s, RC_TIMEOUT,
                  s->state == STATE_ACTIVE ? "keep alive passed" : "no CONNECT in time");
         release(s); /* the will does not wait until a dead peer's connection is given up */
@@ -243,7 +243,7 @@ static void count_end(enum rc rc, enum mqtt_state state)
         count_add(COUNT_MQTT_MALFORMED, 1);
     else if (rc == RC_PROTOCOL)
         count_add(COUNT_MQTT_PROTOCOL_ERRORS, 1);
-    if (state == STATE_AWAIT_CONNECT)
+    if (state < STATE_ACTIVE)
         count_add(COUNT_MQTT_REFUSED, 1);
 }
 
@@ -264,7 +264,7 @@ void mqtt_end(struct mqtt_session *s, enum rc rc, const char *why)
         ; /* the profile says nothing */
     else if (state == STATE_ACTIVE && s->version >= MQTT_V5)
         send_disconnect(s, reason, why);
-    else if (state == STATE_AWAIT_CONNECT && s->version != 0)
+    else if (state < STATE_ACTIVE && s->version != 0)
         send_refusal(s, rc, reason, why);
     mqtt_enter(s, STATE_CLOSING);
     conn_finish(s->conn, rc);
@@ -430,6 +430,14 @@ static void on_session_over(void *arg)
     mqtt_end(s, RC_LIMIT, "more waits for this session than may");
 }
 
+static void on_revoked(void *arg)
+{
+    struct mqtt_session *s = session_of(arg);
+
+    s->end_reason = s->state == STATE_ACTIVE ? MQTT_NOT_AUTHORIZED : 0;
+    mqtt_end(s, RC_REFUSED, "this login does not hold any more");
+}
+
 const struct client_ops mqtt_client_ops = {
     .protocol = "mqtt",
     .on_durable = on_durable,
@@ -439,6 +447,8 @@ const struct client_ops mqtt_client_ops = {
     .on_taken_over = on_taken_over,
     .on_session_over = on_session_over,
     .on_pressure = on_pressure,
+    .on_login = mqtt_on_login,
+    .on_revoked = on_revoked,
 };
 
 /* ---- input ---- */

@@ -23,6 +23,18 @@ const char *conn_peer(const struct conn *conn)
     return "rig";
 }
 
+const char *conn_listener_name(const struct conn *conn)
+{
+    (void)conn;
+    return "amqp";
+}
+
+const char *conn_certificate_name(const struct conn *conn)
+{
+    (void)conn;
+    return NULL;
+}
+
 bool conn_is_loopback(const struct conn *conn)
 {
     (void)conn;

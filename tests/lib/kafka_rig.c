@@ -43,6 +43,18 @@ uint16_t conn_local_port(const struct conn *conn)
     return 9092;
 }
 
+const char *conn_listener_name(const struct conn *conn)
+{
+    (void)conn;
+    return "kafka";
+}
+
+const char *conn_certificate_name(const struct conn *conn)
+{
+    (void)conn;
+    return NULL;
+}
+
 bool conn_is_loopback(const struct conn *conn)
 {
     (void)conn;

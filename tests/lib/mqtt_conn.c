@@ -31,6 +31,18 @@ const char *conn_peer(const struct conn *conn)
     return "test";
 }
 
+const char *conn_listener_name(const struct conn *conn)
+{
+    (void)conn;
+    return "mqtt";
+}
+
+const char *conn_certificate_name(const struct conn *conn)
+{
+    (void)conn;
+    return NULL;
+}
+
 bool conn_is_loopback(const struct conn *conn)
 {
     (void)conn;

@@ -1,0 +1,404 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who gets in and may do what: passwords, rules and their reload, over MQTT and AMQP."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import amqp_raw
+import mqtt_raw as m
+import users
+from mqtt_case import MqttCase
+from tercet import Broker, BrokerCase, need_program, wait_for
+
+NOT_AUTHORIZED = 0x87
+BAD_USER_OR_PASSWORD = 0x86
+
+RULES = """
+topic read pub/#
+user alice
+topic readwrite a/#
+topic deny a/secret
+topic readwrite work
+topic write w
+user bob
+topic #
+topic deny a/#
+pattern readwrite users/%u/#
+pattern write clients/%c/#
+"""
+
+
+class Files:
+    """A directory with the files that a configuration names."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="tercet-access-")
+
+    def path(self, name):
+        return os.path.join(self.dir, name)
+
+    def write(self, name, text):
+        with open(self.path(name) + ".new", "w", encoding="utf-8") as file:
+            file.write(text)
+        os.rename(self.path(name) + ".new", self.path(name))
+
+    def close(self):
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+USERS = ("alice:%s\nbob:%s\ncarol:%s\n"
+         % (users.pbkdf2("secret"), users.sha512("word"), users.pbkdf2("")))
+
+
+class AccessCase(MqttCase):
+    rules = RULES
+    config = "password_file = %(dir)s/users\nacl_file = %(dir)s/rules\n"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.files = Files()
+        cls.write_files()
+        cls.broker_options = {"config": cls.config % {"dir": cls.files.dir}}
+        super().setUpClass()
+
+    @classmethod
+    def write_files(cls):
+        cls.files.write("users", USERS)
+        cls.files.write("rules", cls.rules)
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.files.close()
+
+    def alice(self, version=5, **options):
+        return self.client(version=version, user="alice", password="secret", **options)
+
+    def refusal(self, version=5, **options):
+        """The reason of the CONNACK."""
+        client = self.open(version)
+        client.send(m.connect(self.name("c"), version, **options))
+        reason = client.expect(m.CONNACK).reason
+        client.ended()
+        return reason
+
+    def reload(self):
+        """Reads the files anew, or says that they cannot be."""
+        before = self.broker.log().count(" broker.reload")
+        self.broker.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: self.broker.log().count(" broker.reload") > before)
+
+
+class Passwords(AccessCase):
+
+    def test_the_right_password_and_no_other(self):
+        for version in (3, 4, 5):
+            for user, password in (("alice", "secret"), ("bob", "word"), ("carol", "")):
+                self.client(version=version, user=user, password=password)
+        for user, password in (("alice", "Secret"), ("alice", ""), ("alice", None), ("bob", "wor"),
+                               ("nobody", "secret"), ("", "secret"), ("carol", "x")):
+            with self.subTest(user=user, password=password):
+                self.assertEqual(self.refusal(user=user, password=password), BAD_USER_OR_PASSWORD)
+        self.assertEqual(self.refusal(3, user="alice", password="x"), 4)
+        self.assertEqual(self.refusal(4, user="alice", password="x"), 4)
+
+    def test_nobody_comes_in_without_a_name(self):
+        self.assertEqual(self.refusal(5), NOT_AUTHORIZED)
+        self.assertEqual(self.refusal(4), 5)
+        self.assertEqual(self.refusal(3), 5)
+
+    def test_guest_is_nobody_where_there_are_users(self):
+        self.assertEqual(self.refusal(user="guest", password="guest"), BAD_USER_OR_PASSWORD)
+
+    def test_what_comes_before_the_answer_is_read_after_it(self):
+        client = self.open(5)
+        client.send(m.connect(self.name("c"), user="bob", password="word"),
+                    m.subscribe(1, [("x/y", 0)]), m.PING)
+        self.assertEqual(client.expect(m.CONNACK).reason, 0)
+        client.expect(m.SUBACK)
+        client.expect(m.PINGRESP)
+
+    def test_a_client_that_does_not_wait_for_the_answer_harms_nobody(self):
+        for i in range(20):
+            client = self.open(5)
+            client.send(m.connect(self.name("c"), user="alice", password="wrong%d" % i))
+            client.close()
+        self.alice().sync()
+
+    def test_many_at_once_get_their_own_answers(self):
+        clients = []
+        for i in range(60):
+            client = self.open(4)
+            client.send(m.connect(self.name("c"), 4, user="alice",
+                                  password="secret" if i % 3 else "no"))
+            clients.append(client)
+        for i, client in enumerate(clients):
+            self.assertEqual(client.expect(m.CONNACK).reason, 0 if i % 3 else 4)
+
+    def test_a_will_is_asked_about_when_it_is_left(self):
+        will = {"topic": "a/secret", "payload": b"x"}
+        self.assertEqual(self.refusal(will=will, user="alice", password="secret"), NOT_AUTHORIZED)
+        self.alice(will={"topic": "a/open"})
+
+
+class Rules(AccessCase):
+
+    def test_a_publish_that_is_denied_is_told_so_in_mqtt_5(self):
+        client = self.alice()
+        for topic, reason in (("a/x", (0, 0x10)), ("a/secret", (NOT_AUTHORIZED,)),
+                              ("pub/x", (NOT_AUTHORIZED,)), ("users/alice/x", (0, 0x10)),
+                              ("users/bob/x", (NOT_AUTHORIZED,))):
+            for qos in (1, 2):
+                with self.subTest(topic=topic, qos=qos):
+                    self.assertIn(client.publish(topic, b"x", qos).reason, reason)
+        client.publish("a/secret", b"x", 0)
+        client.sync()
+
+    def test_older_versions_are_acknowledged_and_nothing_is_published(self):
+        watcher = self.client(version=5, user="bob", password="word")
+        self.assertEqual(watcher.subscribe("w/#", "pub/#"), [0, 0])
+        client = self.alice(4)
+        client.publish("pub/no", b"x", 1)
+        client.publish("pub/no", b"x", 2)
+        client.publish("w", b"yes", 1)
+        self.assertEqual(watcher.take().topic, "w")
+
+    def test_a_subscription_that_nothing_may_come_by_is_refused(self):
+        client = self.alice()
+        self.assertEqual(client.subscribe("a/#", "a/secret", "b", "#", "pub/x", "w",
+                                          "users/alice/x", "users/bob/x", "$share/g/b"),
+                         [0, NOT_AUTHORIZED, NOT_AUTHORIZED, 0, NOT_AUTHORIZED, NOT_AUTHORIZED, 0,
+                          NOT_AUTHORIZED, NOT_AUTHORIZED])
+        self.assertEqual(self.alice(4).subscribe("b", "a/x"), [0x80, 0])
+
+    def test_each_message_is_asked_about_again(self):
+        bob, alice, client = self.client(user="bob", password="word"), self.alice(), self.alice()
+        client.subscribe(("#", 2))
+        for qos in (0, 1, 2):
+            alice.publish("users/alice/x", b"own", qos)
+            bob.publish("other/x", b"no", qos)
+            bob.publish("users/bob/x", b"no", qos)
+        alice.publish("a/x", b"last", 1)
+        seen = []
+        while "a/x" not in seen:
+            found = client.receive()
+            if found.type == m.PUBLISH:
+                seen.append(found.topic)
+                if found.qos == 1:
+                    client.send(m.ack(m.PUBACK, found.pid))
+                elif found.qos == 2:
+                    client.send(m.ack(m.PUBREC, found.pid))
+            elif found.type == m.PUBREL:
+                client.send(m.ack(m.PUBCOMP, found.pid))
+        self.assertEqual(set(seen), {"users/alice/x", "a/x"})
+
+    def test_what_is_retained_is_asked_about_too(self):
+        bob = self.client(user="bob", password="word")
+        bob.publish("kept/no", b"x", 1, retain=True)
+        self.alice().publish("a/kept", b"x", 1, retain=True)
+        client = self.alice()
+        client.subscribe("#")
+        self.assertEqual(client.take().topic, "a/kept")
+        client.nothing()
+
+    def test_a_denial_comes_before_what_else_is_allowed(self):
+        bob = self.client(user="bob", password="word")
+        self.assertEqual(bob.subscribe("a/x", "a/#", "+/x"), [NOT_AUTHORIZED, NOT_AUTHORIZED, 0])
+
+    def test_names_made_to_be_filters_get_nothing(self):
+        for client_id in ("+", "#", "a+b"):
+            client = self.open(5).connect(client_id, user="alice", password="secret")
+            self.assertEqual(client.publish("clients/x/y", b"x", 1).reason, NOT_AUTHORIZED)
+            self.assertEqual(client.publish("users/alice/y", b"x", 1).reason, NOT_AUTHORIZED)
+            client.close()
+        client = self.open(5).connect("one/two", user="alice", password="secret")
+        self.assertEqual(client.publish("clients/one/two/y", b"x", 1).reason, NOT_AUTHORIZED)
+        client = self.open(5).connect("plain", user="alice", password="secret")
+        self.assertIn(client.publish("clients/plain/y", b"x", 1).reason, (0, 0x10))
+
+    def test_amqp_is_held_to_the_same_rules(self):
+        with amqp_raw.Client(self.broker, user="alice", password="secret") as c:
+            code, text, unused, unused = c.refused("queue.declare", queue="anything")
+            self.assertEqual(code, 403)
+            self.assertIn("ACCESS_REFUSED", text)
+            client = self.alice()
+            client.subscribe("a/#")
+            c.publish(b"by key", "a.x", "amq.topic")
+            self.assertEqual(client.take().topic, "a/x")
+            c.publish(b"no", "a.secret", "amq.topic")
+            self.assertEqual(c.refusal()[0], 403)
+            c.publish(b"no", "other")
+            self.assertEqual(c.refusal()[0], 403)
+
+
+class Reload(AccessCase):
+
+    def setUp(self):
+        super().setUp()
+        self.write_files()
+        self.reload()
+
+    def test_new_rules_hold_for_who_is_there(self):
+        client = self.alice()
+        client.subscribe("a/#")
+        bob, other = self.client(user="bob", password="word"), self.alice()
+        other.publish("a/x", b"1", 1)
+        client.take("a/x", "1")
+        self.files.write("rules", "user alice\ntopic write a/#\nuser bob\ntopic a/#\n")
+        self.reload()
+        self.assertIn(bob.publish("a/x", b"2", 1).reason, (0, 0x10))
+        client.nothing()
+        self.assertIn(other.publish("a/x", b"3", 1).reason, (0, 0x10))
+        client.nothing()
+        self.assertEqual(other.publish("users/alice/x", b"4", 1).reason, NOT_AUTHORIZED)
+
+    def test_who_is_no_user_any_more_is_sent_away(self):
+        alice, older, bob = self.alice(), self.alice(4), self.client(user="bob", password="word")
+        with amqp_raw.Client(self.broker, user="alice", password="secret") as c:
+            self.files.write("users", USERS.split("\n", 1)[1])
+            self.reload()
+            self.assertEqual(self.assert_ends(alice), NOT_AUTHORIZED)
+            self.assertIsNone(self.assert_ends(older))
+            self.assertEqual(c.refusal()[0], 320)
+        bob.sync()
+        self.assertEqual(self.refusal(user="alice", password="secret"), BAD_USER_OR_PASSWORD)
+
+    def test_a_new_password_ends_what_the_old_one_began(self):
+        alice = self.alice()
+        self.files.write("users", "alice:%s\n" % users.pbkdf2("other"))
+        self.reload()
+        self.assertEqual(self.assert_ends(alice), NOT_AUTHORIZED)
+        self.assertEqual(self.refusal(user="alice", password="secret"), BAD_USER_OR_PASSWORD)
+        self.client(user="alice", password="other")
+
+    def test_a_file_with_a_mistake_changes_nothing(self):
+        alice = self.alice()
+        for name, text in (("users", USERS + "broken\n"), ("rules", RULES + "topic a+b\n")):
+            self.files.write(name, text)
+            self.reload()
+            self.assertIn("broker.reload-failed", self.broker.log().splitlines()[-1])
+            self.write_files()
+        self.assertIn(alice.publish("a/x", b"1", 1).reason, (0, 0x10))
+        self.assertEqual(alice.publish("a/secret", b"1", 1).reason, NOT_AUTHORIZED)
+        self.alice()
+
+
+class Anonymous(AccessCase):
+    rules = "topic readwrite open/#\nuser alice\ntopic a/#\n"
+    config = AccessCase.config + "allow_anonymous = yes\n"
+
+    def test_who_has_no_name_has_the_first_lines(self):
+        client = self.client()
+        self.assertEqual(client.subscribe("open/x", "a/x"), [0, NOT_AUTHORIZED])
+        self.assertEqual(client.publish("a/x", b"x", 1).reason, NOT_AUTHORIZED)
+        self.assertEqual(self.alice().publish("open/x", b"x", 1).reason, NOT_AUTHORIZED)
+
+    def test_a_wrong_password_does_not_make_one_nameless(self):
+        self.assertEqual(self.refusal(user="alice", password="x"), BAD_USER_OR_PASSWORD)
+
+
+class Starting(unittest.TestCase):
+    """What stands in the files, before anybody comes."""
+
+    def setUp(self):
+        self.files = Files()
+        self.addCleanup(self.files.close)
+        self.files.write("users", USERS)
+        self.files.write("rules", RULES)
+
+    def fails(self, config):
+        broker = Broker(config=config % {"dir": self.files.dir})
+        self.addCleanup(broker.close)
+        broker.launch()
+        self.assertNotEqual(broker.wait(), 0)
+        return broker.log()
+
+    def test_a_mistake_in_a_file_ends_the_start_and_names_its_line(self):
+        self.files.write("users", USERS + "dave\n")
+        self.assertIn("users:4: ", self.fails("password_file = %(dir)s/users\n"))
+        self.files.write("rules", "topic read x\ntopic red x\n")
+        self.assertIn("rules:2: ", self.fails("acl_file = %(dir)s/rules\n"))
+        self.assertIn("none: ", self.fails("password_file = %(dir)s/none\n"))
+
+    def test_a_listener_for_others_needs_users_or_a_word(self):
+        config = "[listener open]\nprotocol = mqtt\naddress = 0.0.0.0\nport = 0\n"
+        self.assertIn("password_file", self.fails(config))
+        for line in ("password_file = %s/users\n" % self.files.dir, "allow_anonymous = yes\n",
+                     "allow_anonymous = no\n"):
+            with Broker(config=config + line) as b:
+                client = m.Client(b.address_of("open"))
+                client.send(m.connect("c"))
+                reason = client.expect(m.CONNACK).reason
+                self.assertEqual(reason, 0 if "yes" in line else NOT_AUTHORIZED)
+                client.close()
+
+    def test_each_listener_has_its_own(self):
+        self.files.write("others", "dave:%s\n" % users.pbkdf2("dave"))
+        config = ("password_file = %(dir)s/users\n"
+                  "[listener own]\nprotocol = mqtt\nport = 0\npassword_file = %(dir)s/others\n"
+                  "[listener same]\nprotocol = mqtt\nport = 0\nallow_anonymous = yes\n"
+                  % {"dir": self.files.dir})
+        with Broker(config=config) as b:
+            for name, user, password, reason in (
+                    ("own", "dave", "dave", 0), ("own", "alice", "secret", BAD_USER_OR_PASSWORD),
+                    ("own", None, None, NOT_AUTHORIZED), ("same", "alice", "secret", 0),
+                    ("same", "dave", "dave", BAD_USER_OR_PASSWORD), ("same", None, None, 0)):
+                with self.subTest(name=name, user=user):
+                    client = m.Client(b.address_of(name))
+                    client.send(m.connect("c", user=user, password=password))
+                    self.assertEqual(client.expect(m.CONNACK).reason, reason)
+                    client.close()
+
+    @need_program("mosquitto_passwd")
+    def test_what_mosquitto_passwd_writes_is_read(self):
+        path = self.files.path("made")
+        with open(path, "w", encoding="utf-8"):
+            pass
+        subprocess.run(["mosquitto_passwd", "-b", path, "dave", "pass word"], check=True)
+        with Broker(config="password_file = %s\n" % path) as b:
+            for password, reason in (("pass word", 0), ("password", BAD_USER_OR_PASSWORD)):
+                client = m.Client(b.address("mqtt"))
+                client.send(m.connect("c", user="dave", password=password))
+                self.assertEqual(client.expect(m.CONNACK).reason, reason)
+                client.close()
+
+
+class AmqpLogin(BrokerCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.files = Files()
+        cls.files.write("users", USERS)
+        cls.broker_options = {"config": "password_file = %s\n" % cls.files.path("users")}
+        super().setUpClass()
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        cls.files.close()
+
+    def test_the_same_users_come_in_by_amqp(self):
+        amqp_raw.Client(self.broker, user="alice", password="secret").close()
+        amqp_raw.Client(self.broker, user="bob", password="word").close()
+        for user, password in (("alice", "x"), ("guest", "guest"), ("nobody", "secret")):
+            c = amqp_raw.Client(self.broker, "start-ok", user=user, password=password)
+            code, text, unused, unused = c.refusal()
+            self.assertEqual((code, text), (403, (
+                "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For "
+                "details see the broker logfile.")))
+            c.close()
+
+    def test_kafka_clients_without_a_name_do_not_come_in(self):
+        with self.broker.connect("kafka") as sock:
+            try:
+                self.assertEqual(sock.recv(1), b"")
+            except ConnectionError:
+                pass
+
+
+if __name__ == "__main__":
+    unittest.main()
