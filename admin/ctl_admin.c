@@ -102,6 +102,15 @@ static void print_status(const json_t *all)
     (void)printf("streams     %lld\n", number_of(counters, "core_streams"));
     (void)printf("queues      %lld\n", number_of(counters, "core_queues"));
     (void)printf("sessions    %lld\n", number_of(counters, "core_sessions"));
+    (void)printf("owed        %lld messages, %lld bytes; %lld dropped, %lld refused, %lld sessions "
+                 "ended for it\n",
+                 number_of(counters, "core_owed"), number_of(counters, "core_owed_bytes"),
+                 number_of(counters, "core_dropped_total"),
+                 number_of(counters, "core_session_rejected_total"),
+                 number_of(counters, "core_sessions_overflowed_total"));
+    (void)printf("retained    %lld messages, %lld bytes; %lld refused\n",
+                 number_of(counters, "core_retained"), number_of(counters, "core_retained_bytes"),
+                 number_of(counters, "core_retained_refused_total"));
     (void)printf("connections %lld\n", number_of(counters, "net_open"));
     json_array_foreach(json_object_get(all, "listeners"), i, listener)
     {

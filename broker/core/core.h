@@ -39,6 +39,8 @@ struct core_config {
     uint64_t consumed_retention_bytes; /* and how much of it; 0: no limit */
     uint64_t consumed_retention_ms;    /* how long a queue keeps what was consumed */
     uint64_t session_max_messages;     /* that a session may be owed */
+    uint64_t session_max_bytes;        /* of them; 0: no limit */
+    uint64_t sessions_max;             /* that there may be; 0: no limit */
     enum session_overflow session_overflow;
     uint64_t retained_max;         /* retained messages; 0: no limit, as for the next two */
     uint64_t retained_max_bytes;   /* of them, with their addresses */

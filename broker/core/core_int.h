@@ -96,6 +96,8 @@ struct core {
     uint64_t bindings_epoch; /* changes with every binding and every queue */
 
     struct map sessions;
+    uint64_t owed_count; /* to all of them, groups too */
+    uint64_t owed_bytes;
     struct map retained; /* by address, as: */
     struct ordered retained_ordered;
     uint64_t retained_bytes;

@@ -18,6 +18,26 @@ static uint64_t end_number(const struct session *session)
     return session->references.end;
 }
 
+static void count_open(struct session *session, const struct reference *r)
+{
+    uint64_t bytes = reference_bytes(r);
+
+    session->open_count++;
+    session->open_bytes += bytes;
+    session->core->owed_count++;
+    session->core->owed_bytes += bytes;
+}
+
+static void count_closed(struct session *session, const struct reference *r)
+{
+    uint64_t bytes = reference_bytes(r);
+
+    session->open_count--;
+    session->open_bytes -= bytes;
+    session->core->owed_count--;
+    session->core->owed_bytes -= bytes;
+}
+
 /* ---- recording: a chunk as references.c encodes it, under session u64, chunk u64, form u8. Before
  * there was a form: per reference not settled its place in the chunk u8, log u32, offset u64, qos
  * and attempts u8, flags u8 ---- */
@@ -216,7 +236,7 @@ enum rc references_load(struct session *session, uint64_t chunk, struct slice fo
                 r->share = 0;
             shares_count(session, r, 1);
             pin_loaded(session, r);
-            session->open_count++;
+            count_open(session, r);
         }
         (void)references_push(&session->references, r);
     }
@@ -283,7 +303,7 @@ uint64_t reference_add(struct session *session, const struct placed *placed,
     r.log = placed->partition->log;
     pin(&r, placed->partition);
     number = references_push(&session->references, &r);
-    session->open_count++;
+    count_open(session, &r);
     shares_count(session, &r, 1);
     mark_dirty(session, number);
     return number;
@@ -310,6 +330,8 @@ static void visit_unpin(void *arg, uint64_t number, struct reference *r)
 void references_end(struct session *session)
 {
     references_each(&session->references, NULL, visit_unpin, session);
+    session->core->owed_count -= session->open_count;
+    session->core->owed_bytes -= session->open_bytes;
     references_free(&session->references);
 }
 
@@ -320,22 +342,24 @@ void reference_take_back(struct session *session)
 
     unpin(session, r);
     shares_count(session, r, -1);
+    count_closed(session, r);
     references_take_back(&session->references);
-    session->open_count--;
     session->next = number;
 }
 
 void reference_prepend(struct session *session, const struct reference *from)
 {
     struct partition *p = partition_of_log(session->core, from->log);
-    struct reference r = { .offset = from->offset, .log = from->log, .qos = from->qos };
+    struct reference r = {
+        .offset = from->offset, .log = from->log, .qos = from->qos, .size = from->size
+    };
 
     if (p == NULL)
         return;
     r.flags = from->flags & REFERENCE_RETAIN;
     pin(&r, p);
     session->next = references_push_front(&session->references, &r);
-    session->open_count++;
+    count_open(session, &r);
     mark_dirty(session, session->next);
 }
 
@@ -370,7 +394,7 @@ void reference_settle(struct session *session, uint64_t number)
     unpin(session, r);
     shares_count(session, r, -1);
     r->state = REFERENCE_SETTLED;
-    session->open_count--;
+    count_closed(session, r);
     mark_dirty(session, number);
     drop_settled(session);
 }
@@ -417,7 +441,7 @@ static void visit_detach(void *arg, uint64_t number, struct reference *r)
     }
     if (r->state == REFERENCE_OWED && r->qos == 0) { /* QoS 0 is for who is there */
         r->state = REFERENCE_SETTLED;
-        session->open_count--;
+        count_closed(session, r);
         mark_dirty(session, number);
     }
 }
@@ -491,8 +515,8 @@ static bool drop_oldest(struct session *session)
     return true;
 }
 
-/* False: the new one is not to be kept. */
-static bool make_room(struct session *session)
+/* False: the new one, which is counted as that, is not to be kept. */
+static bool make_room(struct session *session, uint64_t bytes)
 {
     enum session_overflow overflow = session->core->config.session_overflow;
 
@@ -501,25 +525,31 @@ static bool make_room(struct session *session)
             list_append(&session->core->overflowing, &session->overflowing);
         return false;
     }
-    if ((overflow == OVERFLOW_DROP_OLDEST || overflow == OVERFLOW_END) && drop_oldest(session))
-        return true;
+    if (overflow == OVERFLOW_DROP_OLDEST || overflow == OVERFLOW_END) {
+        while (session_is_full(session, bytes) && drop_oldest(session))
+            ;
+        if (!session_is_full(session, bytes))
+            return true;
+    }
     drop(session, "too many owed: the newest goes");
     return false;
 }
 
 /* Only what lies in the log can be kept for later. */
-void reference_owe(struct session *session, const struct placed *placed, uint8_t qos,
-                   bool is_retained)
+void reference_owe(struct session *session, const struct placed *placed,
+                   const struct message *message, uint8_t qos, bool is_retained)
 {
-    struct reference as = { .qos = qos,
+    struct reference as = { .qos = qos & 3u,
+                            .size = reference_size(message->body.len) & 63u,
                             .state = REFERENCE_OWED,
                             .flags = is_retained ? REFERENCE_RETAIN : 0 };
+    uint64_t bytes = reference_bytes(&as);
 
     if (placed->partition == NULL) {
         drop(session, "not logged");
         return;
     }
-    if (session_is_full(session) && !make_room(session))
+    if (session_is_full(session, bytes) && !make_room(session, bytes))
         return;
     (void)reference_add(session, placed, &as);
     session_wake(session);
@@ -546,11 +576,12 @@ void session_offer(struct session *session, const struct target *target, struct 
     if (session->client == NULL && qos == 0)
         return; /* QoS 0 is for who is there */
     if (!session_is_direct(session)) {
-        reference_owe(session, placed, qos, is_retained);
+        reference_owe(session, placed, message, qos, is_retained);
         return;
     }
     if (is_kept) {
-        struct reference as = { .qos = qos,
+        struct reference as = { .qos = qos & 3u,
+                                .size = reference_size(message->body.len) & 63u,
                                 .state = REFERENCE_SENT,
                                 .flags = is_retained ? REFERENCE_RETAIN : 0 };
 
@@ -568,7 +599,7 @@ void session_offer(struct session *session, const struct target *target, struct 
         reference_at(session, number)->state = REFERENCE_OWED;
         session->next = number;
     } else {
-        reference_owe(session, placed, qos, is_retained);
+        reference_owe(session, placed, message, qos, is_retained);
     }
 }
 
@@ -741,4 +772,6 @@ void sessions_pump(struct core *core)
     pump_list(&core->busy_sessions);
     pump_list(&core->busy_groups); /* to those who have credit left */
     sessions_end_overflowing(core);
+    count_set(COUNT_CORE_OWED, (int64_t)core->owed_count);
+    count_set(COUNT_CORE_OWED_BYTES, (int64_t)core->owed_bytes);
 }

@@ -2,14 +2,15 @@
 /* Packed, and recorded: for each reference that is not settled, or each run of them
  *
  *   flags    uvarint   2 bits QoS, then PINS (not recorded), STEP, RUN, LOG, SENT, RETAIN, GAP,
- *                      SHARE
+ *                      SHARE, SIZE
  *   gap      uvarint   if GAP: places that are passed over, less one
  *   log      uvarint   if LOG: the log's number, when not the one before
  *   step     varint    if STEP: offset - offset before, when not that of the one before
  *   share    uvarint   if SHARE: the slot of the shared subscription
+ *   size     byte      if SIZE: its size, when not that of the one before
  *   run      uvarint   if RUN: how many more like it follow, less one
  *
- * Before the first stand log 0, offset 0 and step 0. */
+ * Before the first stand log 0, offset 0, step 0 and size 0. */
 #include "broker/core/references.h"
 
 #include <string.h>
@@ -30,7 +31,8 @@ enum {
     IS_RETAIN = 128,
     HAS_GAP = 256,
     HAS_SHARE = 512,
-    FLAGS_END = 1024,
+    HAS_SIZE = 1024,
+    FLAGS_END = 2048,
 };
 
 struct reference_chunk {
@@ -49,6 +51,7 @@ struct coder {
     uint64_t offset;
     uint64_t step;
     uint32_t log;
+    unsigned size;
     unsigned place; /* the next */
 };
 
@@ -69,7 +72,7 @@ static unsigned run_of(const struct reference *items, unsigned count, unsigned a
 
         if (next->state == REFERENCE_SETTLED || next->log != r->log ||
             next->offset - r->offset != step || kind_of(next) != kind_of(r) ||
-            next->share != r->share)
+            next->share != r->share || next->size != r->size)
             break;
         n++;
     }
@@ -92,7 +95,8 @@ static void encode(const struct reference *items, unsigned from, unsigned count,
             continue;
         run = run_of(items, count, i, step);
         flags |= (from + i != before.place ? HAS_GAP : 0u) | (r->log != before.log ? HAS_LOG : 0u) |
-                 (step != before.step ? HAS_STEP : 0u) | (run > 0 ? HAS_RUN : 0u);
+                 (step != before.step ? HAS_STEP : 0u) | (run > 0 ? HAS_RUN : 0u) |
+                 (r->size != before.size ? HAS_SIZE : 0u);
         text_add_uvarint(out, flags);
         if ((flags & HAS_GAP) != 0)
             text_add_uvarint(out, from + i - before.place - 1);
@@ -102,9 +106,12 @@ static void encode(const struct reference *items, unsigned from, unsigned count,
             text_add_varint(out, (int64_t)step);
         if ((flags & HAS_SHARE) != 0)
             text_add_uvarint(out, r->share);
+        if ((flags & HAS_SIZE) != 0)
+            text_add_byte(out, r->size);
         if ((flags & HAS_RUN) != 0)
             text_add_uvarint(out, run - 1);
-        before = (struct coder){ r->offset + run * step, step, r->log, from + i + run + 1 };
+        before =
+            (struct coder){ r->offset + run * step, step, r->log, r->size, from + i + run + 1 };
     }
 }
 
@@ -114,6 +121,7 @@ static struct reference reference_of(unsigned flags, const struct coder *at, uin
         .offset = at->offset,
         .log = at->log,
         .qos = flags & IS_QOS,
+        .size = at->size & 63u,
         .state = REFERENCE_OWED,
         .attempts = (flags & IS_SENT) != 0,
         .flags = (((flags & IS_PINS) != 0 ? REFERENCE_PINS : 0u) |
@@ -139,10 +147,12 @@ static enum rc decode_run(struct rd *rd, struct coder *at, struct reference *ret
         at->step = (uint64_t)rd_varint(rd);
     if ((flags & HAS_SHARE) != 0)
         share = rd_uvarint(rd, 3);
+    if ((flags & HAS_SIZE) != 0)
+        at->size = rd_u8(rd);
     if ((flags & HAS_RUN) != 0)
         more = rd_uvarint(rd, 2) + 1;
     if (rd->bad || flags >= FLAGS_END || (flags & IS_QOS) == IS_QOS || share > UINT16_MAX ||
-        at->place >= REFERENCE_CHUNK || more >= REFERENCE_CHUNK - at->place)
+        at->size > 63 || at->place >= REFERENCE_CHUNK || more >= REFERENCE_CHUNK - at->place)
         return RC_CORRUPT;
     for (uint64_t i = 0; i <= more; i++) {
         at->offset += at->step;

@@ -21,8 +21,9 @@ enum reference_state { REFERENCE_OWED, REFERENCE_SENT, REFERENCE_SETTLED };
 struct reference {
     uint64_t offset;
     uint32_t log;
-    uint16_t share; /* the session's shared subscription that it came by; 0: none */
-    uint8_t qos;    /* as granted */
+    uint16_t share;   /* the session's shared subscription that it came by; 0: none */
+    uint8_t qos : 2;  /* as granted */
+    uint8_t size : 6; /* of the record, as reference_size() has it */
     uint8_t state : 3;
     uint8_t attempts : 1; /* whether it was sent before */
     uint8_t flags : 4;    /* REFERENCE_RETAIN, REFERENCE_PINS */
@@ -30,6 +31,22 @@ struct reference {
 _Static_assert(sizeof(struct reference) == 16, "thousands of them wait unpacked");
 #define REFERENCE_RETAIN 1u /* to be shown with the retain flag */
 #define REFERENCE_PINS   2u /* counted in its partition's `owed`; not recorded */
+
+/* What so many bytes are counted as: one of 64 sizes, two to each power of two, so that neighbours
+ * mostly have the same. */
+static inline unsigned reference_size(size_t bytes)
+{
+    unsigned log2 = bytes < 2 ? 0 : 63 - (unsigned)__builtin_clzll(bytes - 1);
+
+    if (bytes < 2)
+        return 0;
+    return log2 > 31 ? 63 : 2 * log2 + (bytes > (size_t)3 << log2 >> 1);
+}
+/* At least the bytes that it was made from, and less than half as much again. */
+static inline uint64_t reference_bytes(const struct reference *r)
+{
+    return (uint64_t)((r->size & 1) != 0 ? 4 : 3) << (r->size >> 1) >> 1;
+}
 
 /* References are packed and recorded in chunks of this many, numbered by the reference's own
  * number. */

@@ -252,7 +252,7 @@ enum rc session_open(struct client *client, const struct session_spec *spec, str
     if (rc != RC_OK)
         return rc;
     if (spec->id.len > SESSION_ID_MAX_BYTES || share_is_key(spec->id))
-        return RC_LIMIT;
+        return RC_TOO_LARGE;
     if (session != NULL) {
         take_over(session);
         if (spec->is_clean_start || !session_is_durable(session)) {
@@ -261,6 +261,11 @@ enum rc session_open(struct client *client, const struct session_spec *spec, str
         }
     }
     *ret_present = session != NULL;
+    if (session == NULL && core->config.sessions_max > 0 &&
+        core->sessions.count >= core->config.sessions_max) {
+        count_add(COUNT_CORE_SESSIONS_REFUSED, 1);
+        return RC_LIMIT;
+    }
     if (session == NULL)
         session = session_new(core, spec->id, core_number(core));
     else

@@ -26,7 +26,8 @@ struct session_spec {
 
 /* Opens the client's session, taking it over from another client if need be (that one's
  * on_taken_over() is called first). *ret_present: it existed and was kept. Deliveries of what it is
- * owed begin at session_ready(). RC_REFUSED, RC_LIMIT (id too long). */
+ * owed begin at session_ready(). RC_REFUSED, RC_TOO_LARGE (the id), RC_LIMIT (too many; counted).
+ */
 MUST_CHECK enum rc session_open(struct client *client, const struct session_spec *spec,
                                 struct session **ret, bool *ret_present);
 /* The connection is over: what was sent and not settled is owed again. The session ends now, or

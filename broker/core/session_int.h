@@ -57,6 +57,7 @@ struct session {
     bool has_old_records;     /* of references, as they were recorded before they were packed */
     uint64_t next;            /* number of the first that may be OWED */
     size_t open_count;        /* references not SETTLED */
+    uint64_t open_bytes;      /* of them, as reference_bytes() has it */
     struct ring dirty_chunks; /* of uint64_t */
     struct cursor cursor;
     bool is_reading;
@@ -94,10 +95,14 @@ MUST_CHECK enum rc subscription_add(struct session *session, const struct subscr
                                     struct subscription **ret);
 /* No more retained messages come for the subscription. */
 void session_retained_done(struct subscription *s);
-/* It is owed as many messages as it may be. */
-static inline bool session_is_full(const struct session *session)
+/* It is owed as many messages as it may be, or as much that one of so many bytes is too much. */
+static inline bool session_is_full(const struct session *session, uint64_t bytes)
 {
-    return session->open_count >= session->core->config.session_max_messages;
+    const struct core_config *config = &session->core->config;
+
+    return session->open_count >= config->session_max_messages ||
+           (config->session_max_bytes > 0 &&
+            session->open_bytes + bytes > config->session_max_bytes);
 }
 /* Ends those that overflowed. */
 void sessions_end_overflowing(struct core *core);
@@ -136,8 +141,8 @@ void reference_take_back(struct session *session);
 /* Adds a copy of another session's in front of all, as owed. */
 void reference_prepend(struct session *session, const struct reference *from);
 /* Kept for later, if it lies in the log. */
-void reference_owe(struct session *session, const struct placed *placed, uint8_t qos,
-                   bool is_retained);
+void reference_owe(struct session *session, const struct placed *placed,
+                   const struct message *message, uint8_t qos, bool is_retained);
 void reference_settle(struct session *session, uint64_t number);
 /* Those of the shared subscription become the session's own. */
 void references_unshare(struct session *session, uint16_t share);

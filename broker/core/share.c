@@ -265,7 +265,8 @@ static enum rc hand(struct share_member *member, struct message *message,
     enum rc rc;
 
     if (delivery.qos > 0 && placed->partition != NULL) {
-        struct reference as = { .qos = delivery.qos,
+        struct reference as = { .qos = delivery.qos & 3u,
+                                .size = reference_size(message->body.len) & 63u,
                                 .state = REFERENCE_SENT,
                                 .share = member->slot,
                                 .flags = delivery.is_retained ? REFERENCE_RETAIN : 0 };
@@ -315,7 +316,7 @@ void share_offer(struct session *group, struct message *message, const struct pl
         return;
     if (message->qos == 0 && group->share->attached_count == 0)
         return;
-    reference_owe(group, placed, message->qos, is_retained);
+    reference_owe(group, placed, message, message->qos, is_retained);
 }
 
 enum rc share_send(struct session *group, uint64_t number, struct message *message)

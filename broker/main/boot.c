@@ -182,6 +182,8 @@ static enum rc open_core(struct broker *b, struct text *why)
     if (s->ephemeral && !settings_has_consumed_retention_bytes(s))
         config.consumed_retention_bytes = EPHEMERAL_RETENTION_BYTES;
     config.session_max_messages = s->session_max_messages;
+    config.session_max_bytes = s->session_max_bytes;
+    config.sessions_max = s->sessions_max;
     config.session_overflow = (enum session_overflow)s->session_overflow;
     config.retained_max = s->retained_max;
     config.retained_max_bytes = s->retained_max_bytes;

@@ -131,6 +131,13 @@ static const struct option head_options[] = {
     { "session_max_messages", OPTION_NUMBER, "10000000", 1, UINT64_C(1) << 26, NULL, FILE_ONLY,
       AT(session_max_messages), "N",
       "Messages that may wait for one MQTT session, or for a group of shared subscriptions." },
+    { "session_max_bytes", OPTION_BYTES, "0", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
+      AT(session_max_bytes), "BYTES",
+      "Bytes of them that may; 0 sets no limit. Each is counted as up to half as much again." },
+    { "sessions_max", OPTION_NUMBER, "0", 0, UINT32_MAX, NULL, FILE_ONLY, AT(sessions_max), "N",
+      "MQTT sessions that there may be, connected or not; 0 sets no limit. A client that would "
+      "make "
+      "one more is refused (MQTT 5: 0x97)." },
     { "session_overflow", OPTION_CHOICE, "drop_oldest", 0, 0, overflows, FILE_ONLY,
       AT(session_overflow), "WHAT",
       "What happens to one more: drop_oldest or drop_newest, which are counted and logged; reject, "

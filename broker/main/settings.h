@@ -94,6 +94,8 @@ struct settings {
     uint64_t consumed_retention_ms;
     uint64_t consumed_retention_bytes;
     uint64_t session_max_messages;
+    uint64_t session_max_bytes;
+    uint64_t sessions_max;
     unsigned session_overflow;
     uint64_t retained_max;
     uint64_t retained_max_bytes;

@@ -217,7 +217,7 @@ static enum rc open_session(struct mqtt_session *s, const struct mqtt_connect *c
     if (rc != RC_OK)
         return rc;
     rc = session_open(s->client, &spec, &s->session, ret_present);
-    if (rc == RC_LIMIT)
+    if (rc == RC_TOO_LARGE)
         return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
     return rc;
 }

@@ -137,6 +137,8 @@ class Telling(BrokerCase):
         self.assertIn("durability  always", said)
         self.assertRegex(said, "turns +[0-9]+, p50 [0-9]+ us, p99.9 [0-9]+ us, longest [0-9]+ us")
         self.assertIn("process %d" % self.broker.pid, said)
+        self.assertRegex(said, "owed +[0-9]+ messages, [0-9]+ bytes; [0-9]+ dropped, [0-9]+ ref")
+        self.assertRegex(said, "retained +[0-9]+ messages, [0-9]+ bytes; [0-9]+ refused")
         told = json.loads(tool("status", "--json", "--data", self.broker.data)[0])
         self.assertEqual(told["pid"], self.broker.pid)
 

@@ -12,7 +12,7 @@ static void check_same(const struct reference *a, const struct reference *b)
     if (a->state == REFERENCE_SETTLED)
         return;
     ASSERT(a->offset == b->offset && a->log == b->log && a->qos == b->qos);
-    ASSERT(a->attempts == b->attempts);
+    ASSERT(a->attempts == b->attempts && a->size == b->size && a->qos == b->qos);
     ASSERT((a->flags & REFERENCE_RETAIN) == (b->flags & REFERENCE_RETAIN));
 }
 

@@ -35,14 +35,18 @@ static void teardown(void)
 /* Runs in one log, strides, jumps, and every kind now and then. */
 static struct reference random_reference(void)
 {
-    struct reference r = { .offset = 1000 + end * 3, .log = 7, .qos = 1, .flags = REFERENCE_PINS };
+    struct reference r = {
+        .offset = 1000 + end * 3, .log = 7, .qos = 1, .size = 9, .flags = REFERENCE_PINS
+    };
 
     if (next_random() % 20 == 0)
         r.offset = (uint64_t)next_random() << 32;
     if (next_random() % 10 == 0)
         r.log = next_random();
     if (next_random() % 15 == 0)
-        r.qos = (uint8_t)(next_random() % 3);
+        r.qos = next_random() % 3 & 3;
+    if (next_random() % 12 == 0)
+        r.size = next_random() & 63;
     if (next_random() % 30 == 0)
         r.flags ^= REFERENCE_RETAIN | REFERENCE_PINS;
     if (next_random() % 25 == 0)
@@ -84,6 +88,7 @@ static void check(const struct reference *r, const struct reference *like)
     ck_assert_uint_eq(r->offset, like->offset);
     ck_assert_uint_eq(r->log, like->log);
     ck_assert_uint_eq(r->qos, like->qos);
+    ck_assert_uint_eq(r->size, like->size);
     ck_assert_uint_eq(r->flags, like->flags);
     ck_assert_uint_eq(r->share, like->share);
     ck_assert_uint_eq(r->attempts, like->attempts);
@@ -206,6 +211,19 @@ START_TEST(strangers_that_wait_take_less_than_ten_bytes_each)
 }
 END_TEST
 
+START_TEST(a_size_is_at_least_the_bytes_and_less_than_half_as_much_again)
+{
+    for (uint64_t bytes = 1; bytes < UINT64_C(1) << 32; bytes += 1 + bytes / 7) {
+        struct reference r = { .size = reference_size(bytes) & 63u };
+
+        ck_assert_uint_ge(reference_bytes(&r), bytes);
+        ck_assert_uint_lt(2 * reference_bytes(&r), 3 * bytes + 1);
+    }
+    ck_assert_uint_eq(reference_size(SIZE_MAX), 63);
+    ck_assert_uint_eq(reference_size(0), 0);
+}
+END_TEST
+
 START_TEST(few_references_take_little)
 {
     struct reference r = { .log = 1, .qos = 1 };
@@ -256,7 +274,8 @@ START_TEST(records_that_nobody_wrote_are_refused)
         size_t len;
     } bad[] = {
         { { 3 }, 1 },                   /* no such QoS */
-        { { 0x80, 0x08 }, 2 },          /* no such flag */
+        { { 0x80, 0x10 }, 2 },          /* no such flag */
+        { { 0x80, 0x08, 64 }, 3 },      /* no such size */
         { { 0x80, 0x02, 0xff, 1 }, 4 }, /* a gap that ends behind the chunk */
         { { 0x11, 0xff, 1 }, 3 },       /* a run that does */
         { { 0x09 }, 1 },                /* cut off */
@@ -278,6 +297,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, references_agree_with_a_model_whatever_is_packed, 0, 6);
     tcase_add_test(tests, what_was_packed_before_a_suspicion_counts_as_sent);
+    tcase_add_test(tests, a_size_is_at_least_the_bytes_and_less_than_half_as_much_again);
     tcase_add_test(tests, neighbours_that_wait_take_less_than_a_byte_each);
     tcase_add_test(tests, strangers_that_wait_take_less_than_ten_bytes_each);
     tcase_add_test(tests, few_references_take_little);

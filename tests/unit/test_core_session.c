@@ -282,6 +282,79 @@ START_TEST(a_full_session_drops_the_oldest_or_the_newest_or_refuses)
 }
 END_TEST
 
+START_TEST(what_may_wait_for_a_session_is_limited_in_bytes_too)
+{
+    enum session_overflow whats[] = { OVERFLOW_DROP_OLDEST, OVERFLOW_DROP_NEWEST, OVERFLOW_REJECT };
+    struct core_config config = CORE_CONFIG_DEFAULT;
+    int64_t dropped = count_get(COUNT_CORE_DROPPED);
+    char large[1001] = { 0 };
+    struct session *s;
+
+    teardown();
+    memset(large, 'l', sizeof(large) - 1);
+    config.session_max_bytes = 1500;
+    config.session_overflow = whats[_i];
+    rig_open_as(&rig, true, &config);
+    a = mem_new(struct rig_client);
+    b = mem_new(struct rig_client);
+    open_clients();
+    s = rig_session(&rig, b, "s", false, 3600000, &present);
+    rig_subscribe(s, "t/#", 1, 0);
+    session_detach(&s);
+    ck_assert_int_eq(rig_publish(&rig, a, "t/0", "m0", 1, 0), RC_OK);
+    ck_assert_int_eq(rig_publish(&rig, a, "t/1", "m1", 1, 0), RC_OK);
+    ck_assert_int_eq(rig_publish(&rig, a, "t/2", large, 1, 0), RC_OK);
+    rig_settle(&rig);
+    ck_assert_int_eq(count_get(COUNT_CORE_OWED), 3);
+    ck_assert_int_ge(count_get(COUNT_CORE_OWED_BYTES), 1000);
+    restart(); /* it is known again how much that is */
+    rig_settle(&rig);
+    ck_assert_int_eq(count_get(COUNT_CORE_OWED), 3);
+    /* with one more there is too much, whichever goes */
+    large[980] = '\0';
+    ck_assert_int_eq(rig_publish(&rig, a, "t/3", large, 1, 0), _i == 2 ? RC_LIMIT : RC_OK);
+    ck_assert_int_eq(count_get(COUNT_CORE_DROPPED) - dropped, _i == 0 ? 3 : _i == 1 ? 1 : 0);
+    ck_assert_int_eq(rig_publish(&rig, a, "t/4", "m4", 1, 0), RC_OK); /* that has room */
+    s = rig_session(&rig, b, "s", false, 3600000, &present);
+    rig_settle_until(&rig, &b->count, _i == 0 ? 2 : 4);
+    ck_assert_uint_eq(b->count, _i == 0 ? 2 : 4);
+    if (_i > 0)
+        ck_assert_str_eq(b->seen[0].value, "m0");
+    for (unsigned i = 0; i < b->count; i++)
+        ck_assert_int_eq(session_settle(s, b->seen[i].handle, OUTCOME_ACCEPT), RC_OK);
+    rig_settle(&rig);
+    ck_assert_int_eq(count_get(COUNT_CORE_OWED), 0);
+    ck_assert_int_eq(count_get(COUNT_CORE_OWED_BYTES), 0);
+    session_detach(&s);
+}
+END_TEST
+
+START_TEST(there_are_no_more_sessions_than_may_be)
+{
+    struct core_config config = CORE_CONFIG_DEFAULT;
+    struct session_spec spec = { .id = SLICE("third"), .expiry_ms = 1000 };
+    struct session *s, *t, *more;
+
+    teardown();
+    config.sessions_max = 2;
+    rig_open_as(&rig, false, &config);
+    a = mem_new(struct rig_client);
+    b = mem_new(struct rig_client);
+    open_clients();
+    s = rig_session(&rig, a, "s", false, 3600000, &present);
+    t = rig_session(&rig, b, "t", false, 3600000, &present);
+    session_detach(&s);
+    ck_assert_int_eq(session_open(a->client, &spec, &more, &present), RC_LIMIT);
+    s = rig_session(&rig, a, "s", false, 3600000, &present); /* one that is there is no more */
+    session_detach(&s);
+    s = rig_session(&rig, a, "s", true, 0, &present); /* nor one in another's place */
+    session_detach(&s);
+    ck_assert_int_eq(session_open(a->client, &spec, &more, &present), RC_OK);
+    session_detach(&more);
+    session_detach(&t);
+}
+END_TEST
+
 START_TEST(a_full_session_ends_where_that_is_the_rule)
 {
     int64_t ended = count_get(COUNT_CORE_SESSIONS_OVERFLOWED);
@@ -691,6 +764,8 @@ static void add_tests(TCase *plain, TCase *durable)
     tcase_add_test(plain, retained_messages_have_limits);
     tcase_add_loop_test(plain, a_full_session_drops_the_oldest_or_the_newest_or_refuses, 0, 3);
     tcase_add_test(plain, a_full_session_ends_where_that_is_the_rule);
+    tcase_add_loop_test(plain, what_may_wait_for_a_session_is_limited_in_bytes_too, 0, 3);
+    tcase_add_test(plain, there_are_no_more_sessions_than_may_be);
     tcase_add_test(plain, will_is_published_after_its_delay_or_not_at_all);
     tcase_add_test(plain, mqtt_publish_enters_the_queue_of_its_stream_and_bound_queues);
     tcase_add_test(plain, batches_reach_queue_session_and_reader_alike);

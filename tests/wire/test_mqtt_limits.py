@@ -85,6 +85,40 @@ class FullRejects(Full):
 
 
 @unittest.skipIf(PEER, "options of tercet's own")
+class FullOfBytes(Full):
+
+    broker_options = {"config": "session_max_bytes = 10k\nsession_overflow = reject\n"}
+
+    def test_bytes_that_wait_are_limited_too(self):
+        topic = self.name("bytes")
+        slow = self.subscriber((topic, 1), props=[(m.RECEIVE_MAX, 1), (m.SESSION_EXPIRY, 60)])
+        sender = self.client()
+        self.assertEqual([sender.publish(topic, b"x" * 4000, 1).reason for _ in range(4)],
+                         [0, 0, 0x97, 0x97])
+        self.assertEqual(sender.publish(topic, b"small", 1).reason, 0)
+        for payload in (b"x" * 4000, b"x" * 4000, b"small"):
+            slow.take(topic, payload)
+        slow.sync()
+        self.assertEqual(sender.publish(topic, b"x" * 4000, 1).reason, 0)
+        slow.take(topic, b"x" * 4000)
+
+
+@unittest.skipIf(PEER, "options of tercet's own")
+class TooManySessions(MqttCase):
+
+    broker_options = {"config": "sessions_max = 2\n"}
+
+    def test_one_session_more_than_may_be_is_refused(self):
+        first = self.client("first", props=[(m.SESSION_EXPIRY, 60)])
+        first.send(m.disconnect())
+        first.ended()
+        self.client("second")
+        for version, reason in ((5, 0x97), (4, 3)):
+            self.open(version).connect("third", expect=reason)
+        self.assertTrue(self.client("first", clean=False).connack.present)
+
+
+@unittest.skipIf(PEER, "options of tercet's own")
 class FullDrops(Full):
 
     broker_options = {"config": "session_max_messages = 5\n"}
