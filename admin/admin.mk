@@ -5,6 +5,7 @@ libadmin_a_SOURCES = \
 	%D%/api_backup.c \
 	%D%/api_definitions.c \
 	%D%/api_listing.c \
+	%D%/api_operate.c \
 	%D%/api_routes.c \
 	%D%/definitions.h \
 	%D%/definitions_export.c \
@@ -24,6 +25,7 @@ tercet_SOURCES = %D%/ctl.c %D%/ctl.h \
 	%D%/ctl_daemon.c %D%/ctl_daemon.h \
 	%D%/ctl_format.c %D%/ctl_format.h \
 	%D%/ctl_kafka.c %D%/ctl_mqtt.c \
+	%D%/ctl_operate.c %D%/ctl_operate.h \
 	%D%/ctl_tar.c %D%/ctl_tar.h \
 	%D%/ctl_url.c \
 	%D%/jot.c %D%/jot.h

@@ -11,10 +11,12 @@ struct api;
 struct core;
 struct definitions_rules;
 struct loop;
+struct operations;
 
 struct api_config {
     const struct definitions_rules *rules; /* borrowed, as are all below, until api_free() */
     const char *place;                     /* the store's directory; NULL: in memory */
+    const struct operations *operations;   /* of MQTT */
     const char *durability;                /* what a confirm means where nothing else is said */
 };
 

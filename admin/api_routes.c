@@ -24,6 +24,9 @@ static const struct api_route routes[] = {
     { "/api/definitions", HTTP_PUT, true, api_put_definitions },
     { "/api/backup", HTTP_POST, true, api_post_backup },
     { "/api/compact", HTTP_POST, true, api_post_compact },
+    { "/api/bans", HTTP_GET, false, api_get_bans },
+    { "/api/unban", HTTP_POST, true, api_post_unban },
+    { "/api/drain", HTTP_POST, true, api_post_drain },
 };
 
 static const char *const method_names[] = {

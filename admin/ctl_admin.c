@@ -12,6 +12,7 @@
 #include "admin/ctl_ask.h"
 #include "admin/ctl_backup.h"
 #include "admin/ctl_daemon.h"
+#include "admin/ctl_operate.h"
 
 #define EXIT_USAGE 2
 #define STEP_BYTES 65536
@@ -20,6 +21,7 @@
 
 struct order {
     struct ctl_place place;
+    struct ctl_drain drain;
     const char *skip;
     bool is_json;
     const char *words[2];
@@ -141,20 +143,6 @@ static int do_status(const struct order *order)
     return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* As a field of a query holds it. */
-static void add_escaped(struct text *to, const char *text)
-{
-    for (; *text != '\0'; text++) {
-        bool is_plain = strchr("-_.~", *text) != NULL || (*text >= '0' && *text <= '9') ||
-                        (*text >= 'A' && *text <= 'Z') || (*text >= 'a' && *text <= 'z');
-
-        if (is_plain)
-            text_add_byte(to, (uint8_t)*text);
-        else
-            text_format(to, "%%%02X", (unsigned char)*text);
-    }
-}
-
 /* Whether the stream says it itself, or a rule or default does. */
 static const char *said_by(const json_t *stream, const char *name)
 {
@@ -199,8 +187,8 @@ static int do_stream(const struct order *order)
     const json_t *stream;
     bool is_good;
 
-    text_format(&path, "/api/streams?name=");
-    add_escaped(&path, order->words[0]);
+    text_format(&path, "/api/streams");
+    ctl_add_field(&path, "name", order->words[0]);
     text_add_byte(&path, '\0');
     is_good = ctl_ask(&order->place, "GET", (const char *)path.at, SLICE_NONE, &body) &&
               ctl_ask(&order->place, "GET", "/api/overview", SLICE_NONE, &overview);
@@ -226,8 +214,8 @@ static int do_compact(const struct order *order)
     struct text path = { 0 }, answer = { 0 };
     bool is_good;
 
-    text_format(&path, "/api/compact?name=");
-    add_escaped(&path, order->words[0]);
+    text_format(&path, "/api/compact");
+    ctl_add_field(&path, "name", order->words[0]);
     text_add_byte(&path, '\0');
     is_good = ctl_ask(&order->place, "POST", (const char *)path.at, SLICE_NONE, &answer);
     text_done(&path);
@@ -319,9 +307,24 @@ static int do_restore(const struct order *order)
     return ctl_restore(order->words[0], order->words[1]) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int do_drain(const struct order *order)
+{
+    return ctl_drain(&order->place, &order->drain);
+}
+
+static int do_bans(const struct order *order)
+{
+    return ctl_bans(&order->place, order->is_json);
+}
+
+static int do_unban(const struct order *order)
+{
+    return ctl_unban(&order->place, order->words[0]);
+}
+
 /* ---- the table ---- */
 
-enum { TAKES_JSON = 1, TAKES_SKIP = 2, TAKES_PLACE = 4 };
+enum { TAKES_JSON = 1, TAKES_SKIP = 2, TAKES_PLACE = 4, TAKES_DRAIN = 8, TAKES_RATE = 16 };
 
 static const struct command {
     const char *name;
@@ -334,6 +337,9 @@ static const struct command {
     { "status", do_status, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
     { "stream", do_stream, 1, 1, TAKES_PLACE | TAKES_JSON, "the name of a stream" },
     { "compact", do_compact, 1, 1, TAKES_PLACE, "the name of a stream" },
+    { "drain", do_drain, 0, 0, TAKES_PLACE | TAKES_DRAIN | TAKES_RATE, "no words" },
+    { "bans", do_bans, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
+    { "unban", do_unban, 1, 1, TAKES_PLACE, "a client identifier or an address" },
     { "export", do_export, 0, 1, TAKES_PLACE, "at most a file" },
     { "import", do_import, 1, 1, TAKES_PLACE | TAKES_SKIP, "a file, or - for standard input" },
     { "backup", do_backup, 1, 1, TAKES_PLACE, "a folder, or - for standard output" },
@@ -355,13 +361,26 @@ bool ctl_admin_has(const char *command)
     return find(command) != NULL;
 }
 
-enum long_option { OPTION_DATA = 256, OPTION_SOCKET, OPTION_SKIP, OPTION_JSON };
+enum long_option {
+    OPTION_DATA = 256,
+    OPTION_SOCKET,
+    OPTION_SKIP,
+    OPTION_JSON,
+    OPTION_TO,
+    OPTION_RATE,
+    OPTION_FOR_NOW,
+    OPTION_STOP,
+};
 
 static const struct option long_options[] = {
     { "data", required_argument, NULL, OPTION_DATA },
     { "socket", required_argument, NULL, OPTION_SOCKET },
     { "skip", required_argument, NULL, OPTION_SKIP },
     { "json", no_argument, NULL, OPTION_JSON },
+    { "to", required_argument, NULL, OPTION_TO },
+    { "rate", required_argument, NULL, OPTION_RATE },
+    { "for-now", no_argument, NULL, OPTION_FOR_NOW },
+    { "stop", no_argument, NULL, OPTION_STOP },
     { NULL, 0, NULL, 0 },
 };
 
@@ -372,28 +391,48 @@ static bool is_plain(const char *text)
            '\0';
 }
 
+static const unsigned needs[] = {
+    [OPTION_DATA - OPTION_DATA] = TAKES_PLACE,    [OPTION_SOCKET - OPTION_DATA] = TAKES_PLACE,
+    [OPTION_SKIP - OPTION_DATA] = TAKES_SKIP,     [OPTION_JSON - OPTION_DATA] = TAKES_JSON,
+    [OPTION_TO - OPTION_DATA] = TAKES_DRAIN,      [OPTION_RATE - OPTION_DATA] = TAKES_RATE,
+    [OPTION_FOR_NOW - OPTION_DATA] = TAKES_DRAIN, [OPTION_STOP - OPTION_DATA] = TAKES_DRAIN,
+};
+
 static bool set_option(struct order *order, const struct command *command, int option,
                        const char *text)
 {
-    unsigned need = option == OPTION_JSON   ? TAKES_JSON
-                    : option == OPTION_SKIP ? TAKES_SKIP
-                                            : TAKES_PLACE;
-
     if (option < OPTION_DATA)
         return false; /* getopt has said why */
-    if ((command->takes & need) == 0)
+    if ((command->takes & needs[option - OPTION_DATA]) == 0)
         return ctl_fail("--%s means nothing to %s", long_options[option - OPTION_DATA].name,
                         command->name);
-    if (option == OPTION_DATA)
+    switch ((enum long_option)option) {
+    case OPTION_DATA:
         order->place.data = text;
-    else if (option == OPTION_SOCKET)
+        break;
+    case OPTION_SOCKET:
         order->place.socket = text;
-    else if (option == OPTION_JSON)
+        break;
+    case OPTION_JSON:
         order->is_json = true;
-    else if (is_plain(text))
+        break;
+    case OPTION_SKIP:
         order->skip = text;
-    else
-        return ctl_fail("--skip wants names with commas between them, not \"%s\"", text);
+        return is_plain(text) ||
+               ctl_fail("--skip wants names with commas between them, not \"%s\"", text);
+    case OPTION_TO:
+        order->drain.to = text;
+        break;
+    case OPTION_RATE:
+        order->drain.rate = text;
+        break;
+    case OPTION_FOR_NOW:
+        order->drain.is_for_now = true;
+        break;
+    case OPTION_STOP:
+        order->drain.is_stop = true;
+        break;
+    }
     return true;
 }
 

@@ -183,3 +183,25 @@ bool ctl_ask(const struct ctl_place *place, const char *method, const char *path
     ret->len = answer.len;
     return true;
 }
+
+/* As a field of a query holds it. */
+static void add_escaped(struct text *to, const char *text)
+{
+    for (; *text != '\0'; text++) {
+        bool is_plain = strchr("-_.~", *text) != NULL || (*text >= '0' && *text <= '9') ||
+                        (*text >= 'A' && *text <= 'Z') || (*text >= 'a' && *text <= 'z');
+
+        if (is_plain)
+            text_add_byte(to, (uint8_t)*text);
+        else
+            text_format(to, "%%%02X", (unsigned char)*text);
+    }
+}
+
+void ctl_add_field(struct text *path, const char *name, const char *value)
+{
+    bool is_first = path->len == 0 || memchr(path->at, '?', path->len) == NULL;
+
+    text_format(path, "%c%s=", is_first ? '?' : '&', name);
+    add_escaped(path, value);
+}

@@ -19,6 +19,8 @@ struct ctl_place {
  * or did not answer with success. */
 bool ctl_ask(const struct ctl_place *place, const char *method, const char *path, struct slice body,
              struct text *ret);
+/* Adds a field to the query of a path. */
+void ctl_add_field(struct text *path, const char *name, const char *value);
 /* The directory of the store that `place` means; empty, and it has said why, when there is none. */
 void ctl_place_directory(const struct ctl_place *place, struct text *to);
 

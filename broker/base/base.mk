@@ -18,6 +18,7 @@ libbase_a_SOURCES = \
 	%D%/options_file.c %D%/options_write.c \
 	%D%/plant.c %D%/plant.h \
 	%D%/random.c %D%/random.h \
+	%D%/rate.c %D%/rate.h \
 	%D%/rc.c %D%/rc.h \
 	%D%/ring.c %D%/ring.h \
 	%D%/slice.h \
@@ -38,6 +39,7 @@ BASE_LIBS = libbase.a $(WIDE_LIBS) $(XXHASH_LIBS) -lpthread
 BASE_TEST_LIBS = $(BASE_LIBS) $(CHECK_LIBS)
 if HAVE_CHECK
 BASE_TESTS = test_wire \
+	test_rate \
 	test_slice \
 	test_list \
 	test_hash \

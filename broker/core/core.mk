@@ -11,11 +11,13 @@ libcore_a_SOURCES = \
 	%D%/definitions.h \
 	%D%/delayed.c %D%/delayed.h %D%/delayed_int.h %D%/delayed_near.c %D%/delayed_turn.c \
 	%D%/exchange.c %D%/exchange.h %D%/exchange_int.h \
+	%D%/flap.c %D%/flap.h \
 	%D%/intake.c %D%/intake.h \
 	%D%/lane.c \
 	%D%/limits.h \
 	%D%/message.c %D%/message.h \
 	%D%/note.c \
+	%D%/operations.h \
 	%D%/owed.c %D%/owed.h \
 	%D%/partition.c \
 	%D%/policy.c %D%/policy.h \
@@ -95,6 +97,11 @@ test_core_scale_SOURCES = tests/unit/test_core_scale.c
 test_core_scale_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_scale_LDADD = $(CORE_TEST_LIBS)
 TESTS += test_core_scale
+check_PROGRAMS += test_flap
+test_flap_SOURCES = tests/unit/test_flap.c
+test_flap_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_flap_LDADD = libcore.a $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_flap
 check_PROGRAMS += test_core_delayed
 test_core_delayed_SOURCES = tests/unit/test_core_delayed.c
 test_core_delayed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -14,6 +14,7 @@
 #include "broker/net/listener.h"
 #include "protocols/amqp/amqp_definitions.h"
 #include "protocols/kafka/kafka_listener.h"
+#include "protocols/mqtt/mqtt_listener.h"
 
 #define SOCKET_NAME "admin.sock"
 #define SOCKET_MODE 0600
@@ -21,19 +22,22 @@
 #define ADMIN_CONNECTIONS_MAX 32
 /* What fits into a socket's address, with the NUL. */
 #define SOCKET_PATH_MAX_BYTES 108
-/* The row of Kafka in the table of protocols. */
+/* Rows in the table of protocols. */
+#define MQTT_ROW  0
 #define KAFKA_ROW 2
 
 void boot_start_admin(struct broker *b)
 {
     struct api_config config = {
         .rules = &b->definitions,
+        .operations = &b->operations,
         .durability = b->settings->sync ? policy_durability_names[b->settings->durability] : "none"
     };
 
     if (b->place != NULL)
         b->real_place = realpath(b->place, NULL); /* it is told to others, who may be elsewhere */
     config.place = b->real_place != NULL ? b->real_place : b->place;
+    mqtt_server_operations(b->contexts[MQTT_ROW], &b->operations);
     amqp_definitions_rules(&b->definitions);
     kafka_definitions_rules(b->contexts[KAFKA_ROW], &b->definitions);
     b->api = api_new(b->core, b->loop, &config);

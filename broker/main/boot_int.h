@@ -8,6 +8,7 @@
 
 #include "broker/base/clock.h"
 #include "broker/core/definitions.h"
+#include "broker/core/operations.h"
 #include "broker/main/protocols.h"
 #include "broker/main/settings.h"
 #include "broker/net/loop.h"
@@ -34,9 +35,10 @@ struct broker {
     struct policy_rule *rules;          /* owned; patterns borrowed from settings */
     void *contexts[SETTINGS_PROTOCOLS]; /* what each protocol's sessions share */
     struct definitions_rules definitions;
-    struct api *api;  /* owned */
-    char *real_place; /* owned by malloc: the same from the root on */
-    char *place;      /* the store's directory; NULL: in memory */
+    struct operations operations; /* of MQTT's clients */
+    struct api *api;              /* owned */
+    char *real_place;             /* owned by malloc: the same from the root on */
+    char *place;                  /* the store's directory; NULL: in memory */
     struct listener *listeners[BROKER_LISTENERS_MAX];
     unsigned listener_count;
     struct {

@@ -228,6 +228,7 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
     const struct protocol_row *row = &protocols[l->protocol];
     struct listener_config config = { .name = l->name,
                                       .max_connections = (unsigned)l->max_connections,
+                                      .accepts_per_s = l->accept_rate,
                                       .is_trusting = b->settings->allow_anonymous_remote,
                                       .socket_mode = socket_modes[l->socket_access],
                                       .is_tls_optional = l->detect && !l->tls,

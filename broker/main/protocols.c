@@ -5,6 +5,7 @@
 #include "broker/net/protocol.h"
 #include "protocols/amqp/amqp_listener.h"
 #include "protocols/kafka/kafka_listener.h"
+#include "protocols/mqtt/mqtt_control.h"
 #include "protocols/mqtt/mqtt_listener.h"
 #include "protocols/mqtt/mqtt_profile.h"
 
@@ -19,8 +20,13 @@ static void *share_core(struct core *core, struct loop *loop, const struct setti
 static void *start_mqtt(struct core *core, struct loop *loop, const struct settings *settings)
 {
     struct mqtt_config config = MQTT_CONFIG_DEFAULT;
+    struct mqtt_control_config control = {
+        .clients = { settings->flap_client_connects, settings->flap_window_ms,
+                     settings->flap_ban_ms },
+        .addresses = { settings->flap_address_connects, settings->flap_window_ms,
+                       settings->flap_ban_ms },
+    };
 
-    (void)loop;
     config.max_keep_alive_s = (uint16_t)(settings->mqtt_max_keep_alive_ms / 1000);
     config.max_session_expiry_s = (uint32_t)(settings->mqtt_max_session_expiry_ms / 1000);
     config.profile = &mqtt_profiles[settings->mqtt_profile];
@@ -40,13 +46,20 @@ static void *start_mqtt(struct core *core, struct loop *loop, const struct setti
     config.has_no_retain = !settings->mqtt_retain;
     config.gives_no_ids = !settings->mqtt_assign_id;
     config.id_prefix = settings->mqtt_id_prefix;
-    return mqtt_server_new(core, &config);
+    return mqtt_server_new(core, loop, &config, &control);
 }
 
 static void *listen_mqtt(void *context, const struct listener_settings *l)
 {
     const struct mqtt_server *server = context;
     struct mqtt_config config = server->config;
+    const struct mqtt_place_config place = {
+        .messages_per_s = l->message_rate,
+        .bytes_per_s = l->byte_rate,
+        .client_messages_per_s = l->client_message_rate,
+        .client_bytes_per_s = l->client_byte_rate,
+        .is_disconnecting = l->rate_action == 1,
+    };
 
     config.versions = (uint8_t)listener_settings_mqtt_versions(l);
     if (listener_settings_is_given(l, "mqtt_maximum_qos"))
@@ -57,7 +70,7 @@ static void *listen_mqtt(void *context, const struct listener_settings *l)
         config.gives_no_ids = !l->mqtt_assign_id;
     if (listener_settings_is_given(l, "mqtt_id_prefix"))
         config.id_prefix = l->mqtt_id_prefix;
-    return mqtt_server_new(server->core, &config);
+    return mqtt_server_new_place(server, &config, &place);
 }
 
 static void stop_mqtt(void *context)

@@ -28,6 +28,7 @@
 #define MIB                      (UINT64_C(1) << 20)
 #define GIB                      (UINT64_C(1) << 30)
 #define SECOND_MS                UINT64_C(1000)
+#define RATE_MAX                 (UINT64_C(1) << 40)
 #define DAY_MS                   (24 * 3600 * SECOND_MS)
 #define YEARS_MS                 (36500 * DAY_MS)
 
@@ -38,6 +39,7 @@ static const char *const overflows[] = { "drop_oldest", "drop_newest", "reject",
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const accesses[] = { "owner", "group", "all", NULL };
 static const char *const profiles[] = { "own", "mosquitto", NULL };
+static const char *const rate_actions[] = { "pause", "disconnect", NULL };
 static const char *const dots[] = { "exact", "rabbitmq", NULL };
 
 #define AT(field) offsetof(struct settings, field)
@@ -171,6 +173,17 @@ static const struct option head_options[] = {
       "when "
       "it is written, and synced within sync_interval; memory, at once. See "
       "tercet-durability(7)." },
+    { "flap_client_connects", OPTION_NUMBER, "0", 0, 1000000, NULL, FILE_ONLY,
+      AT(flap_client_connects), "N",
+      "An MQTT client identifier that connects more often than this within flap_window is banned "
+      "for flap_ban; 0: never." },
+    { "flap_address_connects", OPTION_NUMBER, "0", 0, 1000000, NULL, FILE_ONLY,
+      AT(flap_address_connects), "N",
+      "The same for the address that MQTT clients connect from; many may share one." },
+    { "flap_window", OPTION_TIME, "1m", SECOND_MS, DAY_MS, NULL, FILE_ONLY, AT(flap_window_ms),
+      "TIME", "The time in which connects are counted." },
+    { "flap_ban", OPTION_TIME, "5m", SECOND_MS, 365 * DAY_MS, NULL, FILE_ONLY, AT(flap_ban_ms),
+      "TIME", "How long a ban lasts, if tercet unban does not lift it." },
     { "mqtt_dots", OPTION_CHOICE, "exact", 0, 0, dots, FILE_ONLY, AT(mqtt_dots), "WAY",
       "How MQTT topics and AMQP routing keys become each other: exact keeps every name apart, "
       "rabbitmq swaps dots and slashes as RabbitMQ does." },
@@ -368,6 +381,21 @@ static const struct option listener_options[] = {
       "As at the head of the file, for this listener." },
     { "mqtt_id_prefix", OPTION_TEXT, NULL, 0, MQTT_ID_PREFIX_MAX_BYTES, NULL, FILE_ONLY,
       AT(mqtt_id_prefix), "TEXT", "As at the head of the file, for this listener." },
+    { "accept_rate", OPTION_NUMBER, "0", 0, 1000000, NULL, FILE_ONLY, AT(accept_rate), "N",
+      "Connections that it takes in a second; what comes faster waits, and is not refused. 0 sets "
+      "no limit." },
+    { "message_rate", OPTION_NUMBER, "0", 0, RATE_MAX, NULL, FILE_ONLY, AT(message_rate), "N",
+      "Messages that all its MQTT clients together may publish in a second, and as many again at "
+      "once; 0 sets no limit, as for the three that follow." },
+    { "byte_rate", OPTION_BYTES, "0", 0, RATE_MAX, NULL, FILE_ONLY, AT(byte_rate), "BYTES",
+      "Bytes of PUBLISH packets that they may send in a second." },
+    { "client_message_rate", OPTION_NUMBER, "0", 0, RATE_MAX, NULL, FILE_ONLY,
+      AT(client_message_rate), "N", "Messages that each MQTT client may publish in a second." },
+    { "client_byte_rate", OPTION_BYTES, "0", 0, RATE_MAX, NULL, FILE_ONLY, AT(client_byte_rate),
+      "BYTES", "Bytes of PUBLISH packets that each may send in a second." },
+    { "rate_action", OPTION_CHOICE, "pause", 0, 0, rate_actions, FILE_ONLY, AT(rate_action), "WHAT",
+      "What happens to a client that is faster: pause, it is not read until it may go on; "
+      "disconnect, its connection ends, in MQTT 5 with 0x96." },
 };
 
 #undef AT
@@ -549,6 +577,11 @@ static bool is_consistent(const struct listener_settings *l, struct text *errors
         { (l->websocket_origins != NULL || l->websocket_paths != NULL) && !l->websocket &&
               !l->detect,
           "websocket_origins and websocket_paths need websocket = yes, or detect = yes" },
+        { l->protocol != 0 &&
+              (is_given(LISTENER, l, "message_rate") || is_given(LISTENER, l, "byte_rate") ||
+               is_given(LISTENER, l, "client_message_rate") ||
+               is_given(LISTENER, l, "client_byte_rate") || is_given(LISTENER, l, "rate_action")),
+          "rates of messages are for protocol = mqtt alone" },
         { is_given(LISTENER, l, "proxy_peers") && !l->proxy_protocol,
           "proxy_peers needs proxy_protocol = yes" },
         { !are_networks(l->proxy_peers),

@@ -46,6 +46,12 @@ struct listener_settings {
     bool mqtt_assign_id;
     char *mqtt_id_prefix;
     bool is_lenient; /* not all of its addresses need be there, but one */
+    uint64_t accept_rate;
+    uint64_t message_rate;
+    uint64_t byte_rate;
+    uint64_t client_message_rate;
+    uint64_t client_byte_rate;
+    unsigned rate_action; /* index: pause, disconnect */
     struct option_marks given;
 };
 
@@ -105,6 +111,10 @@ struct settings {
     uint64_t delayed_max_delay_ms;
     uint64_t share_grace_ms;
     unsigned durability;
+    uint64_t flap_client_connects;
+    uint64_t flap_address_connects;
+    uint64_t flap_window_ms;
+    uint64_t flap_ban_ms;
     unsigned mqtt_dots;
     unsigned mqtt_profile;
     uint64_t mqtt_max_keep_alive_ms;

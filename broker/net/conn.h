@@ -66,6 +66,7 @@ enum conn_pause {
     CONN_PAUSE_BUSY = 2,    /* the session handles one request at a time */
     CONN_PAUSE_STORE = 4,   /* the store has a long backlog or is stalled */
     CONN_PAUSE_BLOCKED = 8, /* alarms */
+    CONN_PAUSE_RATE = 16,   /* more came than may come in a while */
 };
 void conn_pause(struct conn *conn, enum conn_pause why);
 /* Unread input is given to on_input again at the end of this turn. */

@@ -181,24 +181,47 @@ static void learn_port(struct listener *l)
 
 /* ---- accepting ---- */
 
-static void rest(struct listener *l)
+static void rest(struct listener *l, uint64_t ms)
+{
+    (void)event_del(&l->event);
+    l->is_paused = true;
+    timer_start(&l->retry, ms);
+}
+
+static void rest_for_descriptors(struct listener *l)
 {
     log_peer(LOG_WARNING, "net.no-descriptors", "listener=%s connections=%u", l->config.name,
              l->connections);
-    (void)event_del(&l->event);
-    l->is_paused = true;
-    timer_start(&l->retry, ACCEPT_RETRY_MS);
+    rest(l, ACCEPT_RETRY_MS);
 }
 
-static void go_on(void *arg)
+/* Who waits in the backlog is not refused: the kernel has taken the connection already. */
+static void pace(struct listener *l)
 {
-    struct listener *l = arg;
+    uint64_t wait_ns = rate_take(&l->accepts, 1, loop_now_ns(l->loop));
 
+    if (wait_ns == 0)
+        return;
+    count_add(COUNT_NET_ACCEPT_PAUSES, 1);
+    l->is_pacing = true;
+    rest(l, (wait_ns + NS_PER_MS - 1) / NS_PER_MS);
+}
+
+static void go_on(struct listener *l)
+{
     if (!l->is_paused || l->is_closed)
         return;
     l->is_paused = false;
     timer_stop(&l->retry);
     (void)event_add(&l->event, NULL);
+}
+
+static void on_retry(void *arg)
+{
+    struct listener *l = arg;
+
+    l->is_pacing = false;
+    go_on(l);
 }
 
 static void refuse(struct listener *l, int fd, const char *why)
@@ -228,7 +251,7 @@ static bool accept_one(struct listener *l)
 
     if (fd < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-            rest(l);
+            rest_for_descriptors(l);
         /* The rest is trouble of that one connection, which is gone; or nobody is there. */
         return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
     }
@@ -247,7 +270,8 @@ static bool accept_one(struct listener *l)
     }
     count_add(COUNT_NET_ACCEPTED, 1);
     conn_open(l, fd, &peer.storage);
-    return true;
+    pace(l);
+    return !l->is_paused;
 }
 
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
@@ -301,7 +325,8 @@ enum rc listener_open(struct loop *loop, const struct listener_config *config,
     l->config.name = mem_copy_text(slice_str(config->name));
     l->config.address = mem_copy_text(slice_str(config->address));
     l->port = config->port;
-    timer_init(&l->retry, loop, go_on, l);
+    l->accepts.per_s = config->accepts_per_s;
+    timer_init(&l->retry, loop, on_retry, l);
     rc = config->is_proxied ? networks_new(config->proxy_peers, &l->proxies) : RC_OK;
     if (rc != RC_OK)
         goto out;
@@ -349,7 +374,10 @@ void listener_lost(struct listener *listener)
     ASSERT(listener->connections > 0);
     listener->connections--;
     LIST_EACH (k, &loop->listeners) {
-        go_on(CONTAINER_OF(k, struct listener, all)); /* a descriptor is free for any of them */
+        struct listener *other = CONTAINER_OF(k, struct listener, all);
+
+        if (!other->is_pacing)
+            go_on(other); /* a descriptor is free for any of them */
     }
     if (listener->is_closed && listener->connections == 0)
         listener_free(listener);

@@ -33,7 +33,8 @@ struct listener_config {
     bool is_proxied;               /* a PROXY head comes before anything else */
     const char *proxy_peers;       /* networks of the proxies; borrowed during open */
     unsigned max_connections;
-    bool is_trusting; /* its peers count as if they were on this machine */
+    uint64_t accepts_per_s; /* what comes faster waits in the backlog; 0: no limit */
+    bool is_trusting;       /* its peers count as if they were on this machine */
     const struct protocol *protocol;
     void *context; /* for protocol->on_open */
 };

@@ -14,6 +14,7 @@
 #include "broker/base/durations.h"
 #include "broker/base/heap.h"
 #include "broker/base/list.h"
+#include "broker/base/rate.h"
 #include "broker/base/thread.h"
 #include "broker/net/conn.h"
 #include "broker/net/listener.h"
@@ -162,7 +163,9 @@ struct listener {
     bool is_unix;
     bool is_bound;
     bool is_closed; /* freed when the last connection goes */
-    bool is_paused; /* no file descriptors are left */
+    bool is_paused; /* no file descriptors are left, or: */
+    bool is_pacing; /* as many were accepted as may be for now */
+    struct rate accepts;
     unsigned connections;
     struct event event;
     struct timer retry;

@@ -11,6 +11,7 @@ noinst_LIBRARIES += libmqtt.a
 libmqtt_a_SOURCES = \
 	%D%/bridge_config.c %D%/bridge_config.h \
 	%D%/mqtt_auth.c \
+	%D%/mqtt_control.c %D%/mqtt_control.h \
 	%D%/mqtt_delayed.c %D%/mqtt_delayed.h \
 	%D%/mqtt_deliver.c \
 	%D%/mqtt_errors.c %D%/mqtt_errors.h \
@@ -29,6 +30,7 @@ libmqtt_a_SOURCES = \
 	%D%/mqtt_pending.c %D%/mqtt_pending.h \
 	%D%/mqtt_profile.c %D%/mqtt_profile.h \
 	%D%/mqtt_queue_sub.c \
+	%D%/mqtt_rate.c \
 	%D%/mqtt_session.c %D%/mqtt_session.h
 
 if HAVE_CHECK

@@ -11,6 +11,7 @@
 #include "broker/net/loop.h"
 #include "protocols/mqtt/mqtt_alias.h"
 #include "protocols/mqtt/mqtt_codec.h"
+#include "protocols/mqtt/mqtt_control.h"
 #include "protocols/mqtt/mqtt_inflight.h"
 #include "protocols/mqtt/mqtt_limits.h"
 #include "protocols/mqtt/mqtt_pending.h"
@@ -83,8 +84,10 @@ struct mqtt_session {
     struct mqtt_aliases given;  /* those of our own */
     struct mqtt_inflight inflight;
     struct mqtt_pending pending;
-    struct list queues; /* struct mqtt_queue_sub */
-    struct timer timer; /* CONNECT, then keep alive */
+    struct list queues;       /* struct mqtt_queue_sub */
+    struct timer timer;       /* CONNECT, then keep alive */
+    struct mqtt_meter *meter; /* owned; NULL: it may publish as fast as it can */
+    struct link of_server;    /* in the control's list */
     /* the CONNECT's body, kept while the login is open, and when the will is dated */
     struct text connect;
 };

@@ -2,20 +2,43 @@
 #include "protocols/mqtt/mqtt_listener.h"
 
 #include "broker/base/mem.h"
+#include "protocols/mqtt/mqtt_control.h"
 
 #define MQTT_PORT     1883
 #define MQTT_TLS_PORT 8883
 
-struct mqtt_server *mqtt_server_new(struct core *core, const struct mqtt_config *config)
+struct mqtt_server *mqtt_server_new(struct core *core, struct loop *loop,
+                                    const struct mqtt_config *config,
+                                    const struct mqtt_control_config *control)
 {
     struct mqtt_server *server = mem_new(struct mqtt_server);
 
-    *server = (struct mqtt_server){ core, *config };
+    *server = (struct mqtt_server){ core, *config, mqtt_control_new(loop, control), NULL };
     return server;
+}
+
+struct mqtt_server *mqtt_server_new_place(const struct mqtt_server *all,
+                                          const struct mqtt_config *config,
+                                          const struct mqtt_place_config *place)
+{
+    struct mqtt_server *server = mem_new(struct mqtt_server);
+
+    *server = (struct mqtt_server){ all->core, *config, mqtt_control_ref(all->control),
+                                    mqtt_place_new(place) };
+    return server;
+}
+
+void mqtt_server_operations(struct mqtt_server *server, struct operations *ret)
+{
+    mqtt_control_operations(server->control, ret);
 }
 
 void mqtt_server_free(struct mqtt_server **server)
 {
+    if (*server == NULL)
+        return;
+    mqtt_control_unref(&(*server)->control);
+    mqtt_place_free(&(*server)->place);
     MEM_FREE(*server);
 }
 

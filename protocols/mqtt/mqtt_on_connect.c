@@ -292,6 +292,8 @@ enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)
         adopt(s, &c);
     if (rc == RC_OK)
         rc = check(s, &c);
+    if (rc == RC_OK)
+        rc = mqtt_control_admit(s, &c);
     if (rc != RC_OK)
         return rc;
     return mqtt_login(s, &c, frame->body);

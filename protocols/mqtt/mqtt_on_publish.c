@@ -265,7 +265,7 @@ static bool is_over_receive_maximum(const struct mqtt_session *s, const struct m
            !is_open(s, p);
 }
 
-enum rc mqtt_on_publish(struct mqtt_session *s, const struct mqtt_frame *frame)
+static enum rc take(struct mqtt_session *s, const struct mqtt_frame *frame)
 {
     struct mqtt_publish p;
     struct slice topic;
@@ -307,6 +307,13 @@ static enum rc publish_kept(struct mqtt_session *s, uint16_t packet_id)
     /* what may no longer be published is gone, and verdict() logs it */
     (void)verdict(s, rc, &reason);
     return RC_OK;
+}
+
+enum rc mqtt_on_publish(struct mqtt_session *s, const struct mqtt_frame *frame)
+{
+    enum rc rc = take(s, frame);
+
+    return rc == RC_OK && s->meter != NULL ? mqtt_meter_take(s, frame->body.len) : rc;
 }
 
 enum rc mqtt_on_pubrel(struct mqtt_session *s, const struct mqtt_frame *frame)

@@ -71,6 +71,8 @@ static uint64_t idle_ms(const struct mqtt_session *s)
 
     if (conn_is_full(s->conn) && conn_last_output_ns(s->conn) > last_ns)
         last_ns = conn_last_output_ns(s->conn);
+    if (s->meter != NULL && s->meter->resumed_ns > last_ns)
+        last_ns = s->meter->resumed_ns;
     return now_ns <= last_ns ? 0 : (now_ns - last_ns) / 1000000;
 }
 
@@ -111,6 +113,7 @@ enum rc mqtt_session_open(const struct mqtt_server *server, struct conn *conn,
     list_init(&s->queues);
     timer_init(&s->timer, conn_loop(conn), on_timer, s);
     timer_start(&s->timer, MQTT_CONNECT_TIMEOUT_MS);
+    mqtt_control_opened(s);
     *ret = s;
     return RC_OK;
 }
@@ -161,6 +164,7 @@ void mqtt_session_close(struct mqtt_session **session, enum rc why)
         log_peer(LOG_INFO, "mqtt.closed", "conn=%llu rc=%s", (unsigned long long)conn_id(s->conn),
                  rc_word(why));
     release(s);
+    mqtt_control_closed(s);
     timer_done(&s->timer);
     for (unsigned i = 0; s->aliases != NULL && i < MQTT_ALIAS_MAX; i++)
         mem_free(s->aliases[i].at);
@@ -198,6 +202,7 @@ static void send_disconnect(struct mqtt_session *s, uint8_t reason, const char *
     struct wr count = wr_counting(), w;
 
     say_why(s, &d.properties, reason, why);
+    mqtt_control_say_where(s, &d.properties, reason);
     mqtt_encode_disconnect(&count, s->version, &d);
     if (count.len > s->packet_max) {
         d.properties.present = 0;
@@ -219,10 +224,12 @@ static void send_refusal(struct mqtt_session *s, enum rc rc, uint8_t reason, con
     uint8_t at[256];
     struct wr w = wr_of(at, sizeof(at));
 
-    if (s->version >= MQTT_V5)
+    if (s->version >= MQTT_V5) {
         say_why(s, &c.properties, reason, why);
-    else
+        mqtt_control_say_where(s, &c.properties, reason);
+    } else {
         c.reason = mqtt_error(rc)->connack_3;
+    }
     if (c.reason == MQTT3_CLOSE || c.reason == 0)
         return;
     mqtt_encode_connack(&w, s->version, &c);

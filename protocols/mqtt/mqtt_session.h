@@ -9,6 +9,8 @@
 
 struct conn;
 struct core;
+struct mqtt_control;
+struct mqtt_place;
 struct mqtt_session;
 
 /* What the operator sets. */
@@ -40,6 +42,8 @@ struct mqtt_config {
 struct mqtt_server {
     struct core *core; /* borrowed */
     struct mqtt_config config;
+    struct mqtt_control *control; /* a reference; NULL: there is none, as in tests */
+    struct mqtt_place *place;     /* owned: what is set for its listeners; NULL: nothing */
 };
 
 /* Waits for CONNECT on `conn`, which must outlive it, as must `server`. */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "admin/ctl_operate.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/ctl.h"
+
+/* Asks for a path built with ctl_add_field(). */
+static bool post(const struct ctl_place *place, struct text *path, struct text *answer)
+{
+    bool is_good;
+
+    text_add_byte(path, '\0');
+    is_good = ctl_ask(place, "POST", (const char *)path->at, SLICE_NONE, answer);
+    text_done(path);
+    return is_good;
+}
+
+int ctl_drain(const struct ctl_place *place, const struct ctl_drain *drain)
+{
+    struct text path = { 0 }, answer = { 0 };
+    bool is_good;
+
+    text_format(&path, "/api/drain");
+    if (drain->to != NULL)
+        ctl_add_field(&path, "to", drain->to);
+    if (drain->rate != NULL)
+        ctl_add_field(&path, "per_s", drain->rate);
+    if (drain->is_for_now)
+        ctl_add_field(&path, "for_now", "1");
+    if (drain->is_stop)
+        ctl_add_field(&path, "stop", "1");
+    is_good = post(place, &path, &answer);
+    text_done(&answer);
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+int ctl_unban(const struct ctl_place *place, const char *name)
+{
+    struct text path = { 0 }, answer = { 0 };
+    bool is_good;
+
+    text_format(&path, "/api/unban");
+    ctl_add_field(&path, "name", name);
+    is_good = post(place, &path, &answer);
+    text_done(&answer);
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void print_ban(const json_t *ban)
+{
+    const json_t *name = json_object_get(ban, "name");
+    const char *text = json_string_value(name);
+
+    if (text == NULL) /* bytes that are no text */
+        text = json_string_value(json_object_get(name, "hex"));
+    (void)printf("%-7s  %6lld s  %s\n", json_string_value(json_object_get(ban, "kind")),
+                 (long long)json_integer_value(json_object_get(ban, "left_ms")) / 1000, text);
+}
+
+int ctl_bans(const struct ctl_place *place, bool is_json)
+{
+    struct text body = { 0 };
+    json_t *all = NULL, *ban;
+    bool is_good = ctl_ask(place, "GET", "/api/bans", SLICE_NONE, &body);
+    size_t i;
+
+    if (is_good)
+        all = json_loadb((const char *)body.at, body.len, JSON_ALLOW_NUL, NULL);
+    if (is_good && is_json) {
+        is_good = json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+    } else if (is_good) {
+        json_array_foreach(json_object_get(all, "bans"), i, ban) print_ban(ban);
+    }
+    if (is_good && fflush(stdout) != 0)
+        is_good = ctl_fail("standard output: %s", strerror(errno));
+    json_decref(all);
+    text_done(&body);
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}

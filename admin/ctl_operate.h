@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the tool does with the clients of a running broker. Each says what went wrong and gives an
+ * exit status. */
+#ifndef TERCET_ADMIN_CTL_OPERATE_H
+#define TERCET_ADMIN_CTL_OPERATE_H
+
+#include <stdbool.h>
+
+#include "admin/ctl_ask.h"
+
+struct ctl_drain {
+    const char *to;   /* NULL: clients are not told where to go */
+    const char *rate; /* of those sent away in a second; NULL: as the broker thinks */
+    bool is_for_now;
+    bool is_stop;
+};
+
+int ctl_drain(const struct ctl_place *place, const struct ctl_drain *drain);
+int ctl_bans(const struct ctl_place *place, bool is_json);
+int ctl_unban(const struct ctl_place *place, const char *name);
+
+#endif
