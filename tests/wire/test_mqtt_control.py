@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator holds MQTT clients to: rates, pacing of connections, bans, and being sent away."""
+"""What an operator holds MQTT clients to: rates, paced connections, bans, being sent away."""
 
 import subprocess
 import time
@@ -141,7 +141,6 @@ class Pacing(Control):
 
 
 class Flapping(Control):
-    config = LISTENERS + ""
     head = "flap_client_connects = 5\nflap_window = 1h\nflap_ban = 1h\n"
 
     def setUp(self):
