@@ -368,6 +368,13 @@ enum rc client_login(struct client *client, struct slice user, struct slice pass
     return login_listed(client, access->config.accounts, user, password);
 }
 
+bool client_takes_scram(const struct client *client)
+{
+    const struct access *access = client->badge.access;
+
+    return access != NULL && access->config.accounts != NULL && !access->config.needs_certificate;
+}
+
 void client_scram_verifier(const struct client *client, struct slice user, enum scram_hash hash,
                            struct scram_verifier *ret)
 {

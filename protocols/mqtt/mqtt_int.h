@@ -18,11 +18,13 @@
 #include "protocols/mqtt/mqtt_session.h"
 
 struct consumer;
+struct mqtt_auth;
 struct session;
 
 enum mqtt_state {
     STATE_AWAIT_CONNECT,
     STATE_AWAIT_LOGIN, /* the password is being checked; nothing is read meanwhile */
+    STATE_AWAIT_AUTH,  /* the exchange of AUTH is under way */
     STATE_ACTIVE,      /* those before it are before CONNACK */
     STATE_CLOSING,     /* nothing more is read; what was written is being sent */
     STATE_COUNT
@@ -67,6 +69,8 @@ struct mqtt_session {
     bool no_problem_info; /* the client wants no reason strings */
     bool has_resumed;     /* some flights wait to be sent again under their old ids */
     bool is_will_dated;   /* its will has an expiry, which counts from its publication */
+    bool has_auth_method; /* CONNECT named one */
+    uint8_t auth_hash;    /* enum scram_hash: which */
     uint8_t pauses;       /* enum conn_pause bits that we set: nothing is read meanwhile */
     uint16_t keep_alive_s;
     uint16_t receive_max; /* of the client: QoS > 0 messages under way to it */
@@ -84,6 +88,7 @@ struct mqtt_session {
     struct mqtt_aliases given;  /* those of our own */
     struct mqtt_inflight inflight;
     struct mqtt_pending pending;
+    struct mqtt_auth *auth;   /* owned; NULL: no exchange of AUTH is under way */
     struct list queues;       /* struct mqtt_queue_sub */
     struct timer timer;       /* CONNECT, then keep alive */
     struct mqtt_meter *meter; /* owned; NULL: it may publish as fast as it can */
@@ -138,6 +143,9 @@ MUST_CHECK enum rc mqtt_welcome(struct mqtt_session *s, const struct mqtt_connec
  * later (mqtt_auth.c). */
 MUST_CHECK enum rc mqtt_login(struct mqtt_session *s, const struct mqtt_connect *c,
                               struct slice body);
+/* Method and data for CONNACK, when there was an exchange of AUTH. */
+void mqtt_auth_describe(const struct mqtt_session *s, struct mqtt_properties *p);
+void mqtt_auth_done(struct mqtt_session *s);
 /* client_ops */
 void mqtt_on_login(void *session, enum rc rc);
 /* Sets the will anew, its expiry counted from now (mqtt_on_connect.c). */

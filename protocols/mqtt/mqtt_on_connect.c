@@ -38,8 +38,6 @@ static enum rc check(struct mqtt_session *s, const struct mqtt_connect *c)
 {
     const struct mqtt_config *config = &s->server->config;
 
-    if (mqtt_has(&c->properties, MQTT_AUTHENTICATION_METHOD))
-        return mqtt_fail(s, RC_UNSUPPORTED, MQTT_BAD_AUTHENTICATION_METHOD);
     if (c->client_id.len == 0 &&
         (c->version == MQTT_V31 || (c->version == MQTT_V311 && !c->clean_start)))
         return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
@@ -180,7 +178,7 @@ static bool send_connack(struct mqtt_session *s, bool is_present, struct slice a
 {
     struct mqtt_connack c = { .session_present = is_present && s->version > MQTT_V31 };
     struct mqtt_properties *p = &c.properties;
-    uint8_t at[256];
+    uint8_t at[512];
     struct wr w = wr_of(at, sizeof(at));
 
     add_limits(&s->server->config, p);
@@ -196,6 +194,7 @@ static bool send_connack(struct mqtt_session *s, bool is_present, struct slice a
         p->assigned_client_id = assigned;
         mqtt_set(p, MQTT_ASSIGNED_CLIENT_ID);
     }
+    mqtt_auth_describe(s, p);
     mqtt_encode_connack(&w, s->version, &c);
     ASSERT(!w.bad);
     if (w.len > s->packet_max)

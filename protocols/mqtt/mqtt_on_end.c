@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* PINGREQ, DISCONNECT and AUTH. */
+/* PINGREQ and DISCONNECT. */
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/core/session.h"
@@ -46,7 +46,7 @@ enum rc mqtt_on_disconnect(struct mqtt_session *s, const struct mqtt_frame *fram
 
     if (rc == RC_RANGE)
         return mqtt_fail(s, RC_PROTOCOL, s->server->config.profile->disconnect_reason);
-    if (rc == RC_OK)
+    if (rc == RC_OK && s->session != NULL) /* before CONNACK there is none */
         rc = change_expiry(s, &d.properties);
     if (rc != RC_OK)
         return rc;
@@ -57,15 +57,4 @@ enum rc mqtt_on_disconnect(struct mqtt_session *s, const struct mqtt_frame *fram
     mqtt_enter(s, STATE_CLOSING);
     conn_finish(s->conn, RC_OK);
     return RC_OK;
-}
-
-/* No authentication method is offered, so CONNECT named none, and AUTH is out of place (4.12.0-7).
- */
-enum rc mqtt_on_auth(struct mqtt_session *s, const struct mqtt_frame *frame)
-{
-    struct mqtt_disconnect auth;
-    enum rc rc = mqtt_decode_auth(frame->body, &auth);
-
-    (void)s;
-    return rc == RC_OK ? RC_PROTOCOL : rc;
 }

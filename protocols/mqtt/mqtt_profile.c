@@ -38,6 +38,7 @@ const struct mqtt_profile mqtt_profiles[MQTT_PROFILE_COUNT] = {
                                  .connack_order = mosquitto_connack_order,
                                  .is_assigned_id_uuid = true,
                                  .no_id_reason = MQTT_UNSPECIFIED_ERROR,
+                                 .hides_bad_password = true,
                                  .is_wordless = true,
                                  .is_level_refused_as_5 = true,
                                  .publishes_at_pubrel = true,

@@ -24,6 +24,8 @@ struct mqtt_profile {
     bool is_assigned_id_uuid;
     /* CONNACK's reason when an identifier is missing and none is given. */
     uint8_t no_id_reason;
+    /* A wrong password is told as not being authorised (0x87, 5), not as such (0x86, 4). */
+    bool hides_bad_password;
     /* Refusals have no reason string. */
     bool is_wordless;
     /* A protocol level that MQTT does not have is refused in the form of 5.0. */

@@ -29,8 +29,8 @@ static const struct rule {
     [MQTT_SUBSCRIBE] = { mqtt_on_subscribe, IN(STATE_ACTIVE) },
     [MQTT_UNSUBSCRIBE] = { mqtt_on_unsubscribe, IN(STATE_ACTIVE) },
     [MQTT_PINGREQ] = { mqtt_on_pingreq, IN(STATE_ACTIVE) },
-    [MQTT_DISCONNECT] = { mqtt_on_disconnect, IN(STATE_ACTIVE) },
-    [MQTT_AUTH] = { mqtt_on_auth, IN(STATE_ACTIVE) },
+    [MQTT_DISCONNECT] = { mqtt_on_disconnect, IN(STATE_AWAIT_AUTH) | IN(STATE_ACTIVE) },
+    [MQTT_AUTH] = { mqtt_on_auth, IN(STATE_AWAIT_AUTH) | IN(STATE_ACTIVE) },
 };
 
 static struct mqtt_session *session_of(void *arg)
@@ -44,7 +44,9 @@ static struct mqtt_session *session_of(void *arg)
 void mqtt_enter(struct mqtt_session *s, enum mqtt_state state)
 {
     static const uint8_t edges[STATE_COUNT] = {
-        [STATE_AWAIT_CONNECT] = IN(STATE_AWAIT_LOGIN) | IN(STATE_ACTIVE) | IN(STATE_CLOSING),
+        [STATE_AWAIT_CONNECT] =
+            IN(STATE_AWAIT_LOGIN) | IN(STATE_AWAIT_AUTH) | IN(STATE_ACTIVE) | IN(STATE_CLOSING),
+        [STATE_AWAIT_AUTH] = IN(STATE_ACTIVE) | IN(STATE_CLOSING),
         [STATE_AWAIT_LOGIN] = IN(STATE_ACTIVE) | IN(STATE_CLOSING),
         [STATE_ACTIVE] = IN(STATE_CLOSING),
         [STATE_CLOSING] = 0,
@@ -171,6 +173,7 @@ void mqtt_session_close(struct mqtt_session **session, enum rc why)
     mem_free(s->aliases);
     mqtt_aliases_done(&s->given);
     text_done(&s->connect);
+    mqtt_auth_done(s);
     mqtt_inflight_done(&s->inflight);
     mqtt_pending_done(&s->pending);
     s->magic = 0;
@@ -482,6 +485,8 @@ static enum rc check_header(struct mqtt_session *s, const struct mqtt_header *he
         return RC_PROTOCOL;
     if ((rule->legal_in & IN(s->state)) == 0)
         return RC_PROTOCOL;
+    if (s->state < STATE_ACTIVE && bytes > MQTT_CONNECT_MAX_BYTES)
+        return RC_TOO_LARGE;
     return bytes > s->server->config.max_packet_bytes ? RC_TOO_LARGE : RC_OK;
 }
 
