@@ -9,6 +9,8 @@
 /* Rows that one turn gathers, and entries that the cache lets go of in one. */
 #define GATHER_ROWS 2000
 #define EVICT_ITEMS 2000
+/* Rows that one turn takes in or gives back: some 0.1 ms. */
+#define APPLY_ROWS 1000
 /* Rows of one pass; entries are joined, so that the next one comes farther. */
 #define PASS_ROWS ((size_t)1 << 20)
 #define CHUNK     64
@@ -18,8 +20,7 @@ struct compacted_log {
     uint32_t number;
     uint64_t end;
     int64_t next_ms;
-    uint64_t clean_bytes; /* of the rows below the end, when they were counted last */
-    bool is_counted;
+    uint64_t clean_bytes; /* of the rows below the end, after the pass or at the start */
 };
 
 static struct compacted_log *compacted_of(const struct lmdb_store *s, uint32_t number)
@@ -29,7 +30,8 @@ static struct compacted_log *compacted_of(const struct lmdb_store *s, uint32_t n
     return node == NULL ? NULL : CONTAINER_OF(node, struct compacted_log, node);
 }
 
-void compact_note(struct lmdb_store *s, uint32_t number, uint64_t end, int64_t next_ms)
+void compact_note(struct lmdb_store *s, uint32_t number, uint64_t end, int64_t next_ms,
+                  uint64_t clean_bytes)
 {
     struct compacted_log *log = compacted_of(s, number);
 
@@ -40,7 +42,7 @@ void compact_note(struct lmdb_store *s, uint32_t number, uint64_t end, int64_t n
     }
     log->end = end;
     log->next_ms = next_ms;
-    log->is_counted = false;
+    log->clean_bytes = clean_bytes;
 }
 
 void compact_forget(struct lmdb_store *s, uint32_t number)
@@ -93,7 +95,17 @@ static uint64_t bytes_below(const struct store_log *log, uint64_t end)
     return bytes;
 }
 
-/* Rows are counted once after each pass: this is asked for every second. */
+void compact_count_all(struct lmdb_store *s)
+{
+    MAP_EACH (node, &s->compacted) {
+        struct compacted_log *compacted = CONTAINER_OF(node, struct compacted_log, node);
+        const struct store_log *log = store_log_get(s, compacted->number);
+
+        if (log != NULL)
+            compacted->clean_bytes = bytes_below(log, compacted->end);
+    }
+}
+
 void compact_state(const struct store *store, uint32_t number, uint64_t *ret_end,
                    int64_t *ret_next_ms, uint64_t *ret_bytes)
 {
@@ -106,10 +118,6 @@ void compact_state(const struct store *store, uint32_t number, uint64_t *ret_end
     *ret_bytes = log == NULL || (done != NULL && done->end >= log->end) ? 0 : log->bytes;
     if (*ret_bytes == 0 || done == NULL || log->start >= done->end)
         return;
-    if (!done->is_counted) {
-        done->clean_bytes = bytes_below(log, done->end);
-        done->is_counted = true;
-    }
     /* What retention took meanwhile was compacted: then this is too little until the next pass. */
     *ret_bytes = log->bytes > done->clean_bytes ? log->bytes - done->clean_bytes : 0;
 }
@@ -224,6 +232,10 @@ static void gather(struct lmdb_store *s, struct copy_job *job)
         fail(s, job, RC_NOT_FOUND);
         return;
     }
+    if (job->room == 0) { /* at once: growing would copy what is gathered */
+        job->room = log->rows.count < PASS_ROWS ? log->rows.count + 1 : PASS_ROWS + 1;
+        job->rows = mem_resize(NULL, job->room * sizeof(*job->rows));
+    }
     for (unsigned n = 0; n < GATHER_ROWS && is_more; n += count) {
         is_more = rows_find(&log->rows, c->next, &i);
         count = is_more ? rows_copy(&log->rows, i, rows, CHUNK) : 0;
@@ -240,63 +252,190 @@ static void gather(struct lmdb_store *s, struct copy_job *job)
         copy_to_thread(s, job, &s->copier.inbox);
 }
 
-/* ---- what becomes of the log ---- */
+/* ---- what becomes of the log ----
+ *
+ * The log's rows are built again, with those of the copy for those that it covers; some in each
+ * turn, while the log goes on with the rows that it has. What is trimmed or moved meanwhile is told
+ * here. When all are built, the two change places in one turn, and then the segments of what was
+ * replaced are given back, some in each turn too. A row of the copy counts for its segment from
+ * when it is built. */
 
-/* Takes a row of the copy in, unless it was trimmed meanwhile. */
-static void built_push(struct lmdb_store *s, struct store_log *log, struct rows *built,
-                       const struct row *row)
+void compaction_free(struct compaction **ref)
 {
-    if (row_end(row) <= log->start)
+    struct compaction *c = *ref;
+
+    if (c == NULL)
         return;
-    rows_push(built, row);
-    segment_info_get(s, row->segment)->live_bytes += entry_room(row->length);
-    log->bytes += row->length;
+    rows_done(&c->built);
+    rows_done(&c->old);
+    MEM_FREE(*ref);
 }
 
-static void replaced(struct lmdb_store *s, struct store_log *log, const struct row *row)
+static bool is_made(const struct copy_job *job, const struct row *row)
 {
-    segment_info_less(segment_info_get(s, row->segment), row);
-    log->bytes -= row->length;
-}
-
-/* The log's rows again, with those of the copy for those that it covers. In one turn: trims and
- * appends come between turns. */
-static void rebuild(struct lmdb_store *s, const struct copy_job *job, struct store_log *log)
-{
-    struct rows built = { 0 };
-    struct row rows[CHUNK];
-    size_t at = 0;
-    uint32_t count;
-
-    for (uint32_t i = 0; i < log->rows.count; i += count) {
-        count = rows_copy(&log->rows, i, rows, CHUNK);
-        for (uint32_t k = 0; k < count; k++) {
-            const struct row *row = &rows[k];
-
-            for (; at < job->count && job->rows[at].row.base_offset <= row->base_offset; at++)
-                built_push(s, log, &built, &job->rows[at].row);
-            if (at > 0 && row->base_offset < row_end(&job->rows[at - 1].row))
-                replaced(s, log, row);
-            else
-                rows_push(&built, row);
-        }
+    for (unsigned i = 0; i < job->made_count; i++) {
+        if (job->made[i].sealed.number == row->segment)
+            return true;
     }
-    rows_done(&log->rows);
-    log->rows = built;
+    return false;
+}
+
+/* The next row of the copy, unless it was trimmed meanwhile. */
+static void build_made(struct lmdb_store *s, struct copy_job *job, uint64_t start)
+{
+    struct compaction *c = job->compaction;
+    const struct row *row = &job->rows[job->at++].row;
+
+    if (row_end(row) <= start)
+        return;
+    rows_push(&c->built, row);
+    segment_info_get(s, row->segment)->live_bytes += entry_room(row->length);
+    c->built_bytes += row->length;
+    c->clean_bytes += row->length;
+}
+
+/* Does a row of the copy cover it? Those that begin behind it are not looked at yet. */
+static bool is_replaced(const struct copy_job *job, const struct row *row)
+{
+    return job->at > 0 && row->base_offset < row_end(&job->rows[job->at - 1].row);
+}
+
+static void build_row(struct lmdb_store *s, struct copy_job *job, uint64_t start,
+                      const struct row *row)
+{
+    struct compaction *c = job->compaction;
+
+    while (job->at < job->count && job->rows[job->at].row.base_offset <= row->base_offset)
+        build_made(s, job, start);
+    c->old_bytes += row->length;
+    c->built_to = row_end(row);
+    if (is_replaced(job, row))
+        return;
+    rows_push(&c->built, row);
+    c->built_bytes += row->length;
+    if (row_end(row) <= c->end)
+        c->clean_bytes += row->length;
+}
+
+/* True when it came to the end. The last row may still grow: it is taken in that turn alone. */
+static bool build(struct lmdb_store *s, struct copy_job *job, const struct store_log *log)
+{
+    struct compaction *c = job->compaction;
+    struct row rows[CHUNK];
+    uint32_t i, count;
+
+    for (unsigned n = 0; rows_find(&log->rows, c->built_to, &i); n += count) {
+        if (n >= APPLY_ROWS && log->rows.count - i > CHUNK)
+            return false;
+        count = rows_copy(&log->rows, i, rows, CHUNK);
+        for (uint32_t k = 0; k < count; k++)
+            build_row(s, job, log->start, &rows[k]);
+    }
+    return true;
+}
+
+/* Forgets the oldest one built. What came from the log was given back when it was trimmed. */
+static void built_pop(struct lmdb_store *s, const struct copy_job *job, const struct row *row)
+{
+    struct compaction *c = job->compaction;
+
+    if (is_made(job, row))
+        segment_info_less(segment_info_get(s, row->segment), row);
+    c->built_bytes -= row->length;
+    if (row_end(row) <= c->end)
+        c->clean_bytes -= row->length;
+    rows_pop(&c->built);
+}
+
+/* True when none is left of those that end at `start` or before. */
+static bool built_trim(struct lmdb_store *s, const struct copy_job *job, uint64_t start)
+{
+    struct compaction *c = job->compaction;
+    struct row row;
+
+    for (unsigned n = 0; c->built.count > 0; n++) {
+        rows_get(&c->built, 0, &row);
+        if (row_end(&row) > start)
+            return true;
+        if (n == APPLY_ROWS)
+            return false;
+        built_pop(s, job, &row);
+    }
+    return true;
+}
+
+void compact_trimmed(struct lmdb_store *s, uint32_t number, const struct row *row)
+{
+    struct compaction *c = under_way(s, number);
+
+    if (c != NULL && c->is_building && row->base_offset < c->built_to)
+        c->old_bytes -= row->length;
+}
+
+void compact_moved(struct lmdb_store *s, uint32_t number, const struct moved *moved)
+{
+    struct compaction *c = under_way(s, number);
+
+    for (uint32_t i = c == NULL ? 0 : c->built.count; i-- > 0;) {
+        struct row row;
+
+        rows_get(&c->built, i, &row);
+        if (row.segment != moved->from || row.position < moved->from_position)
+            return;
+        rows_move_to(&c->built, i, moved->to,
+                     row.position - moved->from_position + moved->to_position);
+    }
+}
+
+static void apply_end(struct lmdb_store *s, struct copy_job *job)
+{
+    job->compaction->is_building = false;
+    copy_close_made(s, job);
+    job->at = 0;
+    job->step = COPY_EVICT;
 }
 
 static void apply(struct lmdb_store *s, struct copy_job *job)
 {
     struct compaction *c = job->compaction;
-    struct store_log *log = store_log_get(s, c->log);
+    struct store_log *log = atomic_load(&c->is_gone) ? NULL : store_log_get(s, c->log);
 
-    copy_open_made(s, job);
-    if (log != NULL && job->count > 0)
-        rebuild(s, job, log);
-    if (log != NULL)
-        compact_note(s, c->log, c->end, c->next_ms);
-    copy_close_made(s, job);
-    job->step = COPY_EVICT;
+    if (!c->is_building)
+        copy_open_made(s, job);
+    c->is_building = true;
+    if (log == NULL) {
+        if (built_trim(s, job, UINT64_MAX))
+            apply_end(s, job);
+        return;
+    }
+    /* Trimmed first: what is taken in now, the last row too, is so in the turn of the change. */
+    if (!built_trim(s, job, log->start) || !build(s, job, log))
+        return;
+    ASSERT(log->bytes >= c->old_bytes);
+    log->bytes = log->bytes - c->old_bytes + c->built_bytes;
+    c->old = log->rows;
+    log->rows = c->built;
+    c->built = (struct rows){ 0 };
+    compact_note(s, c->log, c->end, c->next_ms, c->clean_bytes);
+    apply_end(s, job);
+}
+
+/* What was replaced is no part of its segment any more. */
+static void leave(struct lmdb_store *s, struct copy_job *job)
+{
+    struct compaction *c = job->compaction;
+    struct row row;
+
+    for (unsigned n = 0; n < APPLY_ROWS && c->old.count > 0; n++) {
+        rows_get(&c->old, 0, &row);
+        while (job->at < job->count && job->rows[job->at].row.base_offset <= row.base_offset)
+            job->at++;
+        if (is_replaced(job, &row))
+            segment_info_less(segment_info_get(s, row.segment), &row);
+        rows_pop(&c->old);
+    }
+    if (c->old.count == 0)
+        copy_finish(s, job);
 }
 
 /* What the cache holds would go on being read as it was. */
@@ -307,7 +446,7 @@ static void evict(struct lmdb_store *s, struct copy_job *job)
 
     for (unsigned n = 0; n < EVICT_ITEMS; n++) {
         if (log == NULL || job->made_count == 0 || !store_log_evict(s, log, c->end)) {
-            copy_finish(s, job);
+            job->step = COPY_LEAVE;
             return;
         }
     }
@@ -332,6 +471,9 @@ void compact_step(struct lmdb_store *s, struct copy_job *job)
         return;
     case COPY_EVICT:
         evict(s, job);
+        return;
+    case COPY_LEAVE:
+        leave(s, job);
         return;
     case COPY_LIST:
     case COPY_CHOOSE:

@@ -26,7 +26,7 @@ void copy_job_free(struct copy_job **ref)
     for (unsigned i = 0; i < job->made_count; i++)
         segment_close(&job->made[i].segment);
     mem_free(job->made);
-    mem_free(job->compaction);
+    compaction_free(&job->compaction);
     mem_free(job->sources);
     mem_free(job->rows);
     mem_free(job);
@@ -292,4 +292,5 @@ void copy_back(struct lmdb_store *s, struct copy_job *job)
 void copy_end(struct lmdb_store *s)
 {
     copy_job_free(&s->copy);
+    s->compaction = NULL;
 }

@@ -25,7 +25,8 @@ enum copy_step {
     COPY_WRITE,
     COPY_COMMIT,
     COPY_APPLY,
-    COPY_EVICT, /* compaction alone: the cache lets go of what was compacted */
+    COPY_EVICT, /* compaction alone: the cache lets go of what was compacted, */
+    COPY_LEAVE, /* and segments of the rows that the log had */
 };
 
 /* A segment that was made. */
@@ -48,8 +49,16 @@ struct compaction {
     uint64_t flush;       /* core: the flush it waits for */
     bool is_partial;      /* out */
     _Atomic bool is_gone; /* the log was dropped */
-    uint64_t was_bytes;   /* of the rows that were written anew, */
-    uint64_t now_bytes;   /* before and after */
+    /* core, while what was made is taken in: */
+    struct rows built; /* owned: the rows of the log that is to be */
+    struct rows old;   /* owned: those that it had */
+    uint64_t built_to; /* rows that begin below it are in `built`, or are replaced there */
+    uint64_t built_bytes;
+    uint64_t clean_bytes; /* of them below `end` */
+    uint64_t old_bytes;   /* of the log's rows that begin below `built_to` */
+    bool is_building;
+    uint64_t was_bytes; /* of the rows that were written anew, */
+    uint64_t now_bytes; /* before and after */
 };
 
 struct copy_job {
@@ -104,8 +113,15 @@ bool compact_next(struct lmdb_store *s);
 void compact_step(struct lmdb_store *s, struct copy_job *job);
 /* The job is over: tells who asked. */
 void compact_finish(struct lmdb_store *s, struct copy_job *job);
-/* Notes how far a log was compacted. */
-void compact_note(struct lmdb_store *s, uint32_t log, uint64_t end, int64_t next_ms);
+/* Notes how far a log was compacted, and how many bytes of it lie below that. */
+void compact_note(struct lmdb_store *s, uint32_t log, uint64_t end, int64_t next_ms,
+                  uint64_t clean_bytes);
+/* Counts those bytes: the logs have their rows now. */
+void compact_count_all(struct lmdb_store *s);
+/* A row of the log was trimmed; rows lie elsewhere. */
+void compact_trimmed(struct lmdb_store *s, uint32_t log, const struct row *row);
+void compact_moved(struct lmdb_store *s, uint32_t log, const struct moved *moved);
+void compaction_free(struct compaction **compaction);
 void compact_forget(struct lmdb_store *s, uint32_t log);
 /* The log is dropped. */
 void compact_dropped(struct lmdb_store *s, uint32_t log);

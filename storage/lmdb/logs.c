@@ -100,6 +100,8 @@ static void row_forget(struct lmdb_store *s, struct store_log *log)
     segment_info_less(info, &row);
     log->bytes -= row.length;
     rows_pop(&log->rows);
+    if (s->compaction != NULL)
+        compact_trimmed(s, log->number, &row);
     segment_info_check(s, info);
 }
 
@@ -234,6 +236,8 @@ void rows_move(struct lmdb_store *s, const struct moved *moved)
             rows_move_to(&log->rows, i, moved->to,
                          row.position - moved->from_position + moved->to_position);
         }
+        if (s->compaction != NULL)
+            compact_moved(s, log->number, moved);
     }
     from = segment_info_get(s, moved->from); /* gone if it held nothing else */
     if (from != NULL)

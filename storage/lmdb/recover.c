@@ -135,7 +135,7 @@ static enum rc on_compacted(void *arg, struct slice key, struct slice value)
     r->compacted = mem_resize(r->compacted, (r->compacted_count + 1) * sizeof(*r->compacted));
     r->compacted[r->compacted_count++] = number;
     if (store_log_get(r->s, number) != NULL)
-        compact_note(r->s, number, end, next_ms);
+        compact_note(r->s, number, end, next_ms, 0);
     return RC_OK;
 }
 
@@ -702,5 +702,6 @@ enum rc store_recover(struct lmdb_store *s)
         return rc;
     s->writer.sequence = s->writer.synced_sequence = r.last;
     close_segments(s);
+    compact_count_all(s);
     return RC_OK;
 }

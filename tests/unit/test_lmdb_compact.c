@@ -23,7 +23,7 @@
 #define LOG         7
 #define OTHER       8
 #define KEYS        20
-#define RECORDS_MAX 4000
+#define RECORDS_MAX 16000
 #define FOREVER     INT64_C(1000000000)
 
 /* What was put at each offset. */
@@ -376,6 +376,97 @@ START_TEST(a_log_may_be_trimmed_and_appended_to_meanwhile)
 }
 END_TEST
 
+/* A row for each record. */
+static void put_rows(unsigned count)
+{
+    struct batch_builder b;
+
+    batch_builder_init(&b, 0, 0);
+    for (unsigned i = 0; i < count; i++) {
+        add_record(&b, (int)random_below(KEYS), true);
+        await(append(&b, COMPRESSION_NONE));
+    }
+    batch_builder_done(&b);
+}
+
+/* One turn of the core thread, in which nothing of another thread is waited for. */
+static void turn(void)
+{
+    store_submit(store);
+    store_poll(store);
+    (void)sched_yield();
+}
+
+#define ROWS 8000
+
+/* What happens to a log in the turns that take the result of a pass in. */
+START_TEST(a_pass_over_many_rows_is_taken_in_while_the_log_goes_on)
+{
+    uint64_t start = 0, turns = 0, limit;
+    struct asked asked;
+
+    store_config.has_sync = false;
+    store_config.segment_first_bytes = store_config.segment_max_bytes = 1 << 20;
+    store_start(lmdb_store_open);
+    put_rows(ROWS);
+    limit = end;
+    ask(&asked, limit, FOREVER);
+    for (; !asked.is_done; turns++) {
+        turn();
+        if ((_i == 1 || _i == 3) && turns % 16 == 0 && end < RECORDS_MAX)
+            put_rows(1); /* of a pass that takes long */
+        if ((_i == 2 || _i == 3) && turns % 4 == 0 && start + 40 < end) {
+            start += 1 + random_below(40);
+            (void)log_trim(store, LOG, start);
+        }
+        if (_i == 4 && turns == 3) {
+            start = limit; /* all of it, and more than one turn gives back */
+            put_rows(5);
+            (void)log_trim(store, LOG, start);
+        }
+    }
+    ck_assert_int_eq(asked.rc, RC_OK);
+    ck_compacted(start, limit, true, true);
+    ck_assert_int_eq(compact(end, FOREVER), RC_OK);
+    ck_compacted(start, end, true, true);
+    store_close(&store);
+    store_start(lmdb_store_open);
+    ck_range(LOG, start, end);
+    ck_compacted(start, end, true, true);
+    store_close(&store);
+}
+END_TEST
+
+static _Thread_local bool is_core_thread;
+static unsigned turns_asked_for;
+
+static void on_wake(void *arg)
+{
+    (void)arg;
+    turns_asked_for += is_core_thread;
+}
+
+START_TEST(no_turn_takes_more_than_a_part_of_a_pass)
+{
+    const struct store_events events = { .wake = on_wake };
+    struct asked asked;
+
+    store_config.has_sync = false;
+    store_start(lmdb_store_open);
+    put_rows(ROWS);
+    store_set_events(store, &events);
+    is_core_thread = true;
+    ask(&asked, end, FOREVER);
+    turns_asked_for = 0;
+    while (!asked.is_done)
+        turn();
+    ck_assert_int_eq(asked.rc, RC_OK);
+    /* They are gathered by 2000, built by 1000 and given back by 1000. */
+    ck_assert_uint_ge(turns_asked_for, ROWS / 2000 + ROWS / 1000 + ROWS / 1000 - 3);
+    store_close(&store);
+}
+END_TEST
+
 START_TEST(flushes_and_a_compaction_that_wants_one_share_it)
 {
     struct asked asked;
@@ -602,6 +693,8 @@ int main(void)
     tcase_add_test(plain, a_record_that_deletes_its_key_goes_when_its_time_has_come);
     tcase_add_test(plain, compacting_again_and_again_keeps_the_log_whole);
     tcase_add_test(plain, a_log_may_be_trimmed_and_appended_to_meanwhile);
+    tcase_add_loop_test(plain, a_pass_over_many_rows_is_taken_in_while_the_log_goes_on, 0, 5);
+    tcase_add_test(plain, no_turn_takes_more_than_a_part_of_a_pass);
     tcase_add_test(plain, flushes_and_a_compaction_that_wants_one_share_it);
     tcase_add_test(plain, a_log_that_goes_away_is_not_compacted);
     tcase_add_loop_test(plain, a_log_that_is_dropped_leaves_nothing_in_the_catalogue, 0, 3);
