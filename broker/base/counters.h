@@ -20,6 +20,14 @@ static inline void count_add(enum counter counter, int64_t n)
     (void)atomic_fetch_add_explicit(&counter_values[counter], n, memory_order_relaxed);
 }
 
+/* The same for a counter that one thread alone writes, at a tenth of the price. */
+static inline void count_add_alone(enum counter counter, int64_t n)
+{
+    atomic_store_explicit(&counter_values[counter],
+                          atomic_load_explicit(&counter_values[counter], memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
 static inline void count_set(enum counter counter, int64_t value)
 {
     atomic_store_explicit(&counter_values[counter], value, memory_order_relaxed);

@@ -273,6 +273,25 @@ enum rc publish_address(struct client *client, struct message **ref)
     return RC_NO_ROUTE;
 }
 
+void publish_transient(struct core *core, struct message **ref)
+{
+    struct placed nowhere = { NULL, 0 };
+    struct message *message = *ref;
+    const struct route *route;
+
+    ASSERT(message->qos == 0); /* nothing is owed of it */
+    *ref = NULL;
+    retained_keep_transient(core, message);
+    route = route_of(core, message->address);
+    for (size_t i = 0; i < route->target_count; i++) {
+        const struct target *target = &route->targets[i];
+
+        if (target->session->share != NULL || session_is_direct(target->session))
+            session_offer(target->session, target, message, &nowhere);
+    }
+    message_unref(&message);
+}
+
 /* ---- through an exchange ---- */
 
 static enum rc publish_default(struct client *client, const struct publish_exchange *publish,

@@ -9,6 +9,7 @@
 #include "broker/base/slice.h"
 
 struct client;
+struct core;
 struct header_value; /* broker/core/headers_match.h */
 struct exchange;
 struct message;
@@ -19,6 +20,11 @@ struct message;
  * RC_NO_ROUTE: nobody wanted it (still a success for MQTT). RC_REFUSED. RC_LIMIT: no more implicit
  * streams. RC_FULL/RC_IO: stalled, nothing was published. */
 MUST_CHECK enum rc publish_address(struct client *client, struct message **message);
+
+/* Tells those who are subscribed and can take it now, and is its address's last value until the
+ * next or until the process ends: it is not logged, not recorded, and no limit holds for it. Takes
+ * the message, which must be of QoS 0. */
+void publish_transient(struct core *core, struct message **message);
 
 /* The same through an exchange of AMQP. `message->address` must be the canonical spelling of the
  * routing key when the exchange is amq.topic (publish_exchange_is_address()), the queue's address

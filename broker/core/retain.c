@@ -77,6 +77,10 @@ void retained_account(const struct retained *retained, int64_t by)
 {
     int64_t bytes = by * (int64_t)bytes_of(retained);
 
+    if (retained->is_transient) {
+        retained->core->retained_transient += (size_t)by;
+        return;
+    }
     retained->core->retained_bytes += (uint64_t)bytes;
     count_add(COUNT_CORE_RETAINED, by);
     count_add(COUNT_CORE_RETAINED_BYTES, bytes);
@@ -163,6 +167,7 @@ struct retained *retained_keep(struct core *core, struct message *message)
     }
     if (retained != NULL) {
         retained_account(retained, -1);
+        retained->is_transient = false;
         message_unref(&retained->message);
         retained->by_address.key = message->address;
         retained->ordered.address = message->address;
@@ -180,11 +185,26 @@ struct retained *retained_keep(struct core *core, struct message *message)
     return retained;
 }
 
+void retained_keep_transient(struct core *core, struct message *message)
+{
+    struct retained *retained = retained_find(core, message->address);
+    uint64_t number = retained == NULL ? 0 : retained->number;
+
+    if (retained != NULL && !retained->is_transient)
+        return;
+    retained = retained_keep(core, message);
+    retained_account(retained, -1);
+    retained->is_transient = true;
+    retained_account(retained, 1);
+    if (number != 0) /* a walk that has begun gives this one */
+        retained->number = number;
+}
+
 void retained_refused(const struct core *core, struct slice address)
 {
     count_add(COUNT_CORE_RETAINED_REFUSED, 1);
     log_peer(LOG_WARNING, "core.retained_refused", "address=%s retained=%zu bytes=%llu",
-             log_quote(address.at, address.len), core->retained.count,
+             log_quote(address.at, address.len), (size_t)retain_count(core),
              (unsigned long long)core->retained_bytes);
 }
 
@@ -201,7 +221,7 @@ enum rc retain_check(struct core *core, struct stream *stream, const struct mess
     if (before != NULL)
         bytes -= bytes_of(before);
     if ((before != NULL || config->retained_max == 0 ||
-         core->retained.count < config->retained_max) &&
+         retain_count(core) < config->retained_max) &&
         (config->retained_max_bytes == 0 || bytes <= config->retained_max_bytes))
         return RC_OK;
     retained_refused(core, message->address);
@@ -316,7 +336,7 @@ struct message *retain_get(struct core *core, struct slice address)
 
 uint64_t retain_count(const struct core *core)
 {
-    return core->retained.count;
+    return core->retained.count - core->retained_transient;
 }
 
 static enum rc visit_retained(void *arg, struct slice key, struct slice value)

@@ -19,6 +19,7 @@ struct retained {
     struct deadline expiry;      /* of retention_at(), when the message or the operator has one */
     int64_t expires_at_ms;       /* the first of the two; 0: never */
     uint64_t number;             /* which of all that were ever retained */
+    bool is_transient;           /* in memory alone, and of no account */
 };
 
 /* May it become a retained one, beside the log of `stream` (NULL: none yet) or in it? RC_LIMIT:
@@ -43,6 +44,8 @@ int64_t retained_expiry_of(const struct core *core, const struct message *messag
 void retained_refused(const struct core *core, struct slice address);
 /* Keeps it beside the log. */
 struct retained *retained_keep(struct core *core, struct message *message);
+/* The same of one that outlives nothing, unless the address has another. */
+void retained_keep_transient(struct core *core, struct message *message);
 void retained_put(struct core *core, const struct message *message, enum durability durability);
 /* Takes away one that is kept beside the log. */
 void retained_drop(struct retained *retained);

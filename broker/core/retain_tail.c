@@ -98,7 +98,7 @@ static struct tail_entry *entry_new(struct tail *tail, struct slice address)
     const struct core_config *config = &core->config;
     struct tail_entry *entry = NULL;
 
-    if ((config->retained_max == 0 || core->retained.count < config->retained_max) &&
+    if ((config->retained_max == 0 || retain_count(core) < config->retained_max) &&
         (config->retained_max_bytes == 0 ||
          core->retained_bytes + address.len <= config->retained_max_bytes))
         entry = mem_try(sizeof(*entry) + address.len);

@@ -106,6 +106,7 @@ void session_retained_done(struct subscription *s)
 
 static void subscription_free(struct subscription *s)
 {
+    count_add(s->member == NULL ? COUNT_CORE_SUBSCRIPTIONS : COUNT_CORE_SHARED_SUBSCRIPTIONS, -1);
     if (match_entry_is_added(&s->interest.entry))
         matcher_remove(s->session->core->topics, &s->interest.entry);
     share_leave(s);
@@ -191,6 +192,7 @@ static void on_expired(void *arg)
 {
     struct session *session = arg;
 
+    count_add(COUNT_CORE_SESSIONS_EXPIRED, 1);
     log_event(LOG_DEBUG, "core.session_expired", "id=%s",
               log_quote(session->id, session->by_id.key.len));
     session_end(session);
@@ -348,6 +350,7 @@ enum rc subscription_add(struct session *session, const struct subscription_spec
         mem_free(s);
         return rc;
     }
+    count_add(s->member == NULL ? COUNT_CORE_SUBSCRIPTIONS : COUNT_CORE_SHARED_SUBSCRIPTIONS, 1);
     s->text = mem_copy_text(spec->text);
     map_add(&session->subscriptions, slice_of(s->text, spec->text.len), &s->by_text);
     *ret = s;

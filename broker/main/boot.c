@@ -14,6 +14,7 @@
 #include "broker/main/boot_int.h"
 #include "broker/main/place.h"
 #include "broker/main/settings.h"
+#include "broker/main/sys_topics.h"
 #include "broker/net/listener.h"
 #include "broker/net/tls.h"
 #include "storage/lmdb/lmdb_store.h"
@@ -219,6 +220,8 @@ static enum rc open_core(struct broker *b, struct text *why)
         if (protocols[i].start != NULL)
             b->contexts[i] = protocols[i].start(b->core, b->loop, s);
     boot_start_admin(b);
+    if (s->sys_interval_ms > 0)
+        b->sys_topics = sys_topics_new(b->core, b->loop, s->sys_interval_ms);
     /* what fell due while we were down happens before the first client, and what falls due later
      * needs its timer though no client may ever come */
     core_poll(b->core);
@@ -389,6 +392,7 @@ enum rc broker_stop(struct broker **broker)
     for (unsigned i = 0; i < b->listener_count; i++)
         listener_close(&b->listeners[i]);
     close_connections(b);
+    sys_topics_free(&b->sys_topics);
     api_free(&b->api);
     for (unsigned i = 0; i < b->listen_context_count; i++)
         b->listen_contexts[i].row->stop(b->listen_contexts[i].context);

@@ -23,6 +23,7 @@ struct listener;
 struct listener_config;
 struct space;
 struct store;
+struct sys_topics;
 struct text;
 struct tls;
 
@@ -35,10 +36,11 @@ struct broker {
     struct policy_rule *rules;          /* owned; patterns borrowed from settings */
     void *contexts[SETTINGS_PROTOCOLS]; /* what each protocol's sessions share */
     struct definitions_rules definitions;
-    struct operations operations; /* of MQTT's clients */
-    struct api *api;              /* owned */
-    char *real_place;             /* owned by malloc: the same from the root on */
-    char *place;                  /* the store's directory; NULL: in memory */
+    struct operations operations;  /* of MQTT's clients */
+    struct sys_topics *sys_topics; /* owned; NULL: none are wanted */
+    struct api *api;               /* owned */
+    char *real_place;              /* owned by malloc: the same from the root on */
+    char *place;                   /* the store's directory; NULL: in memory */
     struct listener *listeners[BROKER_LISTENERS_MAX];
     unsigned listener_count;
     struct {

@@ -18,10 +18,11 @@ tercetd_SOURCES = \
 	%D%/process.c %D%/process.h \
 	%D%/protocols.c %D%/protocols.h \
 	%D%/ready.c %D%/ready.h \
+	%D%/sys_topics.c %D%/sys_topics.h \
 	%D%/verify.c %D%/verify.h
 tercetd_LDADD = libsettings.a $(ADMIN_LIBS) libamqp.a libamqpcodec.a libkafka.a libkafkacodec.a \
 	libmqtt.a libmqttcodec.a \
-	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(NET_LIBS) $(BASE_LIBS)
+	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(NET_LIBS) $(BASE_LIBS) -lm
 
 # tercet.conf(5) is written by the table of options.
 dist_man_MANS += man/tercetd.8 man/tercet.conf.5 man/tercet-mosquitto.7

@@ -171,7 +171,13 @@ static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
     p.properties.subscription_id_count = out->id_count;
     if (is_sent)
         is_sent = write_aliased(s, &p, m);
-    count_add(is_sent ? COUNT_MQTT_PACKETS_OUT : COUNT_CORE_DROPPED, 1);
+    if (is_sent) {
+        count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
+        count_add_alone(COUNT_MQTT_PUBLISH_OUT, 1);
+        count_add_alone(COUNT_MQTT_PUBLISH_BYTES_OUT, (int64_t)m->value.len);
+    } else {
+        count_add(COUNT_CORE_DROPPED, 1);
+    }
     return is_sent;
 }
 

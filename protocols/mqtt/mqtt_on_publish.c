@@ -265,6 +265,16 @@ static bool is_over_receive_maximum(const struct mqtt_session *s, const struct m
            !is_open(s, p);
 }
 
+/* A packet that is looked at again counts then. */
+static enum rc count_publish(enum rc rc, const struct mqtt_publish *p)
+{
+    if (rc == RC_AGAIN)
+        return rc;
+    count_add_alone(COUNT_MQTT_PUBLISH_IN, 1);
+    count_add_alone(COUNT_MQTT_PUBLISH_BYTES_IN, (int64_t)p->payload.len);
+    return rc;
+}
+
 static enum rc take(struct mqtt_session *s, const struct mqtt_frame *frame)
 {
     struct mqtt_publish p;
@@ -279,12 +289,13 @@ static enum rc take(struct mqtt_session *s, const struct mqtt_frame *frame)
     if (rc != RC_OK)
         return rc;
     if (p.qos == 0) {
-        rc = verdict(s, publish(s, &p, topic), &reason);
+        rc = count_publish(verdict(s, publish(s, &p, topic), &reason), &p);
         return rc == RC_AGAIN ? rc : RC_OK; /* QoS 0 has no answer */
     }
     if (is_over_receive_maximum(s, &p))
         return mqtt_fail(s, RC_PROTOCOL, MQTT_RECEIVE_MAXIMUM_EXCEEDED);
-    return p.qos == 1 ? on_qos_1(s, &p, topic) : on_qos_2(s, &p, topic, frame);
+    rc = p.qos == 1 ? on_qos_1(s, &p, topic) : on_qos_2(s, &p, topic, frame);
+    return count_publish(rc, &p);
 }
 
 /* The message that waited for this PUBREL goes on its way. RC_AGAIN: not yet, the store takes

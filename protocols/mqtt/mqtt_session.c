@@ -53,6 +53,10 @@ void mqtt_enter(struct mqtt_session *s, enum mqtt_state state)
     };
 
     ASSERT((edges[s->state] & IN(state)) != 0);
+    if (state == STATE_ACTIVE)
+        count_add_alone(COUNT_MQTT_CONNECTED, 1);
+    else if (s->state == STATE_ACTIVE)
+        count_add_alone(COUNT_MQTT_CONNECTED, -1);
     s->state = (uint8_t)state;
 }
 
@@ -165,6 +169,8 @@ void mqtt_session_close(struct mqtt_session **session, enum rc why)
     if (s->state != STATE_CLOSING)
         log_peer(LOG_INFO, "mqtt.closed", "conn=%llu rc=%s", (unsigned long long)conn_id(s->conn),
                  rc_word(why));
+    if (s->state == STATE_ACTIVE)
+        count_add_alone(COUNT_MQTT_CONNECTED, -1);
     release(s);
     mqtt_control_closed(s);
     timer_done(&s->timer);
@@ -217,7 +223,7 @@ static void send_disconnect(struct mqtt_session *s, uint8_t reason, const char *
     w = wr_of(conn_reserve(s->conn, count.len), count.len);
     mqtt_encode_disconnect(&w, s->version, &d);
     conn_commit(s->conn, w.len);
-    count_add(COUNT_MQTT_PACKETS_OUT, 1);
+    count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
 }
 
 /* The CONNACK that refuses; what the old versions cannot say is a mere close. */
@@ -244,7 +250,7 @@ static void send_refusal(struct mqtt_session *s, enum rc rc, uint8_t reason, con
     if (w.bad || w.len > s->packet_max)
         return;
     conn_write(s->conn, wr_slice(&w));
-    count_add(COUNT_MQTT_PACKETS_OUT, 1);
+    count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
 }
 
 static void count_end(enum rc rc, enum mqtt_state state)
@@ -309,7 +315,7 @@ void mqtt_send_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_
     if (w.len > s->packet_max)
         return;
     conn_write(s->conn, wr_slice(&w));
-    count_add(COUNT_MQTT_PACKETS_OUT, 1);
+    count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
 }
 
 enum rc mqtt_answer_later(struct mqtt_session *s, const struct mqtt_answer *answer)
@@ -350,7 +356,7 @@ static void send_answer(struct mqtt_session *s, const struct mqtt_answer *a)
         break;
     case ANSWER_PACKET:
         conn_write(s->conn, slice_of(a->owned, a->len));
-        count_add(COUNT_MQTT_PACKETS_OUT, 1);
+        count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
         mem_free(a->owned);
         break;
     case ANSWER_PUBLISH:
@@ -560,7 +566,7 @@ size_t mqtt_session_input(struct mqtt_session *s, struct slice in)
             mqtt_end(s, rc, why_of(rc));
     }
     if (packets > 0)
-        count_add(COUNT_MQTT_PACKETS_IN, packets);
+        count_add_alone(COUNT_MQTT_PACKETS_IN, packets);
     if (s->state == STATE_CLOSING) {
         release(s);
         return in.len;

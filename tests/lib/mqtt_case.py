@@ -32,17 +32,19 @@ def mosquitto_program():
 class Mosquitto:
     """Stands in for tercet.Broker where a test needs no more than an MQTT listener."""
 
-    def __init__(self, data=None, **unused):
+    def __init__(self, data=None, more="", **unused):
         self.process = None
         self._dir = tempfile.mkdtemp(prefix="tercet-peer-")
         self._port = free_port()
         self._data = data
+        self._more = more
 
     def start(self):
         path = os.path.join(self._dir, "conf")
         with open(path, "w", encoding="utf-8") as file:
             file.write("listener %d 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
                        "max_inflight_messages 0\nallow_zero_length_clientid true\n" % self._port)
+            file.write(self._more)
             if self._data:
                 file.write("persistence true\npersistence_location %s/\n" % self._dir)
         with open(os.path.join(self._dir, "log"), "ab") as log:

@@ -171,6 +171,14 @@ class Both(unittest.TestCase):
 
         self.assertTrue(self.both(text, look)[1])
 
+    def test_versions_of_a_listener(self):
+        # an option of mosquitto 2.1
+        side = Side(self, "tercet", "listener {a} 127.0.0.1\nallow_anonymous true\n"
+                                    "accept_protocol_versions 3,5\n").start(self)
+        seen = [self.connect(side, version=version, client_id="v%d" % version)[0][0]
+                for version in (3, 4, 5)]
+        self.assertEqual(seen, [0, 1, 0])
+
     def test_included_files_come_in_order(self):
         text = "listener {a} 127.0.0.1\nallow_anonymous true\ninclude_dir {dir}/more\n"
 
