@@ -58,6 +58,7 @@ static void *listen_mqtt(void *context, const struct listener_settings *l)
         .bytes_per_s = l->byte_rate,
         .client_messages_per_s = l->client_message_rate,
         .client_bytes_per_s = l->client_byte_rate,
+        .mount = l->mount_point,
         .is_disconnecting = l->rate_action == 1,
     };
 

@@ -14,6 +14,7 @@
 #include "broker/net/networks.h"
 #include "config.h"
 #include "protocols/mqtt/mqtt_limits.h"
+#include "protocols/mqtt/mqtt_mount.h"
 
 #define FILE_ONLY OPTION_IN_FILE
 #define LINE_ONLY OPTION_ON_LINE
@@ -384,6 +385,9 @@ static const struct option listener_options[] = {
     { "accept_rate", OPTION_NUMBER, "0", 0, 1000000, NULL, FILE_ONLY, AT(accept_rate), "N",
       "Connections that it takes in a second; what comes faster waits, and is not refused. 0 sets "
       "no limit." },
+    { "mount_point", OPTION_TEXT, NULL, 1, 1024, NULL, FILE_ONLY, AT(mount_point), "TOPIC/",
+      "A topic that ends in a slash: its MQTT clients see what lies below it as if that were all, "
+      "and publish below it." },
     { "message_rate", OPTION_NUMBER, "0", 0, RATE_MAX, NULL, FILE_ONLY, AT(message_rate), "N",
       "Messages that all its MQTT clients together may publish in a second, and as many again at "
       "once; 0 sets no limit, as for the three that follow." },
@@ -580,8 +584,11 @@ static bool is_consistent(const struct listener_settings *l, struct text *errors
         { l->protocol != 0 &&
               (is_given(LISTENER, l, "message_rate") || is_given(LISTENER, l, "byte_rate") ||
                is_given(LISTENER, l, "client_message_rate") ||
-               is_given(LISTENER, l, "client_byte_rate") || is_given(LISTENER, l, "rate_action")),
-          "rates of messages are for protocol = mqtt alone" },
+               is_given(LISTENER, l, "client_byte_rate") || is_given(LISTENER, l, "rate_action") ||
+               l->mount_point != NULL),
+          "rates of messages and mount_point are for protocol = mqtt alone" },
+        { l->mount_point != NULL && !mqtt_mount_is_valid(slice_str(l->mount_point)),
+          "mount_point must be a topic that ends in / and does not begin with $" },
         { is_given(LISTENER, l, "proxy_peers") && !l->proxy_protocol,
           "proxy_peers needs proxy_protocol = yes" },
         { !are_networks(l->proxy_peers),

@@ -51,6 +51,7 @@ struct listener_settings {
     uint64_t byte_rate;
     uint64_t client_message_rate;
     uint64_t client_byte_rate;
+    char *mount_point;
     unsigned rate_action; /* index: pause, disconnect */
     struct option_marks given;
 };

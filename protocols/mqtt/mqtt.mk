@@ -22,6 +22,7 @@ libmqtt_a_SOURCES = \
 	%D%/mqtt_kept.c %D%/mqtt_kept.h \
 	%D%/mqtt_listener.c %D%/mqtt_listener.h \
 	%D%/mqtt_map.c %D%/mqtt_map.h \
+	%D%/mqtt_mount.c %D%/mqtt_mount.h \
 	%D%/mqtt_on_ack.c \
 	%D%/mqtt_on_connect.c \
 	%D%/mqtt_on_end.c \

@@ -32,6 +32,8 @@ struct mqtt_place *mqtt_place_new(const struct mqtt_place_config *config)
 
 void mqtt_place_free(struct mqtt_place **place)
 {
+    if (*place != NULL)
+        text_done(&(*place)->mounted);
     MEM_FREE(*place);
 }
 

@@ -21,6 +21,7 @@ struct mqtt_place_config {
     uint64_t bytes_per_s;
     uint64_t client_messages_per_s; /* of each client */
     uint64_t client_bytes_per_s;
+    const char *mount;     /* as in mqtt_mount.h; NULL: none; borrowed from the settings */
     bool is_disconnecting; /* who is too fast is sent away rather than made to wait */
 };
 
@@ -29,6 +30,7 @@ struct mqtt_place {
     struct mqtt_place_config config;
     struct rate messages;
     struct rate bytes;
+    struct text mounted; /* a topic or filter, while something is done with it */
 };
 
 /* What one client may send; only where a listener limits that. */

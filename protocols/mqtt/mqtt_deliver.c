@@ -12,6 +12,7 @@
 #include "broker/core/session.h"
 #include "protocols/mqtt/mqtt_int.h"
 #include "protocols/mqtt/mqtt_map.h"
+#include "protocols/mqtt/mqtt_mount.h"
 
 /* From this size on a payload is sent from where it lies instead of being copied. */
 #define PAYLOAD_BY_REFERENCE_BYTES 16384u
@@ -151,7 +152,8 @@ static bool write_aliased(struct mqtt_session *s, struct mqtt_publish *p,
 }
 
 /* False: the client cannot take it, so it counts as delivered: larger than it says (3.1.2-25), a
- * name that no MQTT string can be, which other protocols may write, or one that it may not read. */
+ * name that no MQTT string can be, which other protocols may write, or one that it may not read or
+ * that lies outside of its mount point. */
 static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
                           struct slice properties)
 {
@@ -162,7 +164,8 @@ static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
                               .packet_id = out->packet_id,
                               .topic = m->address,
                               .payload = m->value };
-    bool is_sent = utf8_is_valid(m->address);
+    bool is_sent = utf8_is_valid(m->address) &&
+                   (mqtt_unmount(mqtt_mount_of(s), m->address, &p.topic) || out->is_from_queue);
 
     if (!out->is_from_queue && !may_deliver(s->client, m->address))
         return false;
@@ -193,17 +196,17 @@ static bool send_publish(struct mqtt_session *s, const struct outgoing *out)
         return write_publish(s, out, SLICE_NONE);
     now_ms = core_wall_ms(s->core);
     w = wr_of(on_stack, sizeof(on_stack));
-    mqtt_map_properties(&w, out->message, now_ms, &scratch);
+    mqtt_map_properties(&w, out->message, now_ms, mqtt_mount_of(s), &scratch);
     if (w.bad) {
         struct wr count = wr_counting();
 
-        mqtt_map_properties(&count, out->message, now_ms, &scratch);
+        mqtt_map_properties(&count, out->message, now_ms, mqtt_mount_of(s), &scratch);
         if (!text_reserve(&large, count.len)) {
             conn_close(s->conn, RC_MEMORY);
             return true;
         }
         w = wr_of(large.at, count.len);
-        mqtt_map_properties(&w, out->message, now_ms, &scratch);
+        mqtt_map_properties(&w, out->message, now_ms, mqtt_mount_of(s), &scratch);
     }
     is_sent = write_publish(s, out, wr_slice(&w));
     text_done(&scratch);

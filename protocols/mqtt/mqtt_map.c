@@ -28,6 +28,7 @@
 #include "broker/core/message.h"
 #include "broker/core/name.h"
 #include "broker/record/record.h"
+#include "protocols/mqtt/mqtt_mount.h"
 
 #define ESCAPE     "user."
 #define KAFKA_NULL "kafka.null"
@@ -212,7 +213,16 @@ static void add_users(struct headers *h, const struct mqtt_properties *p,
     }
 }
 
-static uint32_t write_headers(struct wr *w, const struct mqtt_publish *p, int64_t expires_at_ms,
+static void add_reply_to(struct headers *h, struct slice mount, struct slice topic)
+{
+    text_clear(h->scratch);
+    text_add(h->scratch, mount);
+    text_add(h->scratch, topic);
+    add(h, HEADER_REPLY_TO, text_slice(h->scratch));
+}
+
+static uint32_t write_headers(struct wr *w, const struct mqtt_publish *p,
+                              const struct mqtt_origin *origin, int64_t expires_at_ms,
                               const struct special *special, struct text *scratch)
 {
     static const struct slice qos[] = { { (const uint8_t *)"0", 1 },
@@ -233,7 +243,7 @@ static uint32_t write_headers(struct wr *w, const struct mqtt_publish *p, int64_
     if (mqtt_has(props, MQTT_CONTENT_TYPE))
         add(&h, HEADER_CONTENT_TYPE, props->content_type);
     if (mqtt_has(props, MQTT_RESPONSE_TOPIC))
-        add(&h, HEADER_REPLY_TO, props->response_topic);
+        add_reply_to(&h, origin->mount, props->response_topic);
     if (mqtt_has(props, MQTT_CORRELATION_DATA))
         add(&h, HEADER_CORRELATION_ID, props->correlation_data);
     add_users(&h, props, special);
@@ -278,13 +288,13 @@ enum rc mqtt_map_publish(const struct mqtt_publish *p, struct slice topic,
         spec.expires_at_ms = origin->now_ms + (int64_t)p->properties.message_expiry_s * 1000;
     spec.flags =
         (uint8_t)((p->retain ? MESSAGE_RETAIN : 0) | (p->qos > 0 ? MESSAGE_PERSISTENT : 0));
-    spec.header_count = write_headers(&count, p, spec.expires_at_ms, &special, &scratch);
+    spec.header_count = write_headers(&count, p, origin, spec.expires_at_ms, &special, &scratch);
     if (count.len > sizeof(on_stack))
         at = mem_try(count.len);
     if (at == NULL || scratch.bad)
         goto out;
     w = wr_of(at, count.len);
-    (void)write_headers(&w, p, spec.expires_at_ms, &special, &scratch);
+    (void)write_headers(&w, p, origin, spec.expires_at_ms, &special, &scratch);
     if (w.bad || scratch.bad) /* memory failed between the two passes */
         goto out;
     spec.headers = wr_slice(&w);
@@ -376,8 +386,8 @@ static bool is_format(struct slice value)
 }
 
 /* One header; `seen` has a bit per meaning, for only the first of a kind is the property. */
-static void write_header(struct wr *w, const struct record_header *header, unsigned *seen,
-                         struct text *scratch)
+static void write_header(struct wr *w, const struct record_header *header, struct slice mount,
+                         unsigned *seen, struct text *scratch)
 {
     const struct view_name *row = view_name_of(header->name);
     unsigned meaning = row == NULL ? IS_USER_PROPERTY : row->meaning;
@@ -389,7 +399,8 @@ static void write_header(struct wr *w, const struct record_header *header, unsig
     *seen |= 1u << meaning;
     if (meaning == IS_CONTENT_TYPE && is_first && fits_string(value))
         write_string(w, MQTT_CONTENT_TYPE, value);
-    else if (meaning == IS_REPLY_TO && is_first && fits_string(value) && mqtt_topic_is_valid(value))
+    else if (meaning == IS_REPLY_TO && is_first && fits_string(value) &&
+             mqtt_topic_is_valid(value) && mqtt_unmount(mount, value, &value))
         write_string(w, MQTT_RESPONSE_TOPIC, value);
     else if (meaning == IS_CORRELATION && is_first && value.len <= UINT16_MAX)
         write_string(w, MQTT_CORRELATION_DATA, value);
@@ -409,7 +420,7 @@ static uint32_t remaining_s(int64_t expires_at_ms, int64_t now_ms)
 }
 
 void mqtt_map_properties(struct wr *w, const struct message *message, int64_t now_ms,
-                         struct text *scratch)
+                         struct slice mount, struct text *scratch)
 {
     struct rd headers = rd_of(message->headers);
     struct record_header header;
@@ -425,5 +436,5 @@ void mqtt_map_properties(struct wr *w, const struct message *message, int64_t no
         write_bytes_property(w, slice_of(KAFKA_KEY, sizeof(KAFKA_KEY) - sizeof(AS_BASE64)),
                              message->key, scratch);
     while (record_header_next(&headers, &header) == RC_OK)
-        write_header(w, &header, &seen, scratch);
+        write_header(w, &header, mount, &seen, scratch);
 }

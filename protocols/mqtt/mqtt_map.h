@@ -11,7 +11,8 @@ struct message;
 /* Who published, and when. */
 struct mqtt_origin {
     int64_t now_ms;
-    struct slice user; /* the principal's name; may be empty */
+    struct slice user;  /* the principal's name; may be empty */
+    struct slice mount; /* what a response topic is below; may be none */
 };
 
 /* The message that a PUBLISH means; `topic` is the one behind its alias. RC_MEMORY. */
@@ -24,8 +25,9 @@ MUST_CHECK enum rc mqtt_map_will(const struct mqtt_will *will, const struct mqtt
 /* Writes the properties (without their length) that an MQTT 5 subscriber sees of a message:
  * remaining expiry, payload format, content type, response topic, correlation data, and all others
  * as user properties in their order. Written behind each other as `append` of a property list.
+ * A response topic is told as who sees `mount` (which may be empty) calls it.
  * `scratch` serves for values that need Base64. */
 void mqtt_map_properties(struct wr *w, const struct message *message, int64_t now_ms,
-                         struct text *scratch);
+                         struct slice mount, struct text *scratch);
 
 #endif

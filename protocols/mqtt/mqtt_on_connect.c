@@ -13,6 +13,7 @@
 #include "protocols/mqtt/mqtt_int.h"
 #include "protocols/mqtt/mqtt_kept.h"
 #include "protocols/mqtt/mqtt_map.h"
+#include "protocols/mqtt/mqtt_mount.h"
 
 #define NEVER_S 0xffffffffu /* MQTT 5 3.1.2.11.2: the session does not expire */
 
@@ -104,14 +105,18 @@ static void adopt(struct mqtt_session *s, const struct mqtt_connect *c)
 
 static enum rc set_will(struct mqtt_session *s, const struct mqtt_connect *c)
 {
-    struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name };
+    struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name,
+                                  mqtt_mount_of(s) };
+    struct mqtt_will will = c->will;
     struct message *message;
     uint64_t delay_ms = 0;
     enum rc rc;
 
     if (!c->will.is_set)
         return RC_OK;
-    rc = mqtt_map_will(&c->will, &origin, &message);
+    rc = mqtt_mount_topic(s, will.topic, &will.topic);
+    if (rc == RC_OK)
+        rc = mqtt_map_will(&will, &origin, &message);
     if (rc != RC_OK)
         return rc;
     if (mqtt_has(&c->will.properties, MQTT_WILL_DELAY))
@@ -208,11 +213,15 @@ static enum rc open_session(struct mqtt_session *s, const struct mqtt_connect *c
                             bool *ret_present)
 {
     struct session_spec spec = { id, c->clean_start, s->expiry_ms };
+    struct slice will;
     enum rc rc;
 
     client_set_id(s->client, id);
-    rc = c->will.is_set ? authorise(s->client, OPERATION_PUBLISH, RESOURCE_TOPIC, c->will.topic)
-                        : RC_OK;
+    rc = c->will.is_set ? mqtt_mount_topic(s, c->will.topic, &will) : RC_OK;
+    if (rc == RC_INVALID)
+        return mqtt_fail(s, RC_MALFORMED, MQTT_TOPIC_NAME_INVALID);
+    if (rc == RC_OK && c->will.is_set)
+        rc = authorise(s->client, OPERATION_PUBLISH, RESOURCE_TOPIC, will);
     if (rc != RC_OK)
         return rc;
     rc = session_open(s->client, &spec, &s->session, ret_present);

@@ -15,6 +15,7 @@
 #include "protocols/mqtt/mqtt_int.h"
 #include "protocols/mqtt/mqtt_kept.h"
 #include "protocols/mqtt/mqtt_map.h"
+#include "protocols/mqtt/mqtt_mount.h"
 
 /* $SYS/broker/connection/NAME/state: bridges of other brokers, which are clients to us, tell there
  * whether they are connected. */
@@ -146,6 +147,9 @@ static enum rc may_publish(struct mqtt_session *s, const struct mqtt_publish *p,
         return rc;
     if (!mqtt_may_publish_to(*topic))
         return RC_REFUSED;
+    rc = mqtt_mount_topic(s, *topic, topic);
+    if (rc != RC_OK)
+        return rc;
     if (is_too_large(s, p)) /* older versions have no word for it that keeps the connection */
         return s->version >= MQTT_V5 ? RC_UNSUPPORTED : RC_NO_ROUTE;
     /* core would keep it in memory until the store goes on; 5.0 can be told at once */
@@ -156,7 +160,8 @@ static enum rc may_publish(struct mqtt_session *s, const struct mqtt_publish *p,
 
 static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
 {
-    struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name };
+    struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name,
+                                  mqtt_mount_of(s) };
     struct message *message;
     uint64_t delay_ms;
     enum rc rc = may_publish(s, p, &topic, &delay_ms);

@@ -6,6 +6,7 @@
 #include "broker/core/session.h"
 #include "protocols/mqtt/mqtt_errors.h"
 #include "protocols/mqtt/mqtt_int.h"
+#include "protocols/mqtt/mqtt_mount.h"
 
 static enum retained_wanted retained_of(const struct mqtt_session *s,
                                         const struct mqtt_filter *filter)
@@ -46,28 +47,36 @@ static enum rc subscribe_plain(struct mqtt_session *s, const struct mqtt_filter 
     return rc;
 }
 
+static enum rc subscribe_mounted(struct mqtt_session *s, const struct mqtt_filter *filter,
+                                 uint32_t id, uint8_t *granted)
+{
+    struct slice name, rest;
+
+    switch (mqtt_filter_kind(filter->filter, &name, &rest)) {
+    case MQTT_FILTER_PLAIN:
+        return subscribe_plain(s, filter, id, SLICE_NONE, 0);
+    case MQTT_FILTER_QUEUE:
+        return mqtt_queue_subscribe(s, filter, id, granted);
+    case MQTT_FILTER_SHARED:
+        return subscribe_plain(s, filter, id, name, (size_t)(rest.at - filter->filter.at));
+    case MQTT_FILTER_BAD:
+        break;
+    }
+    return RC_MALFORMED;
+}
+
 /* One filter's answer: what was granted, or why not. */
 static uint8_t subscribe_one(struct mqtt_session *s, const struct mqtt_filter *filter, uint32_t id)
 {
-    struct slice name, rest;
+    struct mqtt_filter mounted = *filter;
     uint8_t granted = filter->qos;
-    enum rc rc = RC_OK;
+    enum rc rc;
 
     if (!mqtt_filter_is_valid(filter->filter))
         return MQTT_TOPIC_FILTER_INVALID;
-    switch (mqtt_filter_kind(filter->filter, &name, &rest)) {
-    case MQTT_FILTER_PLAIN:
-        rc = subscribe_plain(s, filter, id, SLICE_NONE, 0);
-        break;
-    case MQTT_FILTER_QUEUE:
-        rc = mqtt_queue_subscribe(s, filter, id, &granted);
-        break;
-    case MQTT_FILTER_SHARED:
-        rc = subscribe_plain(s, filter, id, name, (size_t)(rest.at - filter->filter.at));
-        break;
-    case MQTT_FILTER_BAD:
-        return MQTT_TOPIC_FILTER_INVALID;
-    }
+    rc = mqtt_mount_filter(s, filter->filter, &mounted.filter);
+    if (rc == RC_OK)
+        rc = subscribe_mounted(s, &mounted, id, &granted);
     if (rc == RC_OK)
         return granted;
     log_peer(LOG_NOTICE, "mqtt.subscribe_refused", "conn=%llu rc=%s filter=%s",
@@ -187,14 +196,17 @@ enum rc mqtt_on_subscribe(struct mqtt_session *s, const struct mqtt_frame *frame
 static uint8_t unsubscribe_one(struct mqtt_session *s, const struct mqtt_filter *filter,
                                uint32_t id)
 {
-    struct slice name, rest;
+    struct slice mounted, name, rest;
     enum rc rc;
 
     (void)id; /* UNSUBSCRIBE has none */
-    if (mqtt_filter_kind(filter->filter, &name, &rest) == MQTT_FILTER_QUEUE)
-        rc = mqtt_queue_unsubscribe(s, filter->filter);
-    else
-        rc = session_unsubscribe(s->session, filter->filter);
+    rc = mqtt_mount_filter(s, filter->filter, &mounted);
+    if (rc == RC_REFUSED || rc == RC_INVALID) /* it could not be subscribed to */
+        rc = RC_NOT_FOUND;
+    else if (rc == RC_OK && mqtt_filter_kind(mounted, &name, &rest) == MQTT_FILTER_QUEUE)
+        rc = mqtt_queue_unsubscribe(s, mounted);
+    else if (rc == RC_OK)
+        rc = session_unsubscribe(s->session, mounted);
     if (rc == RC_NOT_FOUND)
         return MQTT_NO_SUBSCRIPTION_EXISTED;
     return rc == RC_OK ? MQTT_SUCCESS : mqtt_error(rc)->subscribe;

@@ -40,7 +40,7 @@ static void make(struct made *m, const char *topic, struct slice properties, str
                               .packet_id = qos > 0 ? 1 : 0,
                               .topic = slice_str(topic),
                               .payload = payload };
-    struct mqtt_origin origin = { NOW_MS, SLICE("me") };
+    struct mqtt_origin origin = { .now_ms = NOW_MS, .user = SLICE("me") };
     struct wr count = wr_counting(), w;
 
     *m = (struct made){ 0 };
@@ -67,11 +67,11 @@ static void view(const struct message *message, int64_t now_ms, struct text *ret
     struct text scratch = { 0 };
     struct wr count = wr_counting(), w;
 
-    mqtt_map_properties(&count, message, now_ms, &scratch);
+    mqtt_map_properties(&count, message, now_ms, SLICE(""), &scratch);
     text_clear(ret);
     ck_assert(text_reserve(ret, count.len + 1));
     w = wr_of(ret->at, count.len);
-    mqtt_map_properties(&w, message, now_ms, &scratch);
+    mqtt_map_properties(&w, message, now_ms, SLICE(""), &scratch);
     ck_assert(!w.bad);
     ck_assert_uint_eq(w.len, count.len);
     ret->len = w.len;
