@@ -286,6 +286,8 @@ static enum rc login_unlisted(struct client *client, struct slice user, struct s
 
     if (access != NULL && access->config.anonymous == ANONYMOUS_YES)
         return let_in(client, access->config.trusts_names ? user : SLICE_NONE, NULL);
+    if (access != NULL && access->config.trusts_names) /* nor has guest one then */
+        return refuse_login(client, user, RC_REFUSED);
     if (!slice_equal(user, SLICE("guest")) || !slice_equal(password, SLICE("guest")))
         return refuse_login(client, user, RC_AUTH);
     if (!client->principal.is_loopback)

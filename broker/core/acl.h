@@ -52,7 +52,8 @@ struct access_config {
     struct rules *rules;       /* NULL: none */
     enum anonymous anonymous;
     /* With ANONYMOUS_YES and without accounts a name is taken as it is told, unproved, and rules
-     * are about it, as in a mosquitto that has an acl_file and no password_file. */
+     * are about it, as in a mosquitto that has an acl_file and no password_file; otherwise, without
+     * accounts, nobody gets in by name, not even guest. */
     bool trusts_names;
     /* A client's name is its certificate's, which needs no password; without one nobody gets in. */
     bool needs_certificate;

@@ -108,6 +108,11 @@ static void set_limits(struct reading *r)
     put_number(r, VALUE(head, MAX_QUEUED_MESSAGES), "session_max_messages",
                queued == 0 ? QUEUED_UNLIMITED : most(queued, QUEUED_UNLIMITED), "");
     put_text(r, VALUE(head, MAX_QUEUED_MESSAGES), "session_overflow", "drop_newest");
+    put_number(r, VALUE(head, MAX_QUEUED_BYTES), "session_max_bytes",
+               NUMBER(head, MAX_QUEUED_BYTES, 0), "");
+    if (NUMBER(head, GLOBAL_MAX_CLIENTS, -1) > 0)
+        put_number(r, VALUE(head, GLOBAL_MAX_CLIENTS), "sessions_max",
+                   NUMBER(head, GLOBAL_MAX_CLIENTS, 0), "");
     if (GIVEN(head, MAX_PACKET_SIZE))
         put_number(r, VALUE(head, MAX_PACKET_SIZE), "mqtt_max_packet",
                    packet == 0 ? PACKET_MOST : most(packet, PACKET_MOST), "");
@@ -389,6 +394,7 @@ static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
         { MOSQUITTO_CRLFILE, "client_crl" }
     };
     bool asks = NUMBER(scope, REQUIRE_CERTIFICATE, 0) != 0;
+    bool names = NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) != 0;
     const struct mosquitto_value *version = VALUE(scope, TLS_VERSION);
 
     for (unsigned i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
@@ -400,8 +406,9 @@ static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
             mosquitto_conf_error(CONF(r), value, "certfile and keyfile must both be given for TLS");
             return;
         }
-        if (asks || (same[i].id != MOSQUITTO_CAFILE && same[i].id != MOSQUITTO_CAPATH &&
-                     same[i].id != MOSQUITTO_CRLFILE))
+        if (asks || names ||
+            (same[i].id != MOSQUITTO_CAFILE && same[i].id != MOSQUITTO_CAPATH &&
+             same[i].id != MOSQUITTO_CRLFILE))
             put_here(r, value, l, same[i].name, value->text);
     }
     if (GIVEN(scope, CERTFILE))
@@ -411,6 +418,11 @@ static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
                              "require_certificate needs cafile or capath");
     else if (asks)
         put_here(r, VALUE(scope, REQUIRE_CERTIFICATE), l, "require_client_certificate", "yes");
+    if (names && !GIVEN(scope, CAFILE) && !GIVEN(scope, CAPATH))
+        mosquitto_conf_error(CONF(r), VALUE(scope, USE_IDENTITY_AS_USERNAME),
+                             "use_identity_as_username needs cafile or capath");
+    else if (names)
+        put_here(r, VALUE(scope, USE_IDENTITY_AS_USERNAME), l, "certificate_is_user", "yes");
     if (version->text == NULL)
         return;
     if (strcmp(version->text, "tlsv1.3") == 0)
@@ -516,13 +528,44 @@ static void set_clients(struct reading *r, const struct mosquitto_scope *scope,
         put_here(r, VALUE(scope, ENABLE_PROXY_PROTOCOL), l, "proxy_protocol", "yes");
         put_here(r, VALUE(scope, ENABLE_PROXY_PROTOCOL), l, "proxy_peers", EVERY_NETWORK);
     }
-    if (is_anonymous(r, scope))
-        r->to->allow_anonymous_remote = true; /* said in so many words, or on loopback alone */
-    else
-        mosquitto_conf_error(CONF(r),
-                             GIVEN(scope, LISTENER) ? VALUE(scope, LISTENER) : VALUE(scope, PORT),
-                             "allow_anonymous is not true here, and there are no users: nobody "
-                             "could connect");
+    if (GIVEN(scope, MOUNT_POINT))
+        put_here(r, VALUE(scope, MOUNT_POINT), l, "mount_point", VALUE(scope, MOUNT_POINT)->text);
+}
+
+/* Who may come in, and do what. */
+static void set_security(struct reading *r, const struct mosquitto_scope *scope,
+                         struct listener_settings *l)
+{
+    const struct mosquitto_scope *security = security_of(r, scope);
+    bool is_open = is_anonymous(r, scope);
+
+    put_here(r, VALUE(security, ALLOW_ANONYMOUS), l, "allow_anonymous", is_open ? "yes" : "no");
+    if (GIVEN(security, PASSWORD_FILE))
+        put_here(r, VALUE(security, PASSWORD_FILE), l, "password_file",
+                 VALUE(security, PASSWORD_FILE)->text);
+    if (GIVEN(security, ACL_FILE))
+        put_here(r, VALUE(security, ACL_FILE), l, "acl_file", VALUE(security, ACL_FILE)->text);
+    if (!is_open && !GIVEN(security, PASSWORD_FILE) && !l->certificate_is_user)
+        mosquitto_conf_warn(CONF(r),
+                            GIVEN(scope, LISTENER) ? VALUE(scope, LISTENER) : VALUE(scope, PORT),
+                            "nobody can connect here: allow_anonymous is not true, and there is no "
+                            "password_file");
+}
+
+/* The same for listeners that the command line asks for. */
+static void set_common_security(struct reading *r)
+{
+    const struct mosquitto_scope *head = &CONF(r)->head;
+
+    r->to->trusts_names = true;
+    if (r->is_per_listener)
+        return;
+    put_switch(r, VALUE(head, ALLOW_ANONYMOUS), "allow_anonymous",
+               NUMBER(head, ALLOW_ANONYMOUS, r->is_local_only) != 0);
+    if (GIVEN(head, PASSWORD_FILE))
+        put_text(r, VALUE(head, PASSWORD_FILE), "password_file", VALUE(head, PASSWORD_FILE)->text);
+    if (GIVEN(head, ACL_FILE))
+        put_text(r, VALUE(head, ACL_FILE), "acl_file", VALUE(head, ACL_FILE)->text);
 }
 
 static void set_listener(struct reading *r, const struct mosquitto_scope *scope, unsigned number)
@@ -547,6 +590,7 @@ static void set_listener(struct reading *r, const struct mosquitto_scope *scope,
     set_tls(r, scope, l);
     set_websocket(r, scope, l);
     set_clients(r, scope, l);
+    set_security(r, scope, l);
 }
 
 /* mosquitto has its default listener when there is no other, or an option is about it. */
@@ -568,6 +612,7 @@ static void set_listeners(struct reading *r)
     r->is_per_listener = NUMBER(&conf->head, PER_LISTENER_SETTINGS, 0) != 0;
     r->is_local_only = list_is_empty(&conf->listeners) && !GIVEN(&conf->main, PORT) &&
                        !GIVEN(&conf->main, BIND_ADDRESS);
+    set_common_security(r);
     if (has_default_listener(conf))
         set_listener(r, &conf->main, 0);
     LIST_EACH (k, &conf->listeners)

@@ -119,7 +119,8 @@ START_TEST(nothing_at_all_is_a_listener_on_loopback_with_mosquittos_defaults)
     ck_assert_str_eq(listener(0)->address, "127.0.0.1, ::1");
     ck_assert_uint_eq(listener(0)->port, 1883);
     ck_assert_uint_eq(listener(0)->max_connections, 1000000);
-    ck_assert(s.ephemeral && s.is_mosquitto && s.allow_anonymous_remote);
+    ck_assert(s.ephemeral && s.is_mosquitto && s.trusts_names);
+    ck_assert(listener(0)->allow_anonymous && s.allow_anonymous && !s.allow_anonymous_remote);
     ck_assert_uint_eq(s.mqtt_receive_maximum, 20);
     ck_assert_uint_eq(s.mqtt_send_window, 20);
     ck_assert_uint_eq(s.session_max_messages, 1000);
@@ -186,6 +187,28 @@ START_TEST(options_of_security_belong_to_listeners_when_that_is_said_before_them
                      RC_OK);
     ck_assert_str_eq(listener(0)->mqtt_id_prefix, "y");
     ck_assert_str_eq(listener(1)->mqtt_id_prefix, "y");
+}
+END_TEST
+
+START_TEST(who_may_come_in_is_said_for_each_listener)
+{
+    ck_assert_int_eq(take("password_file /p\nacl_file /a\nlistener 1\nlistener 2\n"
+                          "listener_allow_anonymous true\n"),
+                     RC_OK);
+    ck_assert_str_eq(s.password_file, "/p");
+    ck_assert_str_eq(listener(0)->password_file, "/p");
+    ck_assert_str_eq(listener(1)->acl_file, "/a");
+    ck_assert(!s.allow_anonymous && !listener(0)->allow_anonymous && listener(1)->allow_anonymous);
+    ck_assert_int_eq(take("per_listener_settings true\nlistener 1\npassword_file /p\nlistener 2\n"
+                          "acl_file /a\nallow_anonymous true\n"),
+                     RC_OK);
+    ck_assert(s.password_file == NULL && s.acl_file == NULL);
+    ck_assert(listener(0)->acl_file == NULL && listener(1)->password_file == NULL);
+    ck_assert_str_eq(listener(0)->password_file, "/p");
+    ck_assert_uint_eq(s.warnings.len, 0);
+    ck_assert_int_eq(take("listener 1\n"), RC_OK);
+    assert_says(&s.warnings, "main:1: warning: nobody can connect here");
+    ck_assert(!listener(0)->allow_anonymous);
 }
 END_TEST
 
@@ -358,6 +381,7 @@ int main(void)
     tcase_add_test(tests, listeners_take_what_stands_below_them);
     tcase_add_test(tests, the_default_listener_is_there_when_something_is_said_of_it);
     tcase_add_test(tests, options_of_security_belong_to_listeners_when_that_is_said_before_them);
+    tcase_add_test(tests, who_may_come_in_is_said_for_each_listener);
     tcase_add_test(tests, numbers_and_units_are_translated);
     tcase_add_test(tests, persistence_names_the_store);
     tcase_add_test(tests, certificates_of_clients_are_asked_for_when_that_is_said);
