@@ -23,13 +23,14 @@ struct access {
 /* ---- answers that were given before ---- */
 
 #define DECISIONS           16u /* a power of two */
-#define DECISION_NAME_BYTES 56u /* longer names are decided each time */
+#define DECISION_NAME_BYTES 55u /* longer names are decided each time */
 
 struct decision {
     uint32_t epoch; /* 0: none */
     uint8_t operation;
     uint8_t resource;
     bool is_allowed;
+    bool is_whole;
     uint8_t len;
     uint8_t name[DECISION_NAME_BYTES];
 };
@@ -48,34 +49,43 @@ static struct decision *decision_of(struct badge *badge, enum operation operatio
     return &badge->decided[hash & (DECISIONS - 1)];
 }
 
-static bool is_about(const struct decision *d, uint32_t epoch, enum operation operation,
-                     enum resource resource, struct slice name)
+static bool is_about(const struct decision *d, const struct decision *key, struct slice name)
 {
-    return d->epoch == epoch && d->operation == operation && d->resource == resource &&
+    return d->epoch == key->epoch && d->operation == key->operation &&
+           d->resource == key->resource && d->is_whole == key->is_whole &&
            slice_equal(slice_of(d->name, d->len), name);
+}
+
+static bool ask(const struct badge *badge, const struct decision *key, struct slice name)
+{
+    const struct rules *rules = badge->access->config.rules;
+    enum operation operation = (enum operation)key->operation;
+    enum resource resource = (enum resource)key->resource;
+
+    return key->is_whole ? rules_allow_whole(rules, &badge->subject, operation, resource, name)
+                         : rules_allow(rules, &badge->subject, operation, resource, name);
 }
 
 /* There are rules, and the client is subject to them. */
 static bool decide(struct badge *badge, enum operation operation, enum resource resource,
-                   struct slice name)
+                   struct slice name, bool is_whole)
 {
-    const struct access *access = badge->access;
-    struct decision *d = decision_of(badge, operation, resource, name);
-    bool is_allowed;
-
-    if (d != NULL && is_about(d, access->epoch, operation, resource, name))
-        return d->is_allowed;
-    is_allowed = rules_allow(access->config.rules, &badge->subject, operation, resource, name);
-    if (d == NULL)
-        return is_allowed;
-    *d = (struct decision){ .epoch = access->epoch,
+    struct decision key = { .epoch = badge->access->epoch,
                             .operation = (uint8_t)operation,
                             .resource = (uint8_t)resource,
-                            .is_allowed = is_allowed,
-                            .len = (uint8_t)name.len };
+                            .is_whole = is_whole };
+    struct decision *d = decision_of(badge, operation, resource, name);
+
+    if (d == NULL)
+        return ask(badge, &key, name);
+    if (is_about(d, &key, name))
+        return d->is_allowed;
+    key.is_allowed = ask(badge, &key, name);
+    key.len = (uint8_t)name.len;
     if (name.len > 0)
-        memcpy(d->name, name.at, name.len);
-    return is_allowed;
+        memcpy(key.name, name.at, name.len);
+    *d = key;
+    return d->is_allowed;
 }
 
 /* ---- questions ---- */
@@ -101,15 +111,41 @@ static enum rc refuse(const struct client *client, enum operation operation, str
     return RC_REFUSED;
 }
 
+/* Who consumes from a queue gets all that is in it. */
+static bool is_about_all(enum operation operation, enum resource resource)
+{
+    return operation == OPERATION_CONSUME && resource == RESOURCE_QUEUE;
+}
+
 enum rc authorise(struct client *client, enum operation operation, enum resource resource,
                   struct slice name)
 {
     ASSERT(operation < OPERATION_COUNT && resource < RESOURCE_COUNT);
     if (__builtin_expect(client->badge.is_free, 1))
         return RC_OK;
-    if (is_ruled(&client->badge) && decide(&client->badge, operation, resource, name))
+    if (is_ruled(&client->badge) &&
+        decide(&client->badge, operation, resource, name, is_about_all(operation, resource)))
         return RC_OK;
     return refuse(client, operation, name);
+}
+
+enum rc authorise_stream(struct client *client, enum operation operation, struct slice stream)
+{
+    if (__builtin_expect(client->badge.is_free, 1))
+        return RC_OK;
+    if (is_ruled(&client->badge) && decide(&client->badge, operation, RESOURCE_TOPIC, stream, true))
+        return RC_OK;
+    return refuse(client, operation, stream);
+}
+
+bool may_use(struct client *client, enum operation operation, enum resource resource,
+             struct slice name)
+{
+    if (client->badge.is_free)
+        return true;
+    return is_ruled(&client->badge) &&
+           decide(&client->badge, operation, resource, name,
+                  resource == RESOURCE_TOPIC || is_about_all(operation, resource));
 }
 
 enum rc authorise_filter(struct client *client, struct slice filter)
@@ -129,7 +165,7 @@ bool may_deliver(struct client *client, struct slice address)
     if (__builtin_expect(client->badge.is_free, 1))
         return true;
     if (is_ruled(&client->badge) &&
-        decide(&client->badge, OPERATION_CONSUME, RESOURCE_TOPIC, address))
+        decide(&client->badge, OPERATION_CONSUME, RESOURCE_TOPIC, address, false))
         return true;
     count_add(COUNT_CORE_DELIVERIES_DENIED, 1);
     return false;

@@ -71,6 +71,13 @@ void access_set(struct core *core, const char *listener, struct access_config *c
  * and logged here. */
 MUST_CHECK enum rc authorise(struct client *client, enum operation operation,
                              enum resource resource, struct slice name);
+/* The same of all that is in a stream, whatever its subjects: for those who deal with it whole.
+ * authorise() asks it so when a queue is to be consumed. */
+MUST_CHECK enum rc authorise_stream(struct client *client, enum operation operation,
+                                    struct slice stream);
+/* Whether authorise_stream() would: neither counted nor logged, for those who only ask. */
+bool may_use(struct client *client, enum operation operation, enum resource resource,
+             struct slice name);
 /* To subscribe by an MQTT filter: RC_REFUSED when all that it matches is denied, or nothing that it
  * matches may be consumed. Each message is asked about again. */
 MUST_CHECK enum rc authorise_filter(struct client *client, struct slice filter);

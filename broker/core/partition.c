@@ -232,7 +232,7 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
     if (rc == RC_OK)
         rc = core->stall; /* a request can be refused: its client tries again */
     if (rc == RC_OK)
-        rc = authorise(client, OPERATION_PUBLISH, RESOURCE_TOPIC, p->stream->name_slice);
+        rc = authorise_stream(client, OPERATION_PUBLISH, p->stream->name_slice);
     if (rc == RC_OK)
         rc = batch_peek(bytes, &first, NULL, NULL);
     if (rc == RC_OK)

@@ -4,6 +4,7 @@
 #include "broker/base/list.h"
 #include "broker/base/map.h"
 #include "broker/base/mem.h"
+#include "broker/base/text.h"
 #include "broker/core/filter.h"
 
 struct rule {
@@ -156,22 +157,34 @@ size_t rules_count(const struct rules *rules)
 
 /* ---- asking ---- */
 
+enum question_kind { ABOUT_NAME, ABOUT_FILTER, ABOUT_STREAM };
+
 struct question {
     const struct subject *subject;
     enum operation operation;
     enum resource resource;
-    struct slice name; /* or a filter */
-    bool is_filter;
+    struct slice name; /* or a filter: for a stream, that of all that is in it */
+    enum question_kind kind;
+    struct slice stream;
 };
 
 enum verdict { VERDICT_NONE, VERDICT_ALLOW, VERDICT_DENY };
 
 static bool fits(const struct rule_spec *rule, const struct question *q)
 {
-    if (!q->is_filter)
+    switch (q->kind) {
+    case ABOUT_NAME:
         return rule_fits(rule, q->subject, q->resource, q->name);
-    return rule->is_deny ? rule_covers(rule, q->subject, q->name)
-                         : rule_touches(rule, q->subject, q->name);
+    case ABOUT_FILTER:
+        return rule->is_deny ? rule_covers(rule, q->subject, q->name)
+                             : rule_touches(rule, q->subject, q->name);
+    case ABOUT_STREAM:
+        break;
+    }
+    if (rule->is_deny)
+        return rule_touches(rule, q->subject, q->name);
+    return (rule->shape == RULE_LITERAL && slice_equal(rule->pattern, q->stream)) ||
+           rule_covers(rule, q->subject, q->name);
 }
 
 static enum verdict ask_party(const struct party *party, const struct question *q,
@@ -242,7 +255,7 @@ static bool ask(const struct rules *rules, const struct question *q)
 bool rules_allow(const struct rules *rules, const struct subject *subject, enum operation operation,
                  enum resource resource, struct slice name)
 {
-    const struct question q = { subject, operation, resource, name, false };
+    const struct question q = { subject, operation, resource, name, ABOUT_NAME, SLICE_NONE };
 
     return ask(rules, &q);
 }
@@ -250,7 +263,28 @@ bool rules_allow(const struct rules *rules, const struct subject *subject, enum 
 bool rules_allow_filter(const struct rules *rules, const struct subject *subject,
                         enum operation operation, struct slice filter)
 {
-    const struct question q = { subject, operation, RESOURCE_TOPIC, filter, true };
+    const struct question q = {
+        subject, operation, RESOURCE_TOPIC, filter, ABOUT_FILTER, SLICE_NONE
+    };
 
     return ask(rules, &q);
+}
+
+bool rules_allow_whole(const struct rules *rules, const struct subject *subject,
+                       enum operation operation, enum resource resource, struct slice stream)
+{
+    struct question q = { .subject = subject,
+                          .operation = operation,
+                          .resource = resource,
+                          .kind = ABOUT_STREAM,
+                          .stream = stream };
+    struct text filter = { 0 };
+    bool is_allowed;
+
+    text_add(&filter, stream);
+    text_add(&filter, SLICE("/#"));
+    q.name = text_slice(&filter);
+    is_allowed = !filter.bad && ask(rules, &q);
+    text_done(&filter);
+    return is_allowed;
 }

@@ -99,6 +99,11 @@ bool rules_allow(const struct rules *rules, const struct subject *subject, enum 
 bool rules_allow_filter(const struct rules *rules, const struct subject *subject,
                         enum operation operation, struct slice filter);
 
+/* Whether all of a stream, or of its queue, may be dealt with so, whatever the subjects under it:
+ * no rule denies any of them, and one allows them all, or names the stream by a literal. */
+bool rules_allow_whole(const struct rules *rules, const struct subject *subject,
+                       enum operation operation, enum resource resource, struct slice stream);
+
 /* ---- one pattern (rules_match.c) ---- */
 
 /* False: it has a byte that a level, or a filter, would be something else by. */

@@ -210,6 +210,7 @@ static bool filter_covers(const struct rule_spec *rule, const struct subject *su
 bool rule_touches(const struct rule_spec *rule, const struct subject *subject, struct slice filter)
 {
     const struct rule_spec plain = { .pattern = filter };
+    enum values values;
 
     switch (rule->shape) {
     case RULE_EVERYTHING:
@@ -223,8 +224,9 @@ bool rule_touches(const struct rule_spec *rule, const struct subject *subject, s
     }
     if (begins_with_dollar(filter) != begins_with_dollar(rule->pattern))
         return false;
-    if (check_values(rule, subject) != VALUES_GOOD)
-        return false;
+    values = check_values(rule, subject);
+    if (values != VALUES_GOOD)
+        return values == VALUES_UNSAFE && rule->is_deny;
     return filters_touch(rule, subject, filter);
 }
 

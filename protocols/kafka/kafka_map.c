@@ -45,9 +45,8 @@ enum kafka_error kafka_find_topic_id(struct kafka_request *request, const struct
 enum kafka_error kafka_may(struct kafka_request *request, enum operation operation,
                            const struct stream *stream)
 {
-    return kafka_error_of(
-        authorise(request->client, operation, RESOURCE_TOPIC, stream_name(stream)),
-        KAFKA_ABOUT_TOPIC);
+    return kafka_error_of(authorise_stream(request->client, operation, stream_name(stream)),
+                          KAFKA_ABOUT_TOPIC);
 }
 
 enum kafka_error kafka_may_use_group(struct kafka_request *request, enum operation operation,
@@ -153,7 +152,7 @@ int32_t kafka_authorized_operations(struct kafka_request *request, enum resource
 
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
         if (operations[i].resource == resource &&
-            authorise(request->client, operations[i].operation, resource, name) == RC_OK)
+            may_use(request->client, operations[i].operation, resource, name))
             bits |= 1 << operations[i].bit;
     }
     return bits;

@@ -201,6 +201,42 @@ START_TEST(a_filter_is_granted_where_something_may_come)
 }
 END_TEST
 
+START_TEST(who_deals_with_a_whole_stream_may_deal_with_all_in_it)
+{
+    static const struct {
+        const char *rules, *stream;
+        bool is_allowed;
+    } rows[] = {
+        { "user bob\ntopic read a/#\n", "a", true },
+        { "user bob\ntopic read a/#\n", "b", false },
+        { "user bob\ntopic read #\n", "b", true },
+        { "user bob\ntopic read a\n", "a", false }, /* and not what is under it */
+        { "user bob\ntopic read a/+\n", "a", false },
+        { "user bob\ntopic read a/#\ntopic deny a/secret\n", "a", false },
+        { "user bob\ntopic read #\ntopic deny +/secret\n", "a", false },
+        { "user bob\ntopic read #\ntopic deny b/secret\n", "a", true },
+        { "user bob\ntopic read a/#\npattern deny a/%u\n", "a", true }, /* topics come first */
+        { "allow user:bob consume topic literal:a\n", "a", true },
+        { "allow user:bob consume topic literal:a/b\n", "a", false },
+        { "allow user:bob consume topic prefix:a\n", "ab", true },
+        { "allow user:bob consume topic prefix:a/b\n", "a", false },
+        { "allow user:bob all all *\ndeny anyone consume topic prefix:a/b\n", "a", false },
+        { "allow user:bob all all *\ndeny anyone consume topic filter:%c/x\n", "a", false },
+        { "allow user:bob all all *\n", "a", true },
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct rules *rules = read_rules(rows[i].rules);
+        struct subject subject = subject_of("bob", "+");
+
+        ck_assert_msg(rules_allow_whole(rules, &subject, READ, RESOURCE_TOPIC,
+                                        slice_str(rows[i].stream)) == rows[i].is_allowed,
+                      "row %zu: %s", i, rows[i].rules);
+        rules_free(&rules);
+    }
+}
+END_TEST
+
 START_TEST(a_wrong_line_is_named_and_nothing_is_taken)
 {
     static const char *const wrong[] = {
@@ -254,6 +290,7 @@ int main(void)
     tcase_add_test(tests, roles_bring_what_they_may);
     tcase_add_test(tests, an_empty_file_lets_in_and_to_nothing);
     tcase_add_test(tests, a_filter_is_granted_where_something_may_come);
+    tcase_add_test(tests, who_deals_with_a_whole_stream_may_deal_with_all_in_it);
     tcase_add_test(tests, a_wrong_line_is_named_and_nothing_is_taken);
     return suite_run("rules", tests);
 }
