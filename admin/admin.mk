@@ -28,9 +28,10 @@ tercet_SOURCES = %D%/ctl.c %D%/ctl.h \
 	%D%/ctl_operate.c %D%/ctl_operate.h \
 	%D%/ctl_tar.c %D%/ctl_tar.h \
 	%D%/ctl_url.c \
+	%D%/ctl_users.c %D%/ctl_users.h \
 	%D%/jot.c %D%/jot.h
 tercet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(MOSQUITTO_CFLAGS) $(RABBITMQ_CFLAGS) $(RDKAFKA_CFLAGS)
-tercet_LDADD = $(BASE_LIBS) $(JANSSON_LIBS) $(MOSQUITTO_LIBS) $(RABBITMQ_LIBS) $(RDKAFKA_LIBS)
+tercet_LDADD = $(ACCESS_LIBS) $(BASE_LIBS) $(JANSSON_LIBS) $(MOSQUITTO_LIBS) $(RABBITMQ_LIBS) $(RDKAFKA_LIBS)
 
 if HAVE_CHECK
 check_PROGRAMS += test_ctl_tar test_ctl_url test_jot

@@ -9,6 +9,7 @@
 
 #include "admin/ctl_admin.h"
 #include "admin/ctl_format.h"
+#include "admin/ctl_users.h"
 #include "broker/base/clock.h"
 #include "broker/base/mem.h"
 #include "broker/base/number.h"
@@ -38,6 +39,11 @@ static const char usage[] =
     "       tercet backup DIR|-                          copy the whole store, while it is in use\n"
     "       tercet restore DIR|- NEWDIR                  make a store of a backup, verified\n"
     "       tercet verify DIR [--json]                   read a store or backup, every checksum\n"
+    "       tercet passwd FILE USER [--scram | --scram-only] [--roles NAMES] | --delete\n"
+    "                                                    set a user's password in a file of them\n"
+    "       tercet may FILE USER|- publish|receive|subscribe TOPIC [--client-id ID] [--roles "
+    "NAMES]\n"
+    "                                                    what a file of rules says\n"
     "       tercet --version | --help\n"
     "\n"
     "URL is mqtt://HOST, amqp://HOST[/VHOST] or kafka://HOST, with [USER[:PASSWORD]@] before the\n"
@@ -417,6 +423,8 @@ int main(int argc, char **argv)
         return fputs(usage, stdout) < 0;
     if (ctl_admin_has(argv[1]))
         return ctl_admin_run(argc - 1, argv + 1);
+    if (ctl_users_has(argv[1]))
+        return ctl_users_run(argc - 1, argv + 1);
     status = command(&job, argc, argv);
     ctl_url_done(&job.url);
     return status;

@@ -149,7 +149,13 @@ test_headers_match_LDADD = libnames.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_headers_match
 endif
 if FUZZ
-noinst_PROGRAMS += fuzz_name fuzz_filter fuzz_references
+noinst_PROGRAMS += fuzz_access fuzz_name fuzz_filter fuzz_references fuzz_scram
+fuzz_access_SOURCES = tests/fuzz/fuzz_access.c
+fuzz_access_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_access_LDADD = $(ACCESS_LIBS) $(BASE_LIBS)
+fuzz_scram_SOURCES = tests/fuzz/fuzz_scram.c
+fuzz_scram_LDFLAGS = $(FUZZ_LDFLAGS)
+fuzz_scram_LDADD = $(ACCESS_LIBS) $(BASE_LIBS)
 fuzz_name_SOURCES = tests/fuzz/fuzz_name.c
 fuzz_name_LDFLAGS = $(FUZZ_LDFLAGS)
 fuzz_name_LDADD = libnames.a $(BASE_LIBS)
