@@ -86,7 +86,8 @@ class Passwd(unittest.TestCase):
                        "allow role:boss all all *\n")
         for words, answer in ((("ann", "publish", "a/b"), "yes"), (("ann", "publish", "b"), "no"),
                               (("-", "receive", "pub/x"), "yes"), (("-", "publish", "pub/x"), "no"),
-                              (("ann", "subscribe", "#"), "yes"), (("ann", "subscribe", "b/#"), "no"),
+                              (("ann", "subscribe", "#"), "yes"),
+                              (("ann", "subscribe", "b/#"), "no"),
                               (("x", "publish", "c/one", "--client-id", "one"), "yes"),
                               (("x", "publish", "c/one", "--client-id", "two"), "no"),
                               (("x", "publish", "any", "--roles", "boss"), "yes")):

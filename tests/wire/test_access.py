@@ -11,6 +11,8 @@ import unittest
 import amqp_raw
 import mqtt_raw as m
 import users
+from kafka_case import KafkaCase
+from kafka_wire import batch
 from mqtt_case import MqttCase
 from tercet import Broker, BrokerCase, need_program, wait_for
 
@@ -398,6 +400,50 @@ class AmqpLogin(BrokerCase):
                 self.assertEqual(sock.recv(1), b"")
             except ConnectionError:
                 pass
+
+
+class Kafka(KafkaCase):
+    """Clients without a name, held to rules; a stream is dealt with whole."""
+
+    RULES = ("topic readwrite open/#\ntopic read some/#\ntopic deny some/secret\n"
+             "topic write w/#\ntopic read name\n")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.files = Files()
+        cls.addClassCleanup(cls.files.close)
+        cls.files.write("rules", cls.RULES)
+        cls.config = "acl_file = %s\nallow_anonymous = yes\n" % cls.files.path("rules")
+        super().setUpClass()
+
+    def create(self, name):
+        return self.connect().call("create_topics", 7, topics=[{
+            "name": name, "num_partitions": 1, "replication_factor": 1}],
+            timeout_ms=1000)["topics"][0]["error_code"]
+
+    def test_topics_are_authorised(self):
+        refused = 29  # TOPIC_AUTHORIZATION_FAILED
+        self.assertIn(self.create("open"), (0, 36))  # the other test may have made it
+        self.assertIn(self.create("w"), (0, 36))
+        self.assertEqual(self.create("other"), refused)
+        self.assertEqual(self.create("some"), refused)
+        client = self.connect()
+        for topic, error in (("open", 0), ("w", 0), ("other", refused), ("some", refused)):
+            with self.subTest(topic=topic):
+                self.assertEqual(self.produce(client, topic, batch([b"x"]))["error_code"], error)
+
+    def test_a_denied_part_denies_the_whole(self):
+        with amqp_raw.Client(self.broker) as c:
+            code = c.refused("basic.get", queue="some")[0]
+            self.assertIn(code, (403, 404))
+        publisher = m.Client(self.broker.address("mqtt")).connect("p")
+        self.addCleanup(publisher.close)
+        self.assertIn(publisher.publish("open/x", b"1", 1).reason, (0, 0x10))
+        self.assertIn(publisher.publish("w/x", b"1", 1).reason, (0, 0x10))
+        client = self.connect()
+        self.assertEqual(self.fetch(client, "open")["error_code"], 0)
+        self.assertEqual(self.fetch(client, "w")["error_code"], 29)
+        self.assertEqual(publisher.subscribe("some/#", "some/secret"), [0, NOT_AUTHORIZED])
 
 
 if __name__ == "__main__":
