@@ -56,6 +56,21 @@ enum kafka_error kafka_may_use_group(struct kafka_request *request, enum operati
                           KAFKA_ABOUT_GROUP);
 }
 
+/* Who may not have a topic does not learn whether there is one, as with Kafka. */
+static enum kafka_error hide_absence(struct kafka_request *request, struct slice topic,
+                                     enum operation operation)
+{
+    struct text scratch = { 0 };
+    struct slice name;
+    enum rc rc = name_from_kafka_topic(topic, &scratch, &name);
+
+    if (rc == RC_OK)
+        rc = authorise_stream(request->client, operation, name);
+    text_done(&scratch);
+    return rc == RC_REFUSED ? kafka_error_of(rc, KAFKA_ABOUT_TOPIC)
+                            : KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+}
+
 enum kafka_error kafka_use_topic(struct kafka_request *request, bool by_id, struct slice topic,
                                  const struct kafka_uuid *id, enum operation operation,
                                  struct stream **ret)
@@ -63,6 +78,8 @@ enum kafka_error kafka_use_topic(struct kafka_request *request, bool by_id, stru
     enum kafka_error error =
         by_id ? kafka_find_topic_id(request, id, ret) : kafka_find_topic(request, topic, ret);
 
+    if (error == KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION && !by_id)
+        return hide_absence(request, topic, operation);
     return error != KAFKA_ERROR_NONE ? error : kafka_may(request, operation, *ret);
 }
 
