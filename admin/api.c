@@ -340,6 +340,7 @@ void api_free(struct api **api)
         return;
     ASSERT(list_is_empty(&a->sessions));
     core_backup_cancel(a->core, &a->backup);
+    api_import_free(a);
     client_close(&a->client);
     MEM_FREE(*api);
 }

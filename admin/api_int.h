@@ -13,6 +13,7 @@
 #include "broker/net/http.h"
 #include "broker/net/loop.h"
 
+struct api_import;
 struct client;
 struct conn;
 
@@ -32,7 +33,8 @@ struct api {
     struct list sessions;  /* struct api_session.link */
     uint64_t last_session;
     struct store_backup backup;
-    uint64_t backup_session; /* who waits for it */
+    uint64_t backup_session;   /* who waits for it */
+    struct api_import *import; /* owned; NULL: none is under way */
     uint64_t started_ns;
 };
 
@@ -73,6 +75,8 @@ struct api_session *api_session_find(struct api *api, uint64_t number);
 /* ---- api_definitions.c ---- */
 /* A turn's part of an export; arg: a struct api_session. */
 void api_export_step(void *arg);
+/* Ends the import that is under way, if any. */
+void api_import_free(struct api *api);
 
 /* ---- api_routes.c ---- */
 struct api_route {

@@ -63,14 +63,29 @@ void definitions_export_done(struct definitions_export *e);
 /* After so many mistakes the rest of a file is not looked at. */
 #define DEFINITIONS_ERRORS_MAX 20
 
-/* Makes what `json` says and is not there yet. All is checked before anything is changed; what
- * cannot be taken is told in `errors`, a line each. `skip`: names of top-level members to pass
- * over, with commas. RC_MALFORMED: it is no JSON, or not of this shape. RC_INVALID: it asks for
- * what cannot be. RC_MISMATCH: something of that name exists with other properties. After these
- * three nothing was changed. Others: making failed on the way, as `errors` says. */
-MUST_CHECK enum rc definitions_import(struct client *client, const struct definitions_rules *rules,
-                                      struct slice json, struct slice skip,
-                                      struct definitions_tally ret[DEFINITIONS_KIND_COUNT],
-                                      struct text *errors);
+/* Makes what a file says and is not there yet, some entries at a time. All is checked before
+ * anything is changed; what cannot be taken is told in the errors, a line each. Between the two,
+ * and while it is made, others may make or delete what it is about: then making fails on the way.
+ */
+struct definitions_import; /* body in definitions_import.c */
+
+/* `skip`: names of top-level members to pass over, with commas. Both are copied. NULL: no memory.
+ */
+struct definitions_import *definitions_import_new(struct client *client,
+                                                  const struct definitions_rules *rules,
+                                                  struct slice json, struct slice skip);
+/* Once, before the first step; any thread, for it takes a second for a large file. */
+void definitions_import_read_wt(struct definitions_import *import);
+/* Once, after the last step; likewise. */
+void definitions_import_forget_wt(struct definitions_import *import);
+void definitions_import_free(struct definitions_import **import);
+/* RC_AGAIN: there is more. RC_OK: all is made. RC_MALFORMED: it is no JSON, or not of this shape.
+ * RC_INVALID: it asks for what cannot be. RC_UNSUPPORTED: it holds what we have no place for.
+ * RC_MISMATCH: something of that name exists with other properties. After these four nothing was
+ * changed, unless that came about on the way. Others: making failed on the way. */
+MUST_CHECK enum rc definitions_import_step(struct definitions_import *import, unsigned count);
+/* Of the lists, in their order; borrowed, as the next. */
+const struct definitions_tally *definitions_import_tally(const struct definitions_import *import);
+struct slice definitions_import_errors(const struct definitions_import *import);
 
 #endif

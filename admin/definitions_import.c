@@ -354,34 +354,27 @@ static bool is_listed(struct slice list, const char *word)
     return false;
 }
 
-static enum rc do_list(struct import *in, enum definitions_kind kind,
-                       struct definitions_tally *tally)
+/* False: no more of the list is to be looked at. */
+static bool do_item(struct import *in, enum definitions_kind kind, json_t *json, size_t index,
+                    struct definitions_tally *tally)
 {
-    const char *name = definitions_kind_names[kind];
-    json_t *list = json_object_get(in->root, name), *json;
-    size_t i;
+    struct item item = { .in = in, .json = json, .kind = kind, .index = index };
+    enum rc rc = json_is_object(json) ? item_fns[kind](in, &item)
+                                      : item_fail(&item, RC_MALFORMED, "is no object");
 
-    if (list == NULL || is_listed(in->skip, name))
-        return RC_OK;
-    if (!json_is_array(list))
-        return import_fail(in, RC_MALFORMED, "%s is no list", name);
-    json_array_foreach(list, i, json)
-    {
-        struct item item = { .in = in, .json = json, .kind = kind, .index = i };
-        enum rc rc = json_is_object(json) ? item_fns[kind](in, &item)
-                                          : item_fail(&item, RC_MALFORMED, "is no object");
-
-        item_done(&item);
-        if (rc == RC_OK && !in->is_dry)
-            tally->made++;
-        else if (rc == RC_EXISTS && !in->is_dry)
-            tally->present++;
-        else if (rc != RC_OK && rc != RC_EXISTS && in->rc == RC_OK)
-            return item_fail(&item, rc, "%s", rc_word(rc)); /* core's refusal */
-        if (in->error_count >= DEFINITIONS_ERRORS_MAX)
-            return import_fail(in, in->rc, "more mistakes are not looked for");
+    item_done(&item);
+    if (rc == RC_OK && !in->is_dry)
+        tally->made++;
+    else if (rc == RC_EXISTS && !in->is_dry)
+        tally->present++;
+    else if (rc != RC_OK && rc != RC_EXISTS && in->rc == RC_OK) {
+        (void)item_fail(&item, rc, "%s", rc_word(rc)); /* core's refusal; kept in in->rc */
+        return false;
     }
-    return RC_OK;
+    if (in->error_count < DEFINITIONS_ERRORS_MAX)
+        return true;
+    (void)import_fail(in, in->rc, "more mistakes are not looked for"); /* likewise */
+    return false;
 }
 
 static enum rc check_vhosts(struct import *in, json_t *list)
@@ -451,49 +444,145 @@ static enum rc check_member(struct import *in, const char *name, json_t *value)
                        name, name);
 }
 
-static enum rc run(struct import *in, struct definitions_tally ret[DEFINITIONS_KIND_COUNT])
+/* ---- in parts ---- */
+
+struct definitions_import {
+    struct import in;
+    uint8_t *bytes; /* owned: the file; NULL when it was read */
+    size_t len;
+    struct text skip;
+    struct text errors;
+    struct definitions_tally tally[DEFINITIONS_KIND_COUNT];
+    unsigned kind; /* the list under way */
+    size_t at;     /* its entry */
+    bool is_begun;
+};
+
+struct definitions_import *definitions_import_new(struct client *client,
+                                                  const struct definitions_rules *rules,
+                                                  struct slice json, struct slice skip)
 {
+    uint8_t *bytes = mem_try(json.len + 1);
+    struct definitions_import *i;
+
+    if (bytes == NULL)
+        return NULL;
+    memcpy(bytes, json.at, json.len);
+    i = mem_new(struct definitions_import);
+    i->bytes = bytes;
+    i->len = json.len;
+    text_add(&i->skip, skip);
+    i->in = (struct import){ .client = client,
+                             .rules = rules,
+                             .skip = text_slice(&i->skip),
+                             .errors = &i->errors,
+                             .is_dry = true };
+    json_object_seed(0); /* before another thread needs it */
+    for (int kind = 0; kind < DEFINITIONS_KIND_COUNT; kind++)
+        i->in.noted[kind] = json_object();
+    return i;
+}
+
+void definitions_import_read_wt(struct definitions_import *i)
+{
+    json_error_t error;
+
+    i->in.root =
+        json_loadb((const char *)i->bytes, i->len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    if (i->in.root == NULL)
+        text_format(&i->errors, "line %d, column %d: %s\n", error.line, error.column, error.text);
+    MEM_FREE(i->bytes);
+}
+
+void definitions_import_forget_wt(struct definitions_import *i)
+{
+    for (int kind = 0; kind < DEFINITIONS_KIND_COUNT; kind++) {
+        json_decref(i->in.noted[kind]);
+        i->in.noted[kind] = NULL;
+    }
+    json_decref(i->in.root);
+    i->in.root = NULL;
+    MEM_FREE(i->bytes);
+}
+
+void definitions_import_free(struct definitions_import **ref)
+{
+    struct definitions_import *i = *ref;
+
+    if (i == NULL)
+        return;
+    definitions_import_forget_wt(i);
+    text_done(&i->in.why);
+    text_done(&i->skip);
+    text_done(&i->errors);
+    MEM_FREE(*ref);
+}
+
+static void begin(struct definitions_import *i)
+{
+    struct import *in = &i->in;
     json_t *value;
     const char *name;
 
-    if (!json_is_object(in->root))
-        return import_fail(in, RC_MALFORMED, "the whole is no object");
+    i->is_begun = true;
     json_object_foreach(in->root, name, value)(void)
         check_member(in, name, value); /* kept in in->rc */
-    for (int i = 0; i < DEFINITIONS_KIND_COUNT; i++)
-        (void)do_list(in, (enum definitions_kind)i, &ret[i]); /* likewise */
-    if (in->rc != RC_OK)
-        return in->rc;
-    in->is_dry = false;
-    for (int i = 0; i < DEFINITIONS_KIND_COUNT && in->rc == RC_OK; i++)
-        (void)do_list(in, (enum definitions_kind)i, &ret[i]); /* likewise */
-    return in->rc;
 }
 
-enum rc definitions_import(struct client *client, const struct definitions_rules *rules,
-                           struct slice json, struct slice skip,
-                           struct definitions_tally ret[DEFINITIONS_KIND_COUNT],
-                           struct text *errors)
+/* The list under way; NULL when there is none of that name. */
+static json_t *list_now(struct definitions_import *i)
 {
-    struct import in = {
-        .client = client, .rules = rules, .skip = skip, .errors = errors, .is_dry = true
-    };
-    json_error_t error;
-    enum rc rc;
+    const char *name = definitions_kind_names[i->kind];
+    json_t *list = json_object_get(i->in.root, name);
 
-    memset(ret, 0, DEFINITIONS_KIND_COUNT * sizeof(*ret));
-    in.root = json_loadb((const char *)json.at, json.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL,
-                         &error);
-    if (in.root == NULL) {
-        text_format(errors, "line %d, column %d: %s\n", error.line, error.column, error.text);
+    if (list == NULL || is_listed(i->in.skip, name))
+        return NULL;
+    if (json_is_array(list))
+        return list;
+    if (i->in.is_dry)
+        (void)import_fail(&i->in, RC_MALFORMED, "%s is no list", name); /* kept in in.rc */
+    return NULL;
+}
+
+static void next_list(struct definitions_import *i)
+{
+    i->at = 0;
+    if (++i->kind < DEFINITIONS_KIND_COUNT || !i->in.is_dry || i->in.rc != RC_OK)
+        return;
+    i->in.is_dry = false;
+    i->kind = 0;
+}
+
+enum rc definitions_import_step(struct definitions_import *i, unsigned count)
+{
+    if (i->in.root == NULL)
         return RC_MALFORMED;
+    if (!json_is_object(i->in.root))
+        return import_fail(&i->in, RC_MALFORMED, "the whole is no object");
+    if (!i->is_begun)
+        begin(i);
+    while (i->kind < DEFINITIONS_KIND_COUNT && (i->in.is_dry || i->in.rc == RC_OK)) {
+        json_t *list = list_now(i);
+        bool is_more = list != NULL && i->at < json_array_size(list);
+
+        if (is_more && count-- == 0)
+            return RC_AGAIN;
+        if (is_more)
+            is_more = do_item(&i->in, (enum definitions_kind)i->kind, json_array_get(list, i->at),
+                              i->at, &i->tally[i->kind]);
+        i->at++;
+        if (!is_more)
+            next_list(i);
     }
-    for (int i = 0; i < DEFINITIONS_KIND_COUNT; i++)
-        in.noted[i] = json_object();
-    rc = run(&in, ret);
-    for (int i = 0; i < DEFINITIONS_KIND_COUNT; i++)
-        json_decref(in.noted[i]);
-    json_decref(in.root);
-    text_done(&in.why);
-    return rc;
+    return i->in.rc;
+}
+
+const struct definitions_tally *definitions_import_tally(const struct definitions_import *i)
+{
+    return i->tally;
+}
+
+struct slice definitions_import_errors(const struct definitions_import *i)
+{
+    return text_slice(&i->errors);
 }

@@ -381,5 +381,46 @@ class Definitions(unittest.TestCase):
                     self.assertEqual(names, ["old"])
 
 
+class LargeImport(BrokerCase):
+    """In parts: others are served meanwhile."""
+
+    broker_options = {"data": True}
+    COUNT = 30000
+
+    def put(self, prefix):
+        """Sends the file and does not wait for its answer."""
+        body = json.dumps({"queues": [
+            {"name": "%s.%d" % (prefix, i), "vhost": "/", "durable": True, "auto_delete": False,
+             "arguments": {}} for i in range(self.COUNT)]})
+        connection = UnixConnection(socket_of(self.broker))
+        self.addCleanup(connection.close)
+        connection.request("PUT", "/api/definitions", body)
+        return connection
+
+    def queues(self):
+        return ask(self.broker, "GET", "/api/overview")[1]["counters"]["core_queues"]
+
+    def test_others_are_answered_while_a_large_file_is_imported(self):
+        before = self.queues()
+        connection = self.put("many")
+        seen = set()
+        wait_for(lambda: seen.add(self.queues()) or before + self.COUNT in seen, 120, poll=0)
+        self.assertGreater(len([n for n in seen if before < n < before + self.COUNT]), 3)
+        answer = connection.getresponse()
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(json.loads(answer.read())["queues"],
+                         {"created": self.COUNT, "present": 0})
+
+    def test_it_goes_on_when_who_asked_has_gone_and_is_one_at_a_time(self):
+        before = self.queues()
+        self.put("alone").close()
+        wait_for(lambda: self.queues() > before, 120, poll=0)
+        status, told = ask(self.broker, "PUT", "/api/definitions", "{}")
+        if self.queues() < before + self.COUNT:
+            self.assertEqual((status, told["error"]), (409, "in-use"))
+        wait_for(lambda: self.queues() == before + self.COUNT, 120)
+        wait_for(lambda: ask(self.broker, "PUT", "/api/definitions", "{}")[0] == 200, 60)
+
+
 if __name__ == "__main__":
     unittest.main()
