@@ -37,6 +37,13 @@ void thread_join(struct thread *thread)
     ASSERT(error == 0);
 }
 
+void thread_detach(struct thread *thread)
+{
+    int error = pthread_detach(thread->handle);
+
+    ASSERT(error == 0);
+}
+
 static void condition_init(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;

@@ -21,6 +21,8 @@ struct thread {
 MUST_CHECK enum rc thread_start(struct thread *thread, const char *name, thread_main_fn *main,
                                 void *arg);
 void thread_join(struct thread *thread);
+/* Nobody will join it. */
+void thread_detach(struct thread *thread);
 
 /* A list handed from any thread to one taker, with waiting. */
 struct mailbox {

@@ -156,6 +156,8 @@ static void release(struct conn *conn)
     link_remove(&conn->all);
     link_remove_if(&conn->work);
     link_remove_if(&conn->waiting);
+    if (listener->dial != NULL)
+        dial_conn_gone(listener->dial, conn, conn->why);
     mem_free(conn);
     count_add(COUNT_NET_OPEN, -1);
     listener_lost(listener);
@@ -174,13 +176,15 @@ void conn_start(struct conn *conn)
         return;
     }
     conn->has_session = true;
+    if (conn->listener->dial != NULL)
+        dial_conn_opened(conn->listener->dial);
     /* What came in the same packets as the end of the handshake. */
     conn->is_resumed = conn->is_resumed || carrier_has_pending(conn);
     if (conn->is_resumed)
         loop_add_work(conn->loop, conn);
 }
 
-void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer)
+struct conn *conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer)
 {
     struct loop *loop = listener->loop;
     struct conn *conn = mem_new(struct conn);
@@ -206,6 +210,7 @@ void conn_open(struct listener *listener, int fd, const struct sockaddr_storage 
         conn_start(conn);
     else
         conn_wait(conn);
+    return conn;
 }
 
 /* ---- reading or not ---- */

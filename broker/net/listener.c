@@ -269,7 +269,7 @@ static bool accept_one(struct listener *l)
         return true;
     }
     count_add(COUNT_NET_ACCEPTED, 1);
-    conn_open(l, fd, &peer.storage);
+    (void)conn_open(l, fd, &peer.storage); /* it is its own owner */
     pace(l);
     return !l->is_paused;
 }
@@ -351,6 +351,29 @@ out:
         listener_free(l);
     }
     return rc;
+}
+
+struct listener *listener_of_dial(struct loop *loop, const struct listener_config *config,
+                                  struct dial *dial)
+{
+    struct listener *l = mem_new(struct listener);
+
+    l->loop = loop;
+    l->dial = dial;
+    l->fd = -1;
+    l->is_any = true; /* what the kernel chose is to be asked */
+    l->config = *config;
+    l->config.name = mem_copy_text(slice_str(config->name));
+    l->config.address = mem_copy_text(SLICE(""));
+    timer_init(&l->retry, loop, on_retry, l);
+    return l;
+}
+
+void listener_set_host(struct listener *listener, const char *host)
+{
+    ASSERT(listener->dial != NULL);
+    mem_free((void *)(uintptr_t)listener->config.address);
+    listener->config.address = mem_copy_text(slice_str(host));
 }
 
 void listener_close(struct listener **listener)

@@ -2,6 +2,7 @@ noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
 	%D%/carrier.c \
 	%D%/conn.c %D%/conn.h \
+	%D%/dial.c %D%/dial.h \
 	%D%/http.c %D%/http.h \
 	%D%/input.c \
 	%D%/listener.c %D%/listener.h \
@@ -13,12 +14,18 @@ libnet_a_SOURCES = \
 	%D%/protocol.h \
 	%D%/proxy.c %D%/proxy.h \
 	%D%/shutdown.c \
-	%D%/tls.c %D%/tls.h \
+	%D%/tls.c %D%/tls.h %D%/tls_int.h \
+	%D%/tls_client.c \
 	%D%/upgrade.c %D%/upgrade.h \
 	%D%/websocket.c %D%/websocket.h
 NET_LIBS = libnet.a $(EVENT_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)
 
 if HAVE_CHECK
+check_PROGRAMS += test_dial
+test_dial_SOURCES = tests/unit/test_dial.c tests/unit/net_fixture.h
+test_dial_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_dial_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+TESTS += test_dial
 check_PROGRAMS += test_http test_loop test_conn test_conn_tls test_conn_opening test_websocket \
 	test_upgrade test_proxy
 test_conn_opening_SOURCES = tests/unit/test_conn_opening.c tests/unit/net_fixture.h

@@ -57,6 +57,7 @@
 #define CONN_DRAIN_MS          1000
 #define CONN_DRAIN_SHUTTING_MS 100
 
+struct dial;
 struct tls_conn;
 
 struct chunk {
@@ -157,6 +158,7 @@ struct listener {
     struct listener_config config; /* its texts are owned copies */
     int fd;
     uint16_t port;
+    struct dial *dial;        /* it never listens: connections are made by it. borrowed; NULL */
     struct networks *proxies; /* owned; NULL: the PROXY protocol is not spoken */
     int descriptor_max;       /* a connection beyond it is refused */
     bool is_any;              /* bound to the wildcard address */
@@ -233,8 +235,8 @@ void loop_begin(struct loop *loop);
 void loop_add_work(struct loop *loop, struct conn *conn);
 
 /* ---- conn.c ---- */
-/* Takes over an accepted socket. */
-void conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer);
+/* Takes over a connected socket. */
+struct conn *conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer);
 /* The handshake is done, or there is none: makes the session. */
 void conn_start(struct conn *conn);
 /* Who the peer is, and what it connected to. */
@@ -253,6 +255,18 @@ void conn_sweep(void *arg); /* of the loop */
 /* ---- listener.c ---- */
 /* One of its connections is gone. */
 void listener_lost(struct listener *listener);
+
+/* One that never listens, for the connections of a dial; closed like others. */
+struct listener *listener_of_dial(struct loop *loop, const struct listener_config *config,
+                                  struct dial *dial);
+/* Whom its next connection is to. */
+void listener_set_host(struct listener *listener, const char *host);
+
+/* ---- dial.c ---- */
+/* The session of its attempt is there. */
+void dial_conn_opened(struct dial *dial);
+/* A connection of its listener is gone. */
+void dial_conn_gone(struct dial *dial, const struct conn *conn, enum rc why);
 
 /* ---- shutdown.c ---- */
 /* A connection or its last bytes are gone. */
@@ -301,6 +315,8 @@ void output_free_pools(struct loop *loop);
 
 /* ---- tls.c: the layer under a connection ---- */
 enum rc tls_conn_new(struct tls *tls, int fd, struct tls_conn **ret);
+/* For a context of tls_client_new(): the peer must show that it is `host`. */
+enum rc tls_conn_new_client(struct tls *tls, int fd, const char *host, struct tls_conn **ret);
 void tls_conn_free(struct tls_conn **tls);
 /* RC_OK: done. RC_AGAIN: more from the peer is needed, or *ret_wants_write. */
 enum rc tls_handshake(struct tls_conn *tls, bool *ret_wants_write);

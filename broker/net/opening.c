@@ -132,6 +132,9 @@ static enum rc begin_tls(struct conn *conn)
     if (conn->listener->config.tls == NULL)
         return refuse(conn, "tls-without-certificate");
     conn->opening = OPENING_TLS;
+    if (conn->listener->dial != NULL)
+        return tls_conn_new_client(conn->listener->config.tls, conn->fd,
+                                   conn->listener->config.address, &conn->tls);
     return tls_conn_new(conn->listener->config.tls, conn->fd, &conn->tls);
 }
 

@@ -12,6 +12,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/net/net_int.h"
+#include "broker/net/tls_int.h"
 
 /* Bytes handed to one SSL_write(): one record. */
 #define TLS_RECORD_BYTES 16384
@@ -22,21 +23,9 @@
 #define TLS_HANDSHAKE_RECORD      22
 #define TLS_KEY_UPDATE            24
 
-struct tls {
-    SSL_CTX *context; /* owned */
-};
-
-struct tls_conn {
-    SSL *ssl; /* owned */
-    uint64_t updates_since_ns;
-    unsigned updates; /* of the keys by the peer */
-    bool is_failed;   /* after an error nothing more may be asked of ssl */
-    bool is_more;     /* the last read stopped before it met the end of what is there */
-};
-
 /* ---- the context ---- */
 
-static void log_openssl(enum log_level level, const char *what, const char *file)
+void tls_log(enum log_level level, const char *what, const char *file)
 {
     unsigned long code = ERR_peek_last_error();
     char reason[256] = "no reason given";
@@ -74,7 +63,7 @@ static enum rc load_revoked(struct tls *tls, const char *file)
     X509_LOOKUP *lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
 
     if (lookup == NULL || X509_load_crl_file(lookup, file, X509_FILETYPE_PEM) < 1) {
-        log_openssl(LOG_ERROR, "the list of revoked certificates cannot be used", file);
+        tls_log(LOG_ERROR, "the list of revoked certificates cannot be used", file);
         return RC_INVALID;
     }
     (void)X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
@@ -87,8 +76,8 @@ static enum rc ask_clients(struct tls *tls, const struct tls_config *config)
     STACK_OF(X509_NAME) *names = NULL;
 
     if (SSL_CTX_load_verify_locations(context, config->ca_file, config->ca_path) != 1) {
-        log_openssl(LOG_ERROR, "the authorities cannot be used",
-                    config->ca_file != NULL ? config->ca_file : config->ca_path);
+        tls_log(LOG_ERROR, "the authorities cannot be used",
+                config->ca_file != NULL ? config->ca_file : config->ca_path);
         return RC_INVALID;
     }
     if (config->ca_file != NULL)
@@ -106,62 +95,80 @@ static enum rc ask_clients(struct tls *tls, const struct tls_config *config)
     return config->crl_file == NULL ? RC_OK : load_revoked(tls, config->crl_file);
 }
 
-static enum rc load(struct tls *tls, const struct tls_config *config)
+enum rc tls_load(struct tls *tls, const char *certificate_file, const char *key_file)
 {
-    SSL_CTX *context = tls->context;
-
-    if (SSL_CTX_use_certificate_chain_file(context, config->certificate_file) != 1) {
-        log_openssl(LOG_ERROR, "the certificate cannot be used", config->certificate_file);
+    if (SSL_CTX_use_certificate_chain_file(tls->context, certificate_file) != 1) {
+        tls_log(LOG_ERROR, "the certificate cannot be used", certificate_file);
         return RC_INVALID;
     }
-    if (SSL_CTX_use_PrivateKey_file(context, config->key_file, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(context) != 1) {
-        log_openssl(LOG_ERROR, "the key cannot be used with the certificate", config->key_file);
-        return RC_INVALID;
-    }
-    return config->ca_file == NULL && config->ca_path == NULL ? RC_OK : ask_clients(tls, config);
-}
-
-static enum rc restrict_to(struct tls *tls, const struct tls_config *config)
-{
-    SSL_CTX *context = tls->context;
-
-    (void)SSL_CTX_set_min_proto_version(context,
-                                        config->is_1_3_required ? TLS1_3_VERSION : TLS1_2_VERSION);
-    if (config->ciphers != NULL && SSL_CTX_set_cipher_list(context, config->ciphers) != 1) {
-        log_openssl(LOG_ERROR, "none of the ciphers for TLS 1.2 is known", config->ciphers);
-        return RC_INVALID;
-    }
-    if (config->ciphersuites != NULL &&
-        SSL_CTX_set_ciphersuites(context, config->ciphersuites) != 1) {
-        log_openssl(LOG_ERROR, "a cipher suite for TLS 1.3 is unknown", config->ciphersuites);
+    if (SSL_CTX_use_PrivateKey_file(tls->context, key_file, SSL_FILETYPE_PEM) != 1 ||
+        SSL_CTX_check_private_key(tls->context) != 1) {
+        tls_log(LOG_ERROR, "the key cannot be used with the certificate", key_file);
         return RC_INVALID;
     }
     return RC_OK;
 }
 
-enum rc tls_new(const struct tls_config *config, struct tls **ret)
+static enum rc load(struct tls *tls, const struct tls_config *config)
 {
-    static const unsigned char session_context[] = "tercet";
+    enum rc rc = tls_load(tls, config->certificate_file, config->key_file);
+
+    if (rc != RC_OK || (config->ca_file == NULL && config->ca_path == NULL))
+        return rc;
+    return ask_clients(tls, config);
+}
+
+enum rc tls_restrict_to(struct tls *tls, bool is_1_3_required, const char *ciphers,
+                        const char *ciphersuites)
+{
+    SSL_CTX *context = tls->context;
+
+    (void)SSL_CTX_set_min_proto_version(context, is_1_3_required ? TLS1_3_VERSION : TLS1_2_VERSION);
+    if (ciphers != NULL && SSL_CTX_set_cipher_list(context, ciphers) != 1) {
+        tls_log(LOG_ERROR, "none of the ciphers for TLS 1.2 is known", ciphers);
+        return RC_INVALID;
+    }
+    if (ciphersuites != NULL && SSL_CTX_set_ciphersuites(context, ciphersuites) != 1) {
+        tls_log(LOG_ERROR, "a cipher suite for TLS 1.3 is unknown", ciphersuites);
+        return RC_INVALID;
+    }
+    return RC_OK;
+}
+
+enum rc tls_begin(const SSL_METHOD *method, struct tls **ret)
+{
     struct tls *tls = mem_new(struct tls);
-    enum rc rc = RC_MEMORY;
 
     ERR_clear_error();
-    tls->context = SSL_CTX_new(TLS_server_method());
-    if (tls->context == NULL)
-        goto out;
+    tls->context = SSL_CTX_new(method);
+    if (tls->context == NULL) {
+        mem_free(tls);
+        return RC_MEMORY;
+    }
     (void)SSL_CTX_set_options(tls->context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-                                                SSL_OP_CIPHER_SERVER_PREFERENCE |
                                                 SSL_OP_IGNORE_UNEXPECTED_EOF);
     (void)SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                              SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_read_ahead(tls->context, 1); /* header and body of records in one read */
     (void)SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF); /* tickets only */
+    SSL_CTX_set_msg_callback(tls->context, on_message);
+    *ret = tls;
+    return RC_OK;
+}
+
+enum rc tls_new(const struct tls_config *config, struct tls **ret)
+{
+    static const unsigned char session_context[] = "tercet";
+    struct tls *tls = NULL;
+    enum rc rc = tls_begin(TLS_server_method(), &tls);
+
+    if (rc != RC_OK)
+        goto out;
+    (void)SSL_CTX_set_options(tls->context, SSL_OP_CIPHER_SERVER_PREFERENCE);
     (void)SSL_CTX_set_session_id_context(tls->context, session_context,
                                          sizeof(session_context) - 1);
-    SSL_CTX_set_msg_callback(tls->context, on_message);
-    rc = restrict_to(tls, config);
+    rc = tls_restrict_to(tls, config->is_1_3_required, config->ciphers, config->ciphersuites);
     if (rc == RC_OK)
         rc = load(tls, config);
     if (rc != RC_OK)

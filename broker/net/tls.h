@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A TLS context of one listener: certificate, key, versions. Loop thread only. */
+/* A TLS context of one listener, or of our own connections: certificates, key, versions. Loop
+ * thread only. */
 #ifndef TERCET_BROKER_NET_TLS_H
 #define TERCET_BROKER_NET_TLS_H
 
@@ -26,5 +27,19 @@ struct tls_config {
  * ciphers are none. */
 MUST_CHECK enum rc tls_new(const struct tls_config *config, struct tls **ret);
 void tls_free(struct tls **tls);
+
+/* Of connections that we make. */
+struct tls_client_config {
+    const char *ca_file; /* PEM; neither: the system's authorities */
+    const char *ca_path;
+    const char *certificate_file; /* PEM chain; NULL: none is shown */
+    const char *key_file;
+    const char *alpn;       /* one name; NULL: nothing is asked for */
+    bool is_1_3_required;   /* else 1.2 will do */
+    bool is_name_unchecked; /* the certificate may be anybody's, if it is good */
+};
+
+/* The log line says what is wrong. RC_INVALID: as above, or alpn is no name. */
+MUST_CHECK enum rc tls_client_new(const struct tls_client_config *config, struct tls **ret);
 
 #endif

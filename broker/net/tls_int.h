@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the two sides of TLS share. */
+#ifndef TERCET_BROKER_NET_TLS_INT_H
+#define TERCET_BROKER_NET_TLS_INT_H
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "broker/base/log.h"
+#include "broker/base/rc.h"
+#include "broker/net/tls.h"
+
+struct tls {
+    SSL_CTX *context;       /* owned */
+    bool is_name_unchecked; /* of a client: any good certificate will do */
+};
+
+struct tls_conn {
+    SSL *ssl; /* owned */
+    uint64_t updates_since_ns;
+    unsigned updates; /* of the keys by the peer */
+    bool is_failed;   /* after an error nothing more may be asked of ssl */
+    bool is_more;     /* the last read stopped before it met the end of what is there */
+};
+
+/* Logs what OpenSSL says last of a file or word of the configuration. */
+void tls_log(enum log_level level, const char *what, const char *file);
+/* A context of that method with all that both sides have in common. RC_MEMORY. */
+MUST_CHECK enum rc tls_begin(const SSL_METHOD *method, struct tls **ret);
+/* RC_INVALID: a cipher is none. */
+MUST_CHECK enum rc tls_restrict_to(struct tls *tls, bool is_1_3_required, const char *ciphers,
+                                   const char *ciphersuites);
+/* RC_INVALID: the files do not fit together. */
+MUST_CHECK enum rc tls_load(struct tls *tls, const char *certificate_file, const char *key_file);
+
+#endif
