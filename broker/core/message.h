@@ -25,8 +25,9 @@ struct record;
 #define HEADER_MQTT_QOS         "mqtt.qos"       /* "0" "1" "2" */
 #define HEADER_MQTT_RETAIN      "mqtt.retain"    /* "1" */
 #define HEADER_MQTT_FORMAT      "mqtt.payload-format"
-#define HEADER_MQTT_PROPS       "mqtt.props" /* native block: hidden from AMQP and MQTT views */
-#define HEADER_AMQP_PROPS       "amqp.props" /* native block */
+#define HEADER_MQTT_PROPS       "mqtt.props"    /* native block: hidden from AMQP and MQTT views */
+#define HEADER_BRIDGE           "tercet.bridge" /* name of the one that brought it: never back */
+#define HEADER_AMQP_PROPS       "amqp.props"    /* native block */
 #define HEADER_AMQP_MODE        "amqp.delivery-mode"
 #define HEADER_AMQP_EXCHANGE    "amqp.exchange"
 #define HEADER_AMQP_ROUTING_KEY "amqp.routing-key"

@@ -307,6 +307,13 @@ struct slice session_id(const struct session *session)
     return session->by_id.key;
 }
 
+uint64_t sessions_owed_count(const struct core *core, struct slice id)
+{
+    struct map_node *node = map_get(&core->sessions, id);
+
+    return node == NULL ? 0 : session_owed_count(CONTAINER_OF(node, struct session, by_id));
+}
+
 /* ---- subscriptions ---- */
 
 static void retained_begin(struct subscription *s)

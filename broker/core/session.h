@@ -64,6 +64,8 @@ void session_ready(struct session *session);
 MUST_CHECK enum rc session_settle(struct session *session, uint64_t handle, enum outcome outcome);
 /* How many references it holds: owed or sent and not settled. */
 uint64_t session_owed_count(const struct session *session);
+/* The same of the session with that id, whoever is connected; 0: there is none. */
+uint64_t sessions_owed_count(const struct core *core, struct slice id);
 
 /* ---- notes: small durable facts of the protocol's (packet ids of QoS 2, a will ...) ---- */
 

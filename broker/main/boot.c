@@ -17,6 +17,7 @@
 #include "broker/main/sys_topics.h"
 #include "broker/net/listener.h"
 #include "broker/net/tls.h"
+#include "protocols/mqtt/bridge.h"
 #include "storage/lmdb/lmdb_store.h"
 #include "storage/mem/mem_store.h"
 #include "storage/space.h"
@@ -253,6 +254,7 @@ static void on_end_signal(void *arg)
     for (unsigned i = 0; i < b->listener_count; i++)
         listener_close(&b->listeners[i]);
     b->listener_count = 0;
+    bridges_stop(b->bridges);
     net_shutdown(b->loop, (unsigned)grace_ms, on_all_gone, b);
 }
 
@@ -307,6 +309,9 @@ enum rc broker_start(const struct settings *settings, struct broker **ret, struc
     if (rc != RC_OK)
         goto out;
     rc = boot_listen_admin(b, why);
+    if (rc != RC_OK)
+        goto out;
+    rc = bridges_start(b->core, b->loop, &settings->bridges, &b->bridges, why);
     if (rc != RC_OK)
         goto out;
     *ret = b;
@@ -391,7 +396,9 @@ enum rc broker_stop(struct broker **broker)
         return RC_OK;
     for (unsigned i = 0; i < b->listener_count; i++)
         listener_close(&b->listeners[i]);
+    bridges_stop(b->bridges);
     close_connections(b);
+    bridges_free(&b->bridges);
     sys_topics_free(&b->sys_topics);
     api_free(&b->api);
     for (unsigned i = 0; i < b->listen_context_count; i++)

@@ -18,6 +18,7 @@
 #define BROKER_LISTENERS_MAX (LISTENERS_MAX * 4 + SETTINGS_PROTOCOLS * 2 + 3)
 
 struct api;
+struct bridges;
 struct core;
 struct listener;
 struct listener_config;
@@ -39,6 +40,7 @@ struct broker {
     struct operations operations;  /* of MQTT's clients */
     struct sys_topics *sys_topics; /* owned; NULL: none are wanted */
     struct api *api;               /* owned */
+    struct bridges *bridges;       /* owned */
     char *real_place;              /* owned by malloc: the same from the root on */
     char *place;                   /* the store's directory; NULL: in memory */
     struct listener *listeners[BROKER_LISTENERS_MAX];

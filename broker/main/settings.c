@@ -441,6 +441,7 @@ static const struct option_section sections[] = {
       "(Kafka's topic configurations, AMQP's queue arguments) comes before it.",
       stream_options, COUNT(stream_options), offsetof(struct stream_settings, given),
       begin_stream },
+    BRIDGE_SECTION,
 };
 
 #define HEAD     (&sections[0])

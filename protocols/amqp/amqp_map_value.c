@@ -79,7 +79,7 @@ bool amqp_is_view_name(struct slice name)
     static const char *const views[] = {
         HEADER_CONTENT_TYPE,   HEADER_CONTENT_ENCODING, HEADER_EXPIRES_AT, HEADER_REPLY_TO,
         HEADER_CORRELATION_ID, HEADER_USER_ID,          HEADER_ADDRESS,    HEADER_MQTT_QOS,
-        HEADER_MQTT_RETAIN,    HEADER_MQTT_FORMAT,      HEADER_MQTT_PROPS,
+        HEADER_MQTT_RETAIN,    HEADER_MQTT_FORMAT,      HEADER_MQTT_PROPS, HEADER_BRIDGE,
     };
 
     while (slice_starts(name, SLICE(AMQP_USER_ESCAPE)))

@@ -9,9 +9,15 @@ libmqttcodec_a_SOURCES = \
 
 noinst_LIBRARIES += libmqtt.a
 libmqtt_a_SOURCES = \
+	%D%/bridge.c %D%/bridge.h \
 	%D%/bridge_config.c %D%/bridge_config.h \
 	%D%/mqtt_auth.c \
 	%D%/mqtt_control.c %D%/mqtt_control.h \
+	%D%/bridge_int.h \
+	%D%/bridge_link.c \
+	%D%/bridge_local.c \
+	%D%/bridge_message.c \
+	%D%/bridge_topics.c %D%/bridge_topics.h \
 	%D%/mqtt_delayed.c %D%/mqtt_delayed.h \
 	%D%/mqtt_deliver.c \
 	%D%/mqtt_errors.c %D%/mqtt_errors.h \

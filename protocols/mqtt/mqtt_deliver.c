@@ -169,6 +169,8 @@ static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
 
     if (!out->is_from_queue && !may_deliver(s->client, m->address))
         return false;
+    if (s->server->bridge != NULL && !mqtt_bridge_out(s, m, &p))
+        return false;
     p.properties.append = properties;
     p.properties.subscription_ids = out->id_count > 0 ? out->ids : NULL;
     p.properties.subscription_id_count = out->id_count;
@@ -184,6 +186,14 @@ static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
     return is_sent;
 }
 
+static void write_properties(const struct mqtt_session *s, struct wr *w,
+                             const struct message *message, int64_t now_ms, struct text *scratch)
+{
+    mqtt_map_properties(w, message, now_ms, mqtt_mount_of(s), scratch);
+    if (s->server->bridge != NULL)
+        mqtt_bridge_write_via(s, message, w);
+}
+
 static bool send_publish(struct mqtt_session *s, const struct outgoing *out)
 {
     uint8_t on_stack[PROPERTIES_ON_STACK_BYTES];
@@ -196,17 +206,17 @@ static bool send_publish(struct mqtt_session *s, const struct outgoing *out)
         return write_publish(s, out, SLICE_NONE);
     now_ms = core_wall_ms(s->core);
     w = wr_of(on_stack, sizeof(on_stack));
-    mqtt_map_properties(&w, out->message, now_ms, mqtt_mount_of(s), &scratch);
+    write_properties(s, &w, out->message, now_ms, &scratch);
     if (w.bad) {
         struct wr count = wr_counting();
 
-        mqtt_map_properties(&count, out->message, now_ms, mqtt_mount_of(s), &scratch);
+        write_properties(s, &count, out->message, now_ms, &scratch);
         if (!text_reserve(&large, count.len)) {
             conn_close(s->conn, RC_MEMORY);
             return true;
         }
         w = wr_of(large.at, count.len);
-        mqtt_map_properties(&w, out->message, now_ms, mqtt_mount_of(s), &scratch);
+        write_properties(s, &w, out->message, now_ms, &scratch);
     }
     is_sent = write_publish(s, out, wr_slice(&w));
     text_done(&scratch);
@@ -431,8 +441,8 @@ static enum rc deliver_acked(struct mqtt_session *s, const struct delivery *d,
     flight->qos = out->qos;
     flight->is_from_queue = sub != NULL;
     flight->queue = sub == NULL ? 0 : sub->queue;
-    out->packet_id = flight->packet_id;
-    out->is_dup = sub == NULL && d->is_redelivered;
+    out->packet_id = out->qos == 0 ? 0 : flight->packet_id;
+    out->is_dup = sub == NULL && d->is_redelivered && out->qos > 0;
     if (out->qos == 2 && s->is_durable && !is_noted && d->handle != 0) {
         if (hold(s, flight, out) == RC_OK)
             return RC_OK;
@@ -440,7 +450,7 @@ static enum rc deliver_acked(struct mqtt_session *s, const struct delivery *d,
         return RC_AGAIN;
     }
     mqtt_inflight_set(&s->inflight, flight, out->qos == 2 ? FLIGHT_RECEIVE : FLIGHT_PUBLISH);
-    if (!send_publish(s, out))
+    if (!send_publish(s, out) || out->qos == 0)
         drop_later(s, flight);
     return RC_OK;
 }
@@ -462,6 +472,8 @@ enum rc mqtt_on_session_delivery(void *arg, const struct delivery *d)
         (void)send_publish(s, &out); /* too large counts as delivered */
         return RC_OK;
     }
+    if (s->server->bridge != NULL) /* with QoS 0 it is done with once it is sent */
+        out.qos = mqtt_bridge_qos(s, d->qos);
     if (deliver_acked(s, d, NULL, &out) == RC_OK)
         return RC_OK;
     s->is_starved = true;

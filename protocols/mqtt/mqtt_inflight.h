@@ -15,6 +15,7 @@ enum mqtt_flight_state {
     FLIGHT_RECEIVE, /* QoS 2 sent: PUBREC is awaited */
     FLIGHT_RELEASE, /* PUBREC came: PUBREL is on its way, PUBCOMP is awaited */
     FLIGHT_RESUME,  /* sent on an earlier connection: to be sent again under this id */
+    FLIGHT_ASKED,   /* no message: the answer to a SUBSCRIBE of our own is awaited */
     FLIGHT_DROPPED, /* larger than the client takes: was not sent, and is settled soon */
 };
 

@@ -17,8 +17,11 @@
 #include "protocols/mqtt/mqtt_pending.h"
 #include "protocols/mqtt/mqtt_session.h"
 
+struct bridge;
 struct consumer;
 struct mqtt_auth;
+struct message;
+struct mqtt_origin;
 struct session;
 
 enum mqtt_state {
@@ -102,6 +105,12 @@ extern const struct client_ops mqtt_client_ops;
 /* ---- handlers: one for each packet type a client may send ---- */
 
 typedef enum rc mqtt_handler_fn(struct mqtt_session *s, const struct mqtt_frame *frame);
+/* A packet type's handler, and the states in which it may come (bits). */
+struct mqtt_rule {
+    mqtt_handler_fn *handle;
+    unsigned legal_in;
+};
+
 mqtt_handler_fn mqtt_on_connect;
 mqtt_handler_fn mqtt_on_publish;
 mqtt_handler_fn mqtt_on_pubrel;
@@ -173,6 +182,31 @@ void mqtt_give_credit(struct mqtt_session *s);
 void mqtt_note_flights(struct mqtt_session *s);
 /* Reads them back and sends what PUBREL is owed. */
 void mqtt_resume_flights(struct mqtt_session *s);
+
+/* ---- where we are the client (bridge_link.c) ---- */
+
+extern const struct mqtt_rule mqtt_bridge_rules[MQTT_TYPE_COUNT];
+/* The reason of a DISCONNECT as a client may say it. */
+uint8_t mqtt_bridge_reason(uint8_t reason);
+/* The other broker takes no more than this. */
+uint8_t mqtt_bridge_qos(const struct mqtt_session *s, uint8_t qos);
+/* Topic and retain flag as they go out. False: the message does not. */
+bool mqtt_bridge_out(struct mqtt_session *s, const struct message *message, struct mqtt_publish *p);
+/* One more property, unless it is there: that the message was at this broker. */
+void mqtt_bridge_write_via(const struct mqtt_session *s, const struct message *message,
+                           struct wr *w);
+/* The topic that it has here. RC_NO_ROUTE: none. Borrowed until the next. */
+MUST_CHECK enum rc mqtt_bridge_in(struct mqtt_session *s, struct slice *topic,
+                                  struct mqtt_origin *origin);
+/* A message comes, by whatever way, that went out from this broker: it goes round in circles. */
+bool mqtt_bridge_was_here(const struct mqtt_session *s, const struct mqtt_publish *p);
+/* Does the client say in CONNECT that it is a bridge of our kind? Then it is told in CONNACK which
+ * broker this is: `append`, written to `at`. */
+#define MQTT_BRIDGE_GREETING_BYTES 48
+bool mqtt_bridge_greets(const struct mqtt_properties *p);
+struct slice mqtt_bridge_greeting(const struct core *core, uint8_t at[MQTT_BRIDGE_GREETING_BYTES]);
+/* An acknowledgement came with this reason code. */
+void mqtt_bridge_not_taken(const struct mqtt_session *s, uint8_t reason);
 
 /* ---- $queue subscriptions (mqtt_queue_sub.c) ---- */
 

@@ -13,7 +13,9 @@ struct mqtt_server *mqtt_server_new(struct core *core, struct loop *loop,
 {
     struct mqtt_server *server = mem_new(struct mqtt_server);
 
-    *server = (struct mqtt_server){ core, *config, mqtt_control_new(loop, control), NULL };
+    *server = (struct mqtt_server){ .core = core,
+                                    .config = *config,
+                                    .control = mqtt_control_new(loop, control) };
     return server;
 }
 
@@ -23,8 +25,10 @@ struct mqtt_server *mqtt_server_new_place(const struct mqtt_server *all,
 {
     struct mqtt_server *server = mem_new(struct mqtt_server);
 
-    *server = (struct mqtt_server){ all->core, *config, mqtt_control_ref(all->control),
-                                    mqtt_place_new(place) };
+    *server = (struct mqtt_server){ .core = all->core,
+                                    .config = *config,
+                                    .control = mqtt_control_ref(all->control),
+                                    .place = mqtt_place_new(place) };
     return server;
 }
 

@@ -68,6 +68,7 @@ static const struct view_name view_names[] = {
     ROW(HEADER_CORRELATION_ID, IS_CORRELATION, true),
     ROW(HEADER_USER_ID, IS_USER_PROPERTY, true), /* never one that a publisher made up */
     ROW(HEADER_ADDRESS, IS_HIDDEN, true),
+    ROW(HEADER_BRIDGE, IS_HIDDEN, true),
     ROW(HEADER_AMQP_PROPS, IS_HIDDEN, true),
     ROW(HEADER_AMQP_MODE, IS_HIDDEN, true),
     ROW(HEADER_AMQP_TYPES, IS_HIDDEN, true),
@@ -221,6 +222,14 @@ static void add_reply_to(struct headers *h, struct slice mount, struct slice top
     add(h, HEADER_REPLY_TO, text_slice(h->scratch));
 }
 
+static void add_bridge(struct headers *h, const struct mqtt_origin *origin)
+{
+    add(h, HEADER_BRIDGE, origin->bridge);
+    if (!slice_is_none(origin->there))
+        add(h, MQTT_VIA, origin->there);
+    add(h, MQTT_VIA, origin->here);
+}
+
 static uint32_t write_headers(struct wr *w, const struct mqtt_publish *p,
                               const struct mqtt_origin *origin, int64_t expires_at_ms,
                               const struct special *special, struct text *scratch)
@@ -234,6 +243,8 @@ static uint32_t write_headers(struct wr *w, const struct mqtt_publish *p,
     add(&h, HEADER_MQTT_QOS, qos[p->qos]);
     if (p->retain)
         add(&h, HEADER_MQTT_RETAIN, SLICE("1"));
+    if (!slice_is_none(origin->bridge))
+        add_bridge(&h, origin);
     if (props->present == 0)
         return h.count;
     if (mqtt_has(props, MQTT_PAYLOAD_FORMAT))

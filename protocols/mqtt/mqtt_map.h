@@ -8,11 +8,18 @@
 
 struct message;
 
+/* User property: a broker that the message was at, as 32 hexadecimal digits. Bridges add it, so
+ * that none goes round in circles; it goes through brokers that know nothing of it. */
+#define MQTT_VIA "tercet-via"
+
 /* Who published, and when. */
 struct mqtt_origin {
     int64_t now_ms;
-    struct slice user;  /* the principal's name; may be empty */
-    struct slice mount; /* what a response topic is below; may be none */
+    struct slice mount;  /* what a response topic is below; may be none */
+    struct slice user;   /* the principal's name; may be empty */
+    struct slice bridge; /* by which it came; none: a client published it */
+    struct slice there;  /* the broker it came from, if it has told; else none */
+    struct slice here;   /* this one; both are added as MQTT_VIA */
 };
 
 /* The message that a PUBLISH means; `topic` is the one behind its alias. RC_MEMORY. */

@@ -24,6 +24,8 @@ enum rc mqtt_on_puback(struct mqtt_session *s, const struct mqtt_frame *frame)
         return RC_OK;
     if (flight->qos != 1)
         return RC_PROTOCOL;
+    if (s->server->bridge != NULL)
+        mqtt_bridge_not_taken(s, ack.reason);
     mqtt_settle(s, flight, outcome_of(flight, ack.reason));
     return RC_OK;
 }
@@ -62,6 +64,8 @@ enum rc mqtt_on_pubrec(struct mqtt_session *s, const struct mqtt_frame *frame)
     if (flight->qos != 2 || flight->state == FLIGHT_HELD)
         return RC_PROTOCOL;
     if (ack.reason >= MQTT_UNSPECIFIED_ERROR) { /* 4.3.3-4: the flow ends here */
+        if (s->server->bridge != NULL)
+            mqtt_bridge_not_taken(s, ack.reason);
         mqtt_settle(s, flight, outcome_of(flight, ack.reason));
         return RC_OK;
     }

@@ -83,7 +83,7 @@ static void adopt(struct mqtt_session *s, const struct mqtt_connect *c)
 {
     const struct mqtt_properties *p = &c->properties;
 
-    s->is_bridge = c->is_bridge;
+    s->is_bridge = c->is_bridge || mqtt_bridge_greets(p);
     s->keep_alive_s = c->keep_alive_s;
     s->expiry_ms = connect_expiry_ms(c);
     cut_to_limits(s);
@@ -105,8 +105,9 @@ static void adopt(struct mqtt_session *s, const struct mqtt_connect *c)
 
 static enum rc set_will(struct mqtt_session *s, const struct mqtt_connect *c)
 {
-    struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name,
-                                  mqtt_mount_of(s) };
+    struct mqtt_origin origin = { .now_ms = core_wall_ms(s->core),
+                                  .user = client_principal(s->client)->name,
+                                  .mount = mqtt_mount_of(s) };
     struct mqtt_will will = c->will;
     struct message *message;
     uint64_t delay_ms = 0;
@@ -183,9 +184,11 @@ static bool send_connack(struct mqtt_session *s, bool is_present, struct slice a
 {
     struct mqtt_connack c = { .session_present = is_present && s->version > MQTT_V31 };
     struct mqtt_properties *p = &c.properties;
-    uint8_t at[512];
+    uint8_t at[512], greeting[MQTT_BRIDGE_GREETING_BYTES];
     struct wr w = wr_of(at, sizeof(at));
 
+    if (s->is_bridge)
+        p->append = mqtt_bridge_greeting(s->core, greeting);
     add_limits(&s->server->config, p);
     if (s->is_keep_alive_cut) {
         p->server_keep_alive_s = s->keep_alive_s;

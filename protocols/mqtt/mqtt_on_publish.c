@@ -111,11 +111,18 @@ static enum rc check(struct mqtt_session *s, const struct mqtt_publish *p, struc
     return RC_OK;
 }
 
+/* A client of 5.0 is told that its message was not taken, and may come with it again. A broker that
+ * we are the client of would take it for done. */
+static bool can_refuse(const struct mqtt_session *s)
+{
+    return s->version >= MQTT_V5 && s->server->bridge == NULL;
+}
+
 /* The store takes nothing. 5.0 is told so in its answer; older versions have no word for it, so the
  * packet stays where it is, and is looked at again when the store goes on. */
 static bool should_wait(struct mqtt_session *s)
 {
-    if (s->version >= MQTT_V5 || core_stall(s->core) == RC_OK)
+    if (can_refuse(s) || core_stall(s->core) == RC_OK)
         return false;
     mqtt_pause(s, CONN_PAUSE_STORE);
     return true;
@@ -151,21 +158,28 @@ static enum rc may_publish(struct mqtt_session *s, const struct mqtt_publish *p,
     if (rc != RC_OK)
         return rc;
     if (is_too_large(s, p)) /* older versions have no word for it that keeps the connection */
-        return s->version >= MQTT_V5 ? RC_UNSUPPORTED : RC_NO_ROUTE;
+        return can_refuse(s) ? RC_UNSUPPORTED : RC_NO_ROUTE;
     /* core would keep it in memory until the store goes on; 5.0 can be told at once */
-    if (s->version >= MQTT_V5 && p->qos > 0 && core_stall(s->core) != RC_OK)
+    if (can_refuse(s) && p->qos > 0 && core_stall(s->core) != RC_OK)
         return core_stall(s->core);
     return RC_OK;
 }
 
 static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, struct slice topic)
 {
-    struct mqtt_origin origin = { core_wall_ms(s->core), client_principal(s->client)->name,
-                                  mqtt_mount_of(s) };
+    struct mqtt_origin origin = { .now_ms = core_wall_ms(s->core),
+                                  .user = client_principal(s->client)->name,
+                                  .mount = mqtt_mount_of(s) };
     struct message *message;
-    uint64_t delay_ms;
-    enum rc rc = may_publish(s, p, &topic, &delay_ms);
+    uint64_t delay_ms = 0;
+    enum rc rc = RC_OK;
 
+    if (p->properties.user_count > 0 && mqtt_bridge_was_here(s, p))
+        return RC_NO_ROUTE;
+    if (s->server->bridge != NULL)
+        rc = mqtt_bridge_in(s, &topic, &origin);
+    if (rc == RC_OK)
+        rc = may_publish(s, p, &topic, &delay_ms);
     if (rc != RC_OK)
         return rc;
     rc = mqtt_map_publish(p, topic, &origin, &message);
@@ -187,7 +201,9 @@ static enum rc verdict(struct mqtt_session *s, enum rc rc, uint8_t *ret_reason)
     if (rc != RC_OK && rc != RC_NO_ROUTE)
         log_peer(LOG_NOTICE, "mqtt.publish_refused", "conn=%llu rc=%s",
                  (unsigned long long)conn_id(s->conn), rc_word(rc));
-    *ret_reason = s->version >= MQTT_V5 ? error->publish : 0;
+    *ret_reason = can_refuse(s) ? error->publish : 0;
+    if (s->server->bridge != NULL) /* no use in bringing it again, but to one without memory */
+        return rc == RC_MEMORY ? rc : RC_OK;
     return s->version < MQTT_V5 && error->publish_3 == MQTT3_CLOSE ? rc : RC_OK;
 }
 

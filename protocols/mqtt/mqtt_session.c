@@ -16,10 +16,7 @@
 #define IN(state) (1u << (state))
 
 /* What a client may send, and when. The other types are the server's alone. */
-static const struct rule {
-    mqtt_handler_fn *handle;
-    unsigned legal_in;
-} rules[MQTT_TYPE_COUNT] = {
+static const struct mqtt_rule client_rules[MQTT_TYPE_COUNT] = {
     [MQTT_CONNECT] = { mqtt_on_connect, IN(STATE_AWAIT_CONNECT) },
     [MQTT_PUBLISH] = { mqtt_on_publish, IN(STATE_ACTIVE) },
     [MQTT_PUBACK] = { mqtt_on_puback, IN(STATE_ACTIVE) },
@@ -32,6 +29,11 @@ static const struct rule {
     [MQTT_DISCONNECT] = { mqtt_on_disconnect, IN(STATE_AWAIT_AUTH) | IN(STATE_ACTIVE) },
     [MQTT_AUTH] = { mqtt_on_auth, IN(STATE_AWAIT_AUTH) | IN(STATE_ACTIVE) },
 };
+
+static const struct mqtt_rule *rule_of(const struct mqtt_session *s, unsigned type)
+{
+    return s->server->bridge == NULL ? &client_rules[type] : &mqtt_bridge_rules[type];
+}
 
 static struct mqtt_session *session_of(void *arg)
 {
@@ -272,6 +274,8 @@ void mqtt_end(struct mqtt_session *s, enum rc rc, const char *why)
         return;
     if (reason == 0)
         reason = state == STATE_ACTIVE ? mqtt_error(rc)->disconnect : mqtt_error(rc)->connack;
+    if (s->server->bridge != NULL)
+        reason = mqtt_bridge_reason(reason);
     count_end(rc, state);
     log_peer(LOG_NOTICE, state == STATE_ACTIVE ? "mqtt.ended" : "mqtt.refused",
              "conn=%llu peer=%s rc=%s reason=0x%02x why=\"%s\"",
@@ -280,7 +284,7 @@ void mqtt_end(struct mqtt_session *s, enum rc rc, const char *why)
         ; /* the profile says nothing */
     else if (state == STATE_ACTIVE && s->version >= MQTT_V5)
         send_disconnect(s, reason, why);
-    else if (state < STATE_ACTIVE && s->version != 0)
+    else if (state < STATE_ACTIVE && s->version != 0 && s->server->bridge == NULL)
         send_refusal(s, rc, reason, why);
     mqtt_enter(s, STATE_CLOSING);
     conn_finish(s->conn, rc);
@@ -472,11 +476,11 @@ const struct client_ops mqtt_client_ops = {
 static enum rc check_header(struct mqtt_session *s, const struct mqtt_header *header)
 {
     size_t bytes = (size_t)header->header_bytes + header->body_bytes;
-    const struct rule *rule = &rules[header->type];
+    const struct mqtt_rule *rule = rule_of(s, header->type);
     const struct mqtt_profile *profile = s->server->config.profile;
 
     if (s->state == STATE_AWAIT_CONNECT) {
-        if (header->type != MQTT_CONNECT)
+        if (header->type != (s->server->bridge == NULL ? MQTT_CONNECT : MQTT_CONNACK))
             return RC_PROTOCOL;
         return bytes > MQTT_CONNECT_MAX_BYTES ? RC_TOO_LARGE : RC_OK;
     }
@@ -528,7 +532,7 @@ static enum rc take_packet(struct mqtt_session *s, struct slice in, size_t *ret_
     frame = (struct mqtt_frame){ header.type, header.flags,
                                  slice_of(in.at + header.header_bytes, header.body_bytes) };
     *ret_used = bytes;
-    rc = rules[header.type].handle(s, &frame);
+    rc = rule_of(s, header.type)->handle(s, &frame);
     /* 2.2.2.2: a property that is not of this packet; core has no such answer for a packet */
     return rc == RC_MISMATCH ? mqtt_fail(s, RC_MALFORMED, profile->property_reason) : rc;
 }

@@ -44,6 +44,8 @@ struct mqtt_server {
     struct mqtt_config config;
     struct mqtt_control *control; /* a reference; NULL: there is none, as in tests */
     struct mqtt_place *place;     /* owned: what is set for its listeners; NULL: nothing */
+    struct bridge
+        *bridge; /* borrowed: it is we who connect, for this one; NULL: we are the server */
 };
 
 /* Waits for CONNECT on `conn`, which must outlive it, as must `server`. */

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a bridge has at this side: a session that is subscribed to what goes out. */
+#include "broker/base/log.h"
+#include "broker/base/mem.h"
+#include "broker/base/ring.h"
+#include "broker/core/core.h"
+#include "broker/core/filter.h"
+#include "broker/core/message.h"
+#include "broker/core/publish.h"
+#include "broker/core/session.h"
+#include "protocols/mqtt/bridge_int.h"
+#include "protocols/mqtt/mqtt_map.h"
+
+/* ---- subscriptions ---- */
+
+static enum rc subscribe(struct bridge *b, struct session *session, const struct bridge_topic *t,
+                         enum retained_wanted retained)
+{
+    struct subscription_spec spec = { .filter = t->local_filter,
+                                      .text = slice_str(t->local),
+                                      .qos = t->line.qos,
+                                      .is_no_local = true,
+                                      .is_retain_as_published = true };
+    bool is_replaced;
+    enum rc rc = session_subscribe(session, &spec, retained, &is_replaced);
+
+    if (rc != RC_OK)
+        log_event(LOG_ERROR, "bridge.subscribe_refused", "name=%s filter=%s rc=%s", b->config->name,
+                  log_quote(t->local, spec.text.len), rc_word(rc));
+    return rc;
+}
+
+static enum rc subscribe_all(struct bridge *b, struct session *session,
+                             enum retained_wanted retained)
+{
+    enum rc rc = RC_OK;
+
+    for (unsigned i = 0; i < b->topics.count && rc == RC_OK; i++)
+        if (b->topics.at[i].line.is_out)
+            rc = subscribe(b, session, &b->topics.at[i], retained);
+    return rc;
+}
+
+static bool is_wanted(const struct bridge *b, struct slice filter)
+{
+    for (unsigned i = 0; i < b->topics.count; i++)
+        if (b->topics.at[i].line.is_out && slice_equal_str(filter, b->topics.at[i].local))
+            return true;
+    return false;
+}
+
+struct keys {
+    struct ring all; /* of uint32_t */
+    uint32_t kind;
+};
+
+static void collect(void *arg, uint32_t key, struct slice value)
+{
+    struct keys *keys = arg;
+
+    (void)value;
+    if ((key & NOTE_KIND) == keys->kind)
+        *(uint32_t *)ring_push(&keys->all) = key;
+}
+
+static void collect_keys(const struct session *session, uint32_t kind, struct keys *ret)
+{
+    ring_init(&ret->all, sizeof(uint32_t));
+    ret->kind = kind;
+    session_note_each(session, collect, ret);
+}
+
+/* What an earlier configuration sent is sent no longer. */
+static void unsubscribe_old(struct bridge *b, struct session *session)
+{
+    struct keys keys;
+
+    collect_keys(session, NOTE_BRIDGE_FILTER, &keys);
+    for (size_t i = 0; i < keys.all.count; i++) {
+        uint32_t key = *(uint32_t *)ring_at(&keys.all, i);
+        struct slice filter = session_note_get(session, key);
+
+        if (!is_wanted(b, filter) && session_unsubscribe(session, filter) != RC_OK)
+            log_event(LOG_DEBUG, "bridge.filter_gone", "name=%s", b->config->name);
+        session_note_delete(session, key);
+    }
+    ring_done(&keys.all);
+    for (unsigned i = 0; i < b->topics.count; i++)
+        if (b->topics.at[i].line.is_out)
+            session_note_put(session, NOTE_BRIDGE_FILTER | i, slice_str(b->topics.at[i].local));
+}
+
+static struct slice or_none(const char *text)
+{
+    return text == NULL ? SLICE_NONE : slice_str(text);
+}
+
+enum rc bridge_local_open(struct bridge *b, struct client *client, struct session **ret,
+                          bool *ret_present)
+{
+    struct session_spec spec = { slice_str(b->local_id), !b->is_local_kept,
+                                 b->is_local_kept ? SESSION_NEVER_EXPIRES : 0 };
+    enum rc rc =
+        client_login(client, or_none(b->config->local_user), or_none(b->config->local_password));
+
+    if (rc == RC_OK)
+        rc = session_open(client, &spec, ret, ret_present);
+    if (rc != RC_OK) {
+        log_event(LOG_ERROR, "bridge.not_allowed", "name=%s rc=%s what=\"a session here\"",
+                  b->config->name, rc_word(rc));
+        return rc;
+    }
+    unsubscribe_old(b, *ret);
+    rc = subscribe_all(b, *ret, RETAINED_NEVER);
+    if (rc != RC_OK)
+        session_detach(ret);
+    return rc;
+}
+
+void bridge_local_retained(struct bridge *b, struct session *session)
+{
+    (void)subscribe_all(b, session, RETAINED_ALWAYS); /* it was allowed a moment ago */
+}
+
+/* ---- what was under way ---- */
+
+#define FLIGHT_STATE_AT 0 /* of its note */
+
+void bridge_local_forget(struct session *session)
+{
+    struct keys in, out;
+
+    collect_keys(session, NOTE_INBOUND, &in);
+    for (size_t i = 0; i < in.all.count; i++)
+        session_note_delete(session, *(uint32_t *)ring_at(&in.all, i));
+    ring_done(&in.all);
+    collect_keys(session, NOTE_OUTBOUND, &out);
+    for (size_t i = 0; i < out.all.count; i++) {
+        uint32_t key = *(uint32_t *)ring_at(&out.all, i);
+        struct slice note = session_note_get(session, key);
+
+        if (note.len > FLIGHT_STATE_AT && note.at[FLIGHT_STATE_AT] == FLIGHT_RELEASE)
+            session_note_delete(session, key); /* the message was handed over */
+    }
+    ring_done(&out.all);
+}
+
+/* ---- notifications ---- */
+
+static const struct client_ops nobody = { .protocol = "bridge" };
+
+void bridge_local_notify(struct bridge *b, bool is_up)
+{
+    struct mqtt_publish p = { .qos = 1,
+                              .retain = true,
+                              .topic = or_none(b->state_topic),
+                              .payload = is_up ? SLICE("1") : SLICE("0") };
+    struct mqtt_origin origin = { .now_ms = core_wall_ms(b->core), .user = SLICE("") };
+    struct message *message;
+    struct client *client;
+    enum rc rc;
+
+    if (b->state_topic == NULL)
+        return;
+    client = client_open(b->core, &nobody, b, true);
+    rc = mqtt_map_publish(&p, p.topic, &origin, &message);
+    if (rc == RC_OK)
+        rc = publish_address(client, &message);
+    if (rc != RC_OK && rc != RC_NO_ROUTE)
+        log_event(LOG_WARNING, "bridge.notify_failed", "name=%s rc=%s", b->config->name,
+                  rc_word(rc));
+    client_close(&client);
+}
