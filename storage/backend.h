@@ -21,6 +21,7 @@ struct backend {
     enum rc (*backup)(struct store *store, const char *directory, struct store_backup *backup);
     void (*backup_cancel)(struct store *store, struct store_backup *backup);
     uint64_t (*append)(struct store *store, const struct append *append);
+    void (*expect)(const struct store *store, uint32_t log); /* NULL: nothing is gained by it */
     uint64_t (*trim)(struct store *store, uint32_t log, uint64_t start);
     uint64_t (*drop)(struct store *store, uint32_t log);
     enum rc (*range)(const struct store *store, uint32_t log, uint64_t *ret_start,

@@ -80,6 +80,12 @@ uint64_t log_append(struct store *store, const struct append *append)
     return store->backend->append(store, append);
 }
 
+void log_expect(const struct store *store, uint32_t log)
+{
+    if (store->backend->expect != NULL)
+        store->backend->expect(store, log);
+}
+
 uint64_t log_trim(struct store *store, uint32_t log, uint64_t start)
 {
     return store->backend->trim(store, log, start);

@@ -92,6 +92,10 @@ struct append {
  * them before they are durable is the caller's rule. */
 uint64_t log_append(struct store *store, const struct append *append);
 
+/* It is about to be appended to: a hint. With very many logs in turn, an append waits for memory
+ * unless its log was named some appends before. */
+void log_expect(const struct store *store, uint32_t log);
+
 /* Moves the start of the log to `start` (which must lie within it); what lies below is reclaimed in
  * time. Rides like an append; gives its ticket. */
 uint64_t log_trim(struct store *store, uint32_t log, uint64_t start);

@@ -51,11 +51,22 @@ void slots_done(struct slots *slots)
     *slots = (struct slots){ .slot_bytes = slots->slot_bytes };
 }
 
-void *slots_get(const struct slots *slots, uint32_t number)
+static uint8_t *place_of(const struct slots *slots, uint32_t number)
 {
     const struct slots_part *part = part_of(slots, number);
     uint8_t *page = part == NULL ? NULL : part->pages[page_of(number)];
-    uint8_t *slot = page == NULL ? NULL : slot_in(slots, page, number);
+
+    return page == NULL ? NULL : slot_in(slots, page, number);
+}
+
+void slots_look(const struct slots *slots, uint32_t number)
+{
+    __builtin_prefetch(place_of(slots, number), 1);
+}
+
+void *slots_get(const struct slots *slots, uint32_t number)
+{
+    uint8_t *slot = place_of(slots, number);
 
     return slot == NULL || number_of(slot) == 0 ? NULL : slot;
 }

@@ -41,7 +41,8 @@ static inline void tail_look(const struct tail *tail)
     if (tail->room > 1)
         __builtin_prefetch(&tail->at[tail->head]);
 }
-/* The entry must begin where the last one ends. */
+/* The entry must begin where the last one ends; the caller has made sure, by its log's end: to look
+ * at the last one would be to wait for memory. */
 void tail_push(struct tail *tail, struct entry *entry);
 /* Takes the oldest entry out; NULL when there is none. */
 struct entry *tail_pop(struct tail *tail);

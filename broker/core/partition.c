@@ -13,6 +13,8 @@
 #include "broker/record/partition_hash.h"
 #include "broker/record/record.h"
 
+#define EXPECT_MOST 16 /* logs that the store is told of before they are appended to */
+
 /* ---- at rest and at work ---- */
 
 static struct partition_work *work_of(struct partition *p)
@@ -156,11 +158,30 @@ void partition_seal(struct partition *p)
     append_whole(p, &append);
 }
 
+/* Tells the store which logs come next; gives how many. */
+static unsigned expect_some(const struct core *core)
+{
+    unsigned count = 0;
+
+    LIST_EACH (link, &core->dirty_partitions) {
+        const struct partition_work *work = CONTAINER_OF(link, struct partition_work, dirty);
+
+        if (count++ == EXPECT_MOST)
+            break;
+        log_expect(core->store, work->partition->log);
+    }
+    return count;
+}
+
 void partitions_seal(struct core *core)
 {
-    while (!list_is_empty(&core->dirty_partitions))
-        partition_seal(
-            LIST_FIRST(&core->dirty_partitions, struct partition_work, dirty)->partition);
+    unsigned count;
+
+    while ((count = expect_some(core)) > 0) {
+        for (; count > 0 && !list_is_empty(&core->dirty_partitions); count--)
+            partition_seal(
+                LIST_FIRST(&core->dirty_partitions, struct partition_work, dirty)->partition);
+    }
 }
 
 struct partition *stream_choose(struct stream *stream, struct slice key)

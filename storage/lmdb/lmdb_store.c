@@ -112,6 +112,11 @@ static uint64_t on_append(struct store *store, const struct append *append)
     return ticket;
 }
 
+static void on_expect(const struct store *store, uint32_t log)
+{
+    slots_look(&lmdb_store_of(store)->logs, log);
+}
+
 static uint64_t put_log_change(struct lmdb_store *s, struct store_log *log, enum entry_kind kind,
                                uint64_t start)
 {
@@ -409,6 +414,7 @@ const struct backend lmdb_backend = {
     .backup = backup_begin,
     .backup_cancel = backup_cancel,
     .append = on_append,
+    .expect = on_expect,
     .trim = on_trim,
     .drop = on_drop,
     .range = on_range,

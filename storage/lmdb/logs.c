@@ -343,20 +343,13 @@ void batch_release(struct lmdb_store *s, struct batch *batch)
     }
 }
 
-/* Items of one turn lie side by side, as a rule, and were in the writer's hands before. */
-static void look_at_neighbour(const struct item *item)
-{
-    __builtin_prefetch(item + LOOK_FAR, 1);
-    __builtin_prefetch(&item[LOOK_FAR].fresh, 1);
-}
-
 /* With many logs in turn, what an item leads to is in no cache of the processor: it is asked for
  * some items before, its log first, then the log's rows. */
 static const struct item *look_at_log(const struct item *item)
 {
     if (item == NULL)
         return NULL;
-    look_at_neighbour(item);
+    item_look_on(item);
     __builtin_prefetch(item->log, 1);
     __builtin_prefetch((const uint8_t *)item->log + SLOT_LINE, 1);
     return item->next;
@@ -367,7 +360,7 @@ static const struct item *look_at_rows(const struct item *item)
     if (item == NULL)
         return NULL;
     if (item->log != NULL)
-        __builtin_prefetch(item->log->rows.at + item->log->rows.head + item->log->rows.fresh, 1);
+        rows_look(&item->log->rows);
     return item->next;
 }
 
@@ -407,7 +400,7 @@ static unsigned oldest_take(struct lmdb_store *s, struct item *ret[LOOK_FAR])
         struct item *item = CONTAINER_OF(link, struct item, fresh);
 
         ASSERT(link != &s->fresh.head);
-        look_at_neighbour(item);
+        item_look_on(item);
         __builtin_prefetch(item->log, 1);
         __builtin_prefetch(item->entry.block, 1);
         __builtin_prefetch((const uint8_t *)(item->entry.block + 1) + item->entry.bytes);

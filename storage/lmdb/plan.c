@@ -8,6 +8,8 @@
 /* Memory for frames that is kept from commit to commit, and the least that is taken. */
 #define STAGE_KEEP_BYTES  ((size_t)4 << 20)
 #define STAGE_LEAST_BYTES ((size_t)64 << 10)
+/* Runs that are looked at before they are written. */
+#define LOOK_AHEAD 8
 
 /* One entry on disk: neighbouring runs of one log, or one other thing. */
 struct plan_entry {
@@ -149,8 +151,10 @@ void plan_make(struct plan *plan, const struct list *batches, unsigned count)
 
         if (count-- == 0)
             break;
-        for (struct item *item = batch->first; item != NULL; item = item->next)
+        for (struct item *item = batch->first; item != NULL; item = item->next) {
+            item_look_on(item);
             add(plan, item);
+        }
     }
 }
 
@@ -193,6 +197,19 @@ static void note_row(struct segment *segment, const struct entry_header *header,
     segment_note_row(segment, &row);
 }
 
+/* Blocks of small appends lie anywhere: each is fetched while those before it are written. */
+static void look_ahead(const struct plan *plan, size_t head)
+{
+    const struct item *item;
+
+    if (head + LOOK_AHEAD >= plan->head_count)
+        return;
+    item = plan->heads[head + LOOK_AHEAD];
+    __builtin_prefetch(&item->fresh, 1);
+    __builtin_prefetch(item->entry.block);
+    __builtin_prefetch(item->entry.block + 2);
+}
+
 /* `position`: of the entry in the file. */
 static void write_entry(const struct plan *plan, const struct plan_entry *entry,
                         struct frame_builder *frame, struct segment *segment, uint64_t position)
@@ -207,6 +224,7 @@ static void write_entry(const struct plan *plan, const struct plan_entry *entry,
 
     if (entry->kind == ENTRY_DATA)
         header.max_timestamp_ms = first->run_time_ms;
+    look_ahead(plan, entry->first_head);
     for (uint32_t i = 0; i < entry->head_count; i++) {
         struct item *head = plan->heads[entry->first_head + i];
 

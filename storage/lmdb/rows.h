@@ -47,6 +47,16 @@ static inline struct row *rows_last(const struct rows *rows)
 {
     return rows->count == 0 ? NULL : &rows->at[rows->head + rows->fresh - 1];
 }
+/* Has the processor fetch what the next push touches. */
+static inline void rows_look(const struct rows *rows)
+{
+    const struct row *next = rows->at + rows->head + rows->fresh;
+
+    if (rows->at == NULL)
+        return;
+    __builtin_prefetch(next - 1, 1);
+    __builtin_prefetch((const uint8_t *)(next + 1) - 1, 1);
+}
 /* Where the oldest begins; there must be one. */
 uint64_t rows_start(const struct rows *rows);
 /* The i-th; i < count. */

@@ -318,6 +318,15 @@ static inline struct lmdb_store *lmdb_store_of(const struct store *store)
 /* Gives a job to the core thread and wakes it if it may sleep. Any thread. */
 void store_done(struct lmdb_store *s, struct job *job);
 
+/* Items of one turn lie side by side, as a rule, and were in another thread's hands: those that
+ * come after this one are asked for. */
+#define ITEMS_LOOK_ON 16
+static inline void item_look_on(const struct item *item)
+{
+    __builtin_prefetch(item + ITEMS_LOOK_ON, 1);
+    __builtin_prefetch(&item[ITEMS_LOOK_ON].fresh, 1);
+}
+
 /* ---- items.c, core thread ---- */
 void item_slabs_init(struct item_slabs *slabs);
 /* When no item is left. */

@@ -500,8 +500,10 @@ static void give_back_wt(struct writer *w, const struct group *done, bool has_fr
         batch->flushed = done->flushed;
         batch->segment = has_frames ? w->active->number : 0;
         batch->segment_bytes = has_frames ? w->active->used : 0;
-        for (struct item *item = batch->first; item != NULL; item = item->next)
+        for (struct item *item = batch->first; item != NULL; item = item->next) {
+            item_look_on(item);
             item_change_wt(w, item);
+        }
         if (batch->backup != NULL)
             w->backup = batch->backup;
         batch->backup = NULL;
