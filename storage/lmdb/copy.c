@@ -12,7 +12,10 @@
 #define TURN_ROWS 400
 /* Nothing is copied while what is dead is less than this part of what lives and a segment: where
  * records go in order, the oldest segment is dying and comes free by itself. */
-#define DEAD_PART   8
+#define DEAD_PART 16
+/* When something is copied, what is dead comes to as much less than that: no more, for a segment of
+ * which half lives is as a rule one that is dying in order, and needs no copy if it is let be. */
+#define FREE_PART   4
 #define SOURCES_MAX 16
 #define RETRY_NS    UINT64_C(1000000000)
 
@@ -90,10 +93,15 @@ static int by_part(const void *left, const void *right)
     return (part_a > part_b) - (part_a < part_b);
 }
 
-/* The sparse segments, if there is enough dead in all. */
-static size_t candidates(struct lmdb_store *s, struct segment_info **ret)
+static uint64_t dead_bytes(const struct segment_info *info)
 {
-    uint64_t live = 0, dead = 0, longest = 0;
+    return info->file_bytes > info->live_bytes ? info->file_bytes - info->live_bytes : 0;
+}
+
+/* The sparse segments, if there is enough dead in all; `ret_free` of it is to come free. */
+static size_t candidates(struct lmdb_store *s, struct segment_info **ret, uint64_t *ret_free)
+{
+    uint64_t live = 0, dead = 0, longest = 0, limit;
     size_t count = 0;
 
     MAP_EACH (node, &s->segments) {
@@ -104,11 +112,15 @@ static size_t candidates(struct lmdb_store *s, struct segment_info **ret)
         live += info->live_bytes;
         if (info->file_bytes > longest)
             longest = info->file_bytes;
-        dead += info->file_bytes > info->live_bytes ? info->file_bytes - info->live_bytes : 0;
+        dead += dead_bytes(info);
         if (info->is_sparse && !info->is_damaged)
             ret[count++] = info;
     }
-    return dead > live / DEAD_PART + longest ? count : 0;
+    limit = live / DEAD_PART + longest;
+    if (dead <= limit)
+        return 0;
+    *ret_free = dead - (limit - limit / FREE_PART);
+    return count;
 }
 
 void copy_to_thread(struct lmdb_store *s, struct copy_job *job, struct mailbox *inbox)
@@ -120,9 +132,9 @@ void copy_to_thread(struct lmdb_store *s, struct copy_job *job, struct mailbox *
 static void begin(struct lmdb_store *s)
 {
     struct segment_info **all = mem_new_array(struct segment_info *, s->segments.count + 1);
-    size_t count = candidates(s, all);
+    uint64_t bytes = 0, to_free = 0;
+    size_t count = candidates(s, all, &to_free);
     struct copy_job *job;
-    uint64_t bytes = 0;
 
     s->is_copy_wanted = false;
     if (count == 0) {
@@ -131,10 +143,11 @@ static void begin(struct lmdb_store *s)
     }
     qsort(all, count, sizeof(struct segment_info *), by_part);
     job = copy_job_new(COPY_LIST);
-    for (size_t i = 0; i < count && i < SOURCES_MAX; i++) {
+    for (size_t i = 0; i < count && i < SOURCES_MAX && to_free > 0; i++) {
         if (job->source_count > 0 && bytes + all[i]->live_bytes > s->config.segment_max_bytes)
             break;
         bytes += all[i]->live_bytes;
+        to_free -= to_free < dead_bytes(all[i]) ? to_free : dead_bytes(all[i]);
         copy_pin(job, all[i]);
     }
     mem_free(all);
