@@ -156,6 +156,18 @@ struct bridge_config *bridge_settings_add(struct list *bridges, struct slice nam
     return config;
 }
 
+enum rc bridge_settings_put(struct bridge_config *config, const char *name, struct slice value,
+                            struct text *why)
+{
+    unsigned row = 0;
+
+    while (strcmp(bridge_options[row].name, name) != 0) {
+        row++;
+        ASSERT(row < BRIDGE_OPTIONS); /* the name is one of the table */
+    }
+    return option_set(&section, row, config, value, why);
+}
+
 enum rc bridge_settings_check(const struct list *bridges, struct text *errors)
 {
     enum rc rc = RC_OK;

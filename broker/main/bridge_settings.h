@@ -27,6 +27,9 @@ void *bridge_settings_begin(void *arg, struct slice name, struct text *why);
  * NULL: `why` says why not. */
 struct bridge_config *bridge_settings_add(struct list *bridges, struct slice name,
                                           struct text *why);
+/* One option, as the file would set it. RC_INVALID: `why` says what is expected. */
+MUST_CHECK enum rc bridge_settings_put(struct bridge_config *config, const char *name,
+                                       struct slice value, struct text *why);
 /* RC_INVALID: a line for each mistake was added to `errors`. */
 MUST_CHECK enum rc bridge_settings_check(const struct list *bridges, struct text *errors);
 void bridge_settings_done(struct list *bridges);

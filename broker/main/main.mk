@@ -3,6 +3,8 @@ sbin_PROGRAMS += tercetd
 noinst_LIBRARIES += libsettings.a
 libsettings_a_SOURCES = \
 	%D%/bridge_settings.c %D%/bridge_settings.h \
+	%D%/mosquitto_bridges.c \
+	%D%/mosquitto_man.c \
 	%D%/mosquitto_conf.c %D%/mosquitto_conf.h \
 	%D%/mosquitto_options.def \
 	%D%/mosquitto_settings.c %D%/mosquitto_settings.h \

@@ -24,7 +24,6 @@
 #define FATE_MOOT      MOSQUITTO_MOOT, MOSQUITTO_OPTION_COUNT
 #define FATE_WARNED    MOSQUITTO_WARNED, MOSQUITTO_OPTION_COUNT
 #define FATE_REFUSED   MOSQUITTO_REFUSED, MOSQUITTO_OPTION_COUNT
-#define FATE_BRIDGED   MOSQUITTO_BRIDGED, MOSQUITTO_OPTION_COUNT
 #define FATE_SAME(id)  MOSQUITTO_SAME, MOSQUITTO_##id
 
 const struct mosquitto_option mosquitto_options[MOSQUITTO_OPTION_COUNT] = {
@@ -153,6 +152,33 @@ static bool read_switch(struct slice word, int64_t *ret)
 {
     *ret = slice_equal_str(word, "true") || slice_equal_str(word, "1");
     return *ret != 0 || slice_equal_str(word, "false") || slice_equal_str(word, "0");
+}
+
+struct slice mosquitto_next_line(struct slice *list)
+{
+    const uint8_t *end = list->len == 0 ? NULL : memchr(list->at, '\n', list->len);
+    struct slice line = *list;
+
+    if (end != NULL)
+        line.len = (size_t)(end - list->at);
+    *list = slice_after(*list, line.len + 1);
+    return line;
+}
+
+struct slice mosquitto_next_word(struct slice *line)
+{
+    struct slice word;
+
+    while (line->len > 0 && line->at[0] == ' ')
+        *line = slice_after(*line, 1);
+    word = *line;
+    word.len = 0;
+    while (word.len < line->len && word.at[word.len] != ' ')
+        word.len++;
+    *line = slice_after(*line, word.len);
+    while (line->len > 0 && line->at[0] == ' ')
+        *line = slice_after(*line, 1);
+    return word;
 }
 
 /* ---- values ---- */

@@ -44,7 +44,6 @@ enum mosquitto_fate {
     MOSQUITTO_MOOT,    /* there is nothing to do for it here */
     MOSQUITTO_WARNED,  /* it is passed over, with a warning */
     MOSQUITTO_REFUSED, /* an error: passing it over would not be safe. A switch may say false */
-    MOSQUITTO_BRIDGED, /* of a bridge, which says as a whole what becomes of it */
 };
 
 struct mosquitto_option {
@@ -130,6 +129,19 @@ static inline bool mosquitto_is_given(const struct mosquitto_scope *scope,
 {
     return scope->values[id].text != NULL;
 }
+
+#define MOSQUITTO_DEFAULT_INFLIGHT 20
+#define MOSQUITTO_PACKET_MOST      134217728
+
+static inline int64_t mosquitto_most(int64_t number, int64_t limit)
+{
+    return number < limit ? number : limit;
+}
+
+/* Takes the next line of a value of MOSQUITTO_WORDS. */
+struct slice mosquitto_next_line(struct slice *list);
+/* Takes the next word of a line; empty at its end. */
+struct slice mosquitto_next_word(struct slice *line);
 
 /* The value of a switch or number, or `fallback`. */
 static inline int64_t mosquitto_number(const struct mosquitto_scope *scope,

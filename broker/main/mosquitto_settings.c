@@ -5,19 +5,15 @@
 
 #include "broker/base/mem.h"
 #include "broker/base/number.h"
-#include "broker/base/options.h"
 #include "broker/base/text.h"
 #include "broker/main/mosquitto_conf.h"
 #include "broker/main/settings.h"
-#include "config.h"
 #include "protocols/mqtt/mqtt_limits.h"
 
 #define DEFAULT_PORT     1883
-#define DEFAULT_INFLIGHT 20
 #define DEFAULT_QUEUED   1000
 #define QUEUED_UNLIMITED 67108864
 #define CONNECTIONS_MOST 1000000
-#define PACKET_MOST      134217728
 #define STORE_NAME       "tercet"
 #define EVERY_NETWORK    "0.0.0.0/0, ::/0, unix"
 #define LOOPBACK         "127.0.0.1, ::1"
@@ -88,15 +84,10 @@ static void put_number_here(struct reading *r, const struct mosquitto_value *fro
 
 /* ---- clients and their messages ---- */
 
-static int64_t most(int64_t number, int64_t limit)
-{
-    return number < limit ? number : limit;
-}
-
 static void set_limits(struct reading *r)
 {
     const struct mosquitto_scope *head = &CONF(r)->head;
-    int64_t inflight = NUMBER(head, MAX_INFLIGHT_MESSAGES, DEFAULT_INFLIGHT);
+    int64_t inflight = NUMBER(head, MAX_INFLIGHT_MESSAGES, MOSQUITTO_DEFAULT_INFLIGHT);
     int64_t queued = NUMBER(head, MAX_QUEUED_MESSAGES, DEFAULT_QUEUED);
     int64_t packet = NUMBER(head, MAX_PACKET_SIZE, 0);
     int64_t payload = NUMBER(head, MESSAGE_SIZE_LIMIT, 0);
@@ -106,7 +97,7 @@ static void set_limits(struct reading *r)
     put_number(r, VALUE(head, MAX_INFLIGHT_MESSAGES), "mqtt_send_window",
                inflight == 0 ? UINT16_MAX : inflight, "");
     put_number(r, VALUE(head, MAX_QUEUED_MESSAGES), "session_max_messages",
-               queued == 0 ? QUEUED_UNLIMITED : most(queued, QUEUED_UNLIMITED), "");
+               queued == 0 ? QUEUED_UNLIMITED : mosquitto_most(queued, QUEUED_UNLIMITED), "");
     put_text(r, VALUE(head, MAX_QUEUED_MESSAGES), "session_overflow", "drop_newest");
     put_number(r, VALUE(head, MAX_QUEUED_BYTES), "session_max_bytes",
                NUMBER(head, MAX_QUEUED_BYTES, 0), "");
@@ -115,9 +106,11 @@ static void set_limits(struct reading *r)
                    NUMBER(head, GLOBAL_MAX_CLIENTS, 0), "");
     if (GIVEN(head, MAX_PACKET_SIZE))
         put_number(r, VALUE(head, MAX_PACKET_SIZE), "mqtt_max_packet",
-                   packet == 0 ? PACKET_MOST : most(packet, PACKET_MOST), "");
-    put_number(r, VALUE(head, MESSAGE_SIZE_LIMIT), "mqtt_max_payload", most(payload, PACKET_MOST),
-               "");
+                   packet == 0 ? MOSQUITTO_PACKET_MOST
+                               : mosquitto_most(packet, MOSQUITTO_PACKET_MOST),
+                   "");
+    put_number(r, VALUE(head, MESSAGE_SIZE_LIMIT), "mqtt_max_payload",
+               mosquitto_most(payload, MOSQUITTO_PACKET_MOST), "");
     put_number(r, VALUE(head, MAX_KEEPALIVE), "mqtt_max_keep_alive", NUMBER(head, MAX_KEEPALIVE, 0),
                "s");
     put_switch(r, VALUE(head, RETAIN_AVAILABLE), "mqtt_retain", NUMBER(head, RETAIN_AVAILABLE, 1));
@@ -147,7 +140,7 @@ static void set_expiration(struct reading *r)
                              UINT16_MAX);
     else
         put_number(r, value, "mqtt_max_session_expiry",
-                   most((int64_t)(count * hours[unit - units]), INT64_C(876000)), "h");
+                   mosquitto_most((int64_t)(count * hours[unit - units]), INT64_C(876000)), "h");
 }
 
 /* ---- what is kept ---- */
@@ -174,33 +167,6 @@ static void set_store(struct reading *r)
 
 /* ---- the process and its log ---- */
 
-static struct slice next_line(struct slice *list)
-{
-    const uint8_t *end = list->len == 0 ? NULL : memchr(list->at, '\n', list->len);
-    struct slice line = *list;
-
-    if (end != NULL)
-        line.len = (size_t)(end - list->at);
-    *list = slice_after(*list, line.len + 1);
-    return line;
-}
-
-static struct slice next_word(struct slice *line)
-{
-    struct slice word;
-
-    while (line->len > 0 && line->at[0] == ' ')
-        *line = slice_after(*line, 1);
-    word = *line;
-    word.len = 0;
-    while (word.len < line->len && word.at[word.len] != ' ')
-        word.len++;
-    *line = slice_after(*line, word.len);
-    while (line->len > 0 && line->at[0] == ' ')
-        *line = slice_after(*line, 1);
-    return word;
-}
-
 static void set_log_file(struct reading *r, struct slice path)
 {
     const struct mosquitto_value *value = VALUE(&CONF(r)->head, LOG_DEST);
@@ -222,7 +188,7 @@ static void set_log_places(struct reading *r)
     struct slice lines = slice_str(value->text);
 
     while (lines.len > 0) {
-        struct slice line = next_line(&lines), word = next_word(&line);
+        struct slice line = mosquitto_next_line(&lines), word = mosquitto_next_word(&line);
 
         if (slice_equal_str(word, "file"))
             set_log_file(r, line);
@@ -256,7 +222,7 @@ static void set_log_level(struct reading *r)
     int best = 0, i;
 
     while (lines.len > 0) {
-        struct slice line = next_line(&lines), word = next_word(&line);
+        struct slice line = mosquitto_next_line(&lines), word = mosquitto_next_word(&line);
         int count = (int)(sizeof(types) / sizeof(types[0]));
 
         for (i = 0; i < count && !slice_equal_str(word, types[i].name); i++)
@@ -355,7 +321,7 @@ static void set_place(struct reading *r, const struct mosquitto_scope *scope,
     struct mosquitto_value word = *line;
 
     if (line->text != NULL) {
-        word.text = mem_copy_text(next_word(&rest));
+        word.text = mem_copy_text(mosquitto_next_word(&rest));
         if (word.text[0] == '#')
             word.text[0] = '\0';
     }
@@ -450,7 +416,8 @@ static void set_websocket(struct reading *r, const struct mosquitto_scope *scope
     put_here(r, protocol, l, "websocket", "yes");
     put_here(r, protocol, l, "websocket_paths", "*");
     while (lines.len > 0)
-        text_format(&list, "%s%.*s", list.len == 0 ? "" : ", ", SLICE_FMT(next_line(&lines)));
+        text_format(&list, "%s%.*s", list.len == 0 ? "" : ", ",
+                    SLICE_FMT(mosquitto_next_line(&lines)));
     text_format(&list, "%s", list.len == 0 ? "*" : "");
     text_add_byte(&list, '\0');
     put_here(r, origins, l, "websocket_origins", (const char *)list.at);
@@ -516,13 +483,14 @@ static void set_clients(struct reading *r, const struct mosquitto_scope *scope,
                              "max_connections: none at all could connect");
     else
         put_number_here(r, VALUE(scope, MAX_CONNECTIONS), l, "max_connections",
-                        connections < 0 ? CONNECTIONS_MOST : most(connections, CONNECTIONS_MOST));
+                        connections < 0 ? CONNECTIONS_MOST
+                                        : mosquitto_most(connections, CONNECTIONS_MOST));
     if (GIVEN(scope, MAX_QOS))
         put_number_here(r, VALUE(scope, MAX_QOS), l, "mqtt_maximum_qos",
                         VALUE(scope, MAX_QOS)->number);
     if (GIVEN(scope, MAX_TOPIC_ALIAS))
         put_number_here(r, VALUE(scope, MAX_TOPIC_ALIAS), l, "mqtt_topic_alias_maximum",
-                        most(VALUE(scope, MAX_TOPIC_ALIAS)->number, MQTT_ALIAS_MAX));
+                        mosquitto_most(VALUE(scope, MAX_TOPIC_ALIAS)->number, MQTT_ALIAS_MAX));
     set_versions(r, scope, l);
     if (GIVEN(scope, ENABLE_PROXY_PROTOCOL)) {
         put_here(r, VALUE(scope, ENABLE_PROXY_PROTOCOL), l, "proxy_protocol", "yes");
@@ -635,6 +603,7 @@ enum rc mosquitto_settings_read(struct settings *s, const char *path,
     set_store(&r);
     set_process(&r);
     set_listeners(&r);
+    mosquitto_bridges_set(CONF(&r), &s->bridges);
     if (CONF(&r)->error_count > 0)
         rc = RC_INVALID;
     mosquitto_conf_done(CONF(&r));
@@ -653,68 +622,4 @@ bool mosquitto_settings_is_named(const char *path)
             return true;
     }
     return false;
-}
-
-/* ---- the manual page ---- */
-
-static const struct {
-    enum mosquitto_fate fate;
-    const char *head;
-    const char *what;
-} parts[] = {
-    { MOSQUITTO_DONE, "OPTIONS THAT ARE HONOURED",
-      "Behind each stands the option of tercet.conf(5) that does it." },
-    { MOSQUITTO_MOOT, "OPTIONS WITH NOTHING TO DO", "They are read without a word." },
-    { MOSQUITTO_WARNED, "OPTIONS THAT ARE PASSED OVER",
-      "Each is named in a warning, with its file and line." },
-    { MOSQUITTO_REFUSED, "OPTIONS THAT ARE REFUSED",
-      "The broker does not start with them, for without them it would let in, or show, what they "
-      "are to keep apart. Switches among them may say false." },
-};
-
-static void write_part(struct text *to, enum mosquitto_fate fate)
-{
-    for (unsigned i = 0; i < MOSQUITTO_OPTION_COUNT; i++) {
-        const struct mosquitto_option *o = &mosquitto_options[i];
-
-        if (o->fate != fate && !(o->fate == MOSQUITTO_SAME && fate == MOSQUITTO_DONE))
-            continue;
-        text_format(to, ".TP\n.B ");
-        options_write_troff(to, o->name);
-        text_add_byte(to, '\n');
-        options_write_troff(to, o->what);
-        text_add_byte(to, '\n');
-    }
-}
-
-void mosquitto_settings_write_man(struct text *to)
-{
-    text_format(to,
-                ".\\\" Made by tercetd \\-\\-print\\-mosquitto\\-man from its table of options.\n"
-                ".TH TERCET-MOSQUITTO 7 \"\" \"tercet %s\" \"tercet manual\"\n"
-                ".SH NAME\ntercet\\-mosquitto \\- what tercetd(8) makes of a mosquitto.conf\n"
-                ".SH SYNOPSIS\n.B tercetd \\-\\-mosquitto\\-conf\n.I FILE\n"
-                ".SH DESCRIPTION\n",
-                PACKAGE_VERSION);
-    options_write_troff(
-        to,
-        "tercetd reads the configuration of mosquitto(8), with all that it includes, and behaves "
-        "as "
-        "it would to MQTT clients. What the file does not say is as in mosquitto: without a "
-        "listener it listens on loopback alone, and everybody may come in; with one nobody may "
-        "without a name, unless allow_anonymous says so. Nothing outlives the process unless "
-        "persistence is true. mqtt_profile is mosquitto, so that CONNACK and reason codes are "
-        "those of that broker. Listeners for AMQP and Kafka are opened when --port-amqp and "
-        "--port-kafka ask for them.\n"
-        "What the command line says comes before what the file says. tercetd --test-config tells "
-        "every mistake with its file and line, and ends with status 3; with status 0 the "
-        "configuration is in order. An option that mosquitto does not have is a mistake.\n");
-    for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        text_format(to, ".SH %s\n", parts[i].head);
-        options_write_troff(to, parts[i].what);
-        text_add_byte(to, '\n');
-        write_part(to, parts[i].fate);
-    }
-    text_format(to,
-                ".SH SEE ALSO\n.BR tercetd (8),\n.BR tercet.conf (5),\n.BR tercet\\-mqtt (7)\n");
 }

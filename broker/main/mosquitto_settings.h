@@ -7,6 +7,8 @@
 
 #include "broker/base/rc.h"
 
+struct list;
+struct mosquitto_conf;
 struct mosquitto_files;
 struct settings;
 struct text;
@@ -18,6 +20,8 @@ extern const struct mosquitto_files mosquitto_system;
  * are set. RC_INVALID: `errors` has a line for each mistake. Warnings go to s->warnings. */
 MUST_CHECK enum rc mosquitto_settings_read(struct settings *s, const char *path,
                                            const struct mosquitto_files *door, struct text *errors);
+/* Its part for the connections: makes bridges of them. */
+void mosquitto_bridges_set(struct mosquitto_conf *conf, struct list *bridges);
 /* Is it written in mosquitto's words, as its name tells? */
 bool mosquitto_settings_is_named(const char *path);
 /* tercet-mosquitto(7), from the table of options. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/base/text.h"
+#include "broker/main/bridge_settings.h"
 #include "broker/main/mosquitto_conf.h"
 #include "broker/main/mosquitto_settings.h"
 #include "broker/main/settings.h"
@@ -212,6 +213,42 @@ START_TEST(who_may_come_in_is_said_for_each_listener)
 }
 END_TEST
 
+START_TEST(a_connection_is_a_bridge)
+{
+    const struct bridge_config *b;
+
+    ck_assert_int_eq(take("connection up\naddress a.example b.example:1884\ntopic # out 1 l/ r/\n"
+                          "topic x in\nremote_username u\npassword p q\ncleansession true\n"
+                          "local_cleansession false\nrestart_timeout 2 60\nstart_type lazy\n"
+                          "bridge_protocol_version mqttv50\nbridge_cafile /ca\n"
+                          "keepalive_interval 7\nnotifications false\nconnection two\n"
+                          "address c\ntopic y\nrestart_timeout 9\n"),
+                     RC_OK);
+    b = CONTAINER_OF(s.bridges.head.next, struct bridge_config, link);
+    ck_assert_str_eq(b->name, "up");
+    ck_assert_str_eq(b->addresses, "a.example b.example:1884");
+    ck_assert_str_eq(b->topics, "# out 1 l/ r/\nx in");
+    ck_assert_str_eq(b->remote_user, "u");
+    ck_assert_str_eq(b->remote_password, "p q");
+    ck_assert(b->clean_session && b->tls && !b->notifications);
+    ck_assert_uint_eq(b->local_session, BRIDGE_LOCAL_KEPT);
+    ck_assert_uint_eq(b->start, BRIDGE_LAZY);
+    ck_assert_uint_eq(b->version, BRIDGE_V5);
+    ck_assert_uint_eq(b->restart_min_ms, 2000);
+    ck_assert_uint_eq(b->restart_max_ms, 60000);
+    ck_assert_uint_eq(b->keep_alive_ms, 7000);
+    ck_assert_uint_eq(b->max_inflight, 20);
+    b = CONTAINER_OF(b->link.next, struct bridge_config, link);
+    ck_assert_uint_eq(b->version, BRIDGE_V311);
+    ck_assert_uint_eq(b->restart_max_ms, 0);
+    assert_refused("connection x\nbridge_protocol_version 4\n", "main:2: bridge_protocol_version:");
+    assert_refused("connection x\nrestart_timeout 0\n", "main:2: restart_timeout:");
+    assert_refused("connection x\nconnection x\n", "main:2: a second bridge x");
+    assert_refused("connection x\nbridge_psk 00\n", "main:2: bridge_psk is refused");
+    assert_refused("connection x\nstart_type manual\n", "main:2: start: expected one of");
+}
+END_TEST
+
 START_TEST(numbers_and_units_are_translated)
 {
     ck_assert_int_eq(take("max_inflight_messages 0\nmax_queued_messages 0\nmax_packet_size 0\n"
@@ -349,8 +386,6 @@ START_TEST(the_manual_names_every_option)
     for (unsigned i = 0; i < MOSQUITTO_OPTION_COUNT; i++) {
         struct text row = { 0 };
 
-        if (mosquitto_options[i].fate == MOSQUITTO_BRIDGED)
-            continue;
         text_format(&row, ".B ");
         options_write_troff(&row, mosquitto_options[i].name);
         text_add_byte(&row, '\n');
@@ -382,6 +417,7 @@ int main(void)
     tcase_add_test(tests, the_default_listener_is_there_when_something_is_said_of_it);
     tcase_add_test(tests, options_of_security_belong_to_listeners_when_that_is_said_before_them);
     tcase_add_test(tests, who_may_come_in_is_said_for_each_listener);
+    tcase_add_test(tests, a_connection_is_a_bridge);
     tcase_add_test(tests, numbers_and_units_are_translated);
     tcase_add_test(tests, persistence_names_the_store);
     tcase_add_test(tests, certificates_of_clients_are_asked_for_when_that_is_said);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tercet-mosquitto(7). */
+#include "broker/base/options.h"
+#include "broker/base/text.h"
+#include "broker/main/mosquitto_conf.h"
+#include "broker/main/mosquitto_settings.h"
+#include "config.h"
+
+static const struct {
+    enum mosquitto_fate fate;
+    const char *head;
+    const char *what;
+} parts[] = {
+    { MOSQUITTO_DONE, "OPTIONS THAT ARE HONOURED",
+      "Behind each stands the option of tercet.conf(5) that does it." },
+    { MOSQUITTO_MOOT, "OPTIONS WITH NOTHING TO DO", "They are read without a word." },
+    { MOSQUITTO_WARNED, "OPTIONS THAT ARE PASSED OVER",
+      "Each is named in a warning, with its file and line." },
+    { MOSQUITTO_REFUSED, "OPTIONS THAT ARE REFUSED",
+      "The broker does not start with them, for without them it would let in, or show, what they "
+      "are to keep apart. Switches among them may say false." },
+};
+
+static void write_part(struct text *to, enum mosquitto_fate fate)
+{
+    for (unsigned i = 0; i < MOSQUITTO_OPTION_COUNT; i++) {
+        const struct mosquitto_option *o = &mosquitto_options[i];
+
+        if (o->fate != fate && !(o->fate == MOSQUITTO_SAME && fate == MOSQUITTO_DONE))
+            continue;
+        text_format(to, ".TP\n.B ");
+        options_write_troff(to, o->name);
+        text_add_byte(to, '\n');
+        options_write_troff(to, o->what);
+        text_add_byte(to, '\n');
+    }
+}
+
+void mosquitto_settings_write_man(struct text *to)
+{
+    text_format(to,
+                ".\\\" Made by tercetd \\-\\-print\\-mosquitto\\-man from its table of options.\n"
+                ".TH TERCET-MOSQUITTO 7 \"\" \"tercet %s\" \"tercet manual\"\n"
+                ".SH NAME\ntercet\\-mosquitto \\- what tercetd(8) makes of a mosquitto.conf\n"
+                ".SH SYNOPSIS\n.B tercetd \\-\\-mosquitto\\-conf\n.I FILE\n"
+                ".SH DESCRIPTION\n",
+                PACKAGE_VERSION);
+    options_write_troff(
+        to,
+        "tercetd reads the configuration of mosquitto(8), with all that it includes, and behaves "
+        "as "
+        "it would to MQTT clients. What the file does not say is as in mosquitto: without a "
+        "listener it listens on loopback alone, and everybody may come in; with one nobody may "
+        "without a name, unless allow_anonymous says so. Nothing outlives the process unless "
+        "persistence is true. mqtt_profile is mosquitto, so that CONNACK and reason codes are "
+        "those of that broker. Listeners for AMQP and Kafka are opened when --port-amqp and "
+        "--port-kafka ask for them.\n"
+        "What the command line says comes before what the file says. tercetd --test-config tells "
+        "every mistake with its file and line, and ends with status 3; with status 0 the "
+        "configuration is in order. An option that mosquitto does not have is a mistake.\n");
+    for (unsigned i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        text_format(to, ".SH %s\n", parts[i].head);
+        options_write_troff(to, parts[i].what);
+        text_add_byte(to, '\n');
+        write_part(to, parts[i].fate);
+    }
+    text_format(to,
+                ".SH SEE ALSO\n.BR tercetd (8),\n.BR tercet.conf (5),\n.BR tercet\\-mqtt (7)\n");
+}
