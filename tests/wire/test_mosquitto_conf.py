@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import mqtt_raw as m
-from mqtt_case import free_port, mosquitto_program
+from mqtt_case import Mosquitto, free_port, mosquitto_program
 from tercet import SCALE, TOP, is_closed_by_peer, program, wait_for
 
 TIMEOUT = 120
@@ -248,6 +248,43 @@ class Both(unittest.TestCase):
         seen = self.both(text, look, {"acl": acl, "users": users_file("alice", "right") +
                                       users_file("admin", "all")})
         self.assertEqual(seen[0][1], ["public/a"])
+
+    def test_a_connection_bridges(self):
+        text = ("listener {a} 127.0.0.1\nallow_anonymous true\nconnection far\n"
+                "address 127.0.0.1:%d\ntopic up/# out 1 near/ far/\ntopic down/# in 1 near/ far/\n"
+                "topic # both 0 b1/ b2/\nrestart_timeout 1\nremote_clientid the-bridge\n")
+
+        def look(side):
+            _, near = self.connect(side, version=4, client_id="near")
+            far = m.Client(other.address("mqtt"), 4)
+            self.addCleanup(far.close)
+            far.connect("far")
+            near.subscribe(("#", 1), ("$SYS/broker/connection/the-bridge/state", 0))
+            far.subscribe(("#", 1), ("$SYS/broker/connection/the-bridge/state", 0))
+            seen = {"near": set(), "far": set()}
+
+            def hear():
+                for name, client in (("near", near), ("far", far)):
+                    for p in client.sync():
+                        if p.type == m.PUBLISH:
+                            seen[name].add((p.topic, p.payload))
+                            if p.qos:
+                                client.send(m.ack(m.PUBACK, p.pid))
+                return seen
+
+            state = ("$SYS/broker/connection/the-bridge/state", b"1")
+            wait_for(lambda: all(state in hear()[name] for name in seen), 20)
+            for client, topic in ((near, "near/up/1"), (far, "far/down/1"), (near, "b1/x"),
+                                  (far, "b2/y")):
+                client.send(m.publish(topic, b"p", 0, version=4))
+            wanted = {("near/up/1", b"p"), ("near/down/1", b"p"), ("b1/x", b"p"), ("b1/y", b"p")}
+            there = {(t.replace("near", "far").replace("b1", "b2"), p) for t, p in wanted}
+            wait_for(lambda: hear()["near"] >= wanted and seen["far"] >= there, 20)
+            return {name: {t for t in found if not t[0].startswith("$")}
+                    for name, found in seen.items()}
+
+        with Mosquitto() as other:
+            self.both(text % other.address("mqtt")[1], look)
 
     def test_a_mount_point(self):
         text = ("allow_anonymous true\nlistener {a} 127.0.0.1\nmount_point in/\n"
