@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What operators do with clients while the broker runs: sending them elsewhere, lifting bans. */
+/* What operators do with clients while the broker runs: sending them elsewhere, lifting bans,
+ * looking at what they send. */
 #include "admin/api_int.h"
 #include "admin/jot.h"
 #include "broker/base/number.h"
@@ -10,6 +11,10 @@
 #define DRAIN_TO_MAX_BYTES  128
 #define DRAIN_PER_S_DEFAULT 100
 #define DRAIN_PER_S_MAX     100000
+#define TRACE_BYTES_DEFAULT 64
+#define TRACE_BYTES_MAX     4096
+#define TRACE_RATE_DEFAULT  1000
+#define TRACE_RATE_MAX      10000
 
 /* A number of the query, or what it is without one. False: it was refused. */
 static bool read_number(struct api_session *s, const struct http_request *r, const char *name,
@@ -115,4 +120,64 @@ void api_post_unban(struct api_session *s, const struct http_request *r, struct 
             answer_nothing(s);
     }
     text_done(&name);
+}
+
+/* ---- traces: begun with ?what=&bytes=&per_s=, then asked for with ?number= ---- */
+
+static void begin_trace(struct api_session *s, const struct http_request *r)
+{
+    const struct operations *o = s->api->config.operations;
+    struct trace_order order = { .payload_bytes = TRACE_BYTES_DEFAULT,
+                                 .lines_per_s = TRACE_RATE_DEFAULT };
+    struct text what = { 0 };
+    uint64_t number;
+    enum rc rc;
+
+    if (read_text(s, r, "what", false, &what) &&
+        read_number(s, r, "bytes", TRACE_BYTES_MAX, &order.payload_bytes) &&
+        read_number(s, r, "per_s", TRACE_RATE_MAX, &order.lines_per_s)) {
+        order.what = text_slice(&what);
+        rc = o->trace_begin(o->arg, &order, &number);
+        if (rc == RC_OK) {
+            jot_open(&s->body, NULL, '{');
+            jot_count(&s->body, "number", number);
+            jot_close(&s->body, '}');
+            api_answer(s, 200);
+        } else {
+            api_refuse_rc(s, rc,
+                          rc == RC_LIMIT ? "as many traces run as may" : "nothing is so called");
+        }
+    }
+    text_done(&what);
+}
+
+void api_post_trace(struct api_session *s, const struct http_request *r, struct slice body)
+{
+    const struct operations *o = s->api->config.operations;
+    struct text word = { 0 }, lines = { 0 };
+    struct trace_news news = { .lines = &lines };
+    bool is_known = http_query(r, "number", &word) == RC_OK;
+    bool is_end = http_query(r, "end", &word) == RC_OK;
+    uint64_t number = 0;
+
+    (void)body;
+    text_done(&word);
+    if (!is_known) {
+        begin_trace(s, r);
+        return;
+    }
+    if (!read_number(s, r, "number", INT64_MAX, &number))
+        return;
+    if (o->trace_take(o->arg, number, &news) != RC_OK) {
+        api_refuse(s, 404, "not-found", "this trace is over");
+    } else {
+        jot_open(&s->body, NULL, '{');
+        jot_bytes(&s->body, "lines", text_slice(&lines));
+        jot_count(&s->body, "skipped", news.skipped);
+        jot_close(&s->body, '}');
+        api_answer(s, 200);
+    }
+    if (is_end)
+        o->trace_end(o->arg, number);
+    text_done(&lines);
 }

@@ -27,6 +27,7 @@ static const struct api_route routes[] = {
     { "/api/bans", HTTP_GET, false, api_get_bans },
     { "/api/unban", HTTP_POST, true, api_post_unban },
     { "/api/drain", HTTP_POST, true, api_post_drain },
+    { "/api/trace", HTTP_POST, true, api_post_trace },
 };
 
 static const char *const method_names[] = {

@@ -22,6 +22,8 @@
 struct order {
     struct ctl_place place;
     struct ctl_drain drain;
+    const char *rate;
+    const char *bytes;
     const char *skip;
     bool is_json;
     const char *words[2];
@@ -309,7 +311,17 @@ static int do_restore(const struct order *order)
 
 static int do_drain(const struct order *order)
 {
-    return ctl_drain(&order->place, &order->drain);
+    struct ctl_drain drain = order->drain;
+
+    drain.rate = order->rate;
+    return ctl_drain(&order->place, &drain);
+}
+
+static int do_trace(const struct order *order)
+{
+    const struct ctl_trace trace = { order->words[0], order->bytes, order->rate };
+
+    return ctl_trace(&order->place, &trace);
 }
 
 static int do_bans(const struct order *order)
@@ -324,7 +336,14 @@ static int do_unban(const struct order *order)
 
 /* ---- the table ---- */
 
-enum { TAKES_JSON = 1, TAKES_SKIP = 2, TAKES_PLACE = 4, TAKES_DRAIN = 8, TAKES_RATE = 16 };
+enum {
+    TAKES_JSON = 1,
+    TAKES_SKIP = 2,
+    TAKES_PLACE = 4,
+    TAKES_DRAIN = 8,
+    TAKES_RATE = 16,
+    TAKES_BYTES = 32
+};
 
 static const struct command {
     const char *name;
@@ -338,6 +357,8 @@ static const struct command {
     { "stream", do_stream, 1, 1, TAKES_PLACE | TAKES_JSON, "the name of a stream" },
     { "compact", do_compact, 1, 1, TAKES_PLACE, "the name of a stream" },
     { "drain", do_drain, 0, 0, TAKES_PLACE | TAKES_DRAIN | TAKES_RATE, "no words" },
+    { "trace", do_trace, 1, 1, TAKES_PLACE | TAKES_RATE | TAKES_BYTES,
+      "a client identifier, an address or a topic filter" },
     { "bans", do_bans, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
     { "unban", do_unban, 1, 1, TAKES_PLACE, "a client identifier or an address" },
     { "export", do_export, 0, 1, TAKES_PLACE, "at most a file" },
@@ -370,6 +391,7 @@ enum long_option {
     OPTION_RATE,
     OPTION_FOR_NOW,
     OPTION_STOP,
+    OPTION_BYTES,
 };
 
 static const struct option long_options[] = {
@@ -381,6 +403,7 @@ static const struct option long_options[] = {
     { "rate", required_argument, NULL, OPTION_RATE },
     { "for-now", no_argument, NULL, OPTION_FOR_NOW },
     { "stop", no_argument, NULL, OPTION_STOP },
+    { "bytes", required_argument, NULL, OPTION_BYTES },
     { NULL, 0, NULL, 0 },
 };
 
@@ -396,6 +419,7 @@ static const unsigned needs[] = {
     [OPTION_SKIP - OPTION_DATA] = TAKES_SKIP,     [OPTION_JSON - OPTION_DATA] = TAKES_JSON,
     [OPTION_TO - OPTION_DATA] = TAKES_DRAIN,      [OPTION_RATE - OPTION_DATA] = TAKES_RATE,
     [OPTION_FOR_NOW - OPTION_DATA] = TAKES_DRAIN, [OPTION_STOP - OPTION_DATA] = TAKES_DRAIN,
+    [OPTION_BYTES - OPTION_DATA] = TAKES_BYTES,
 };
 
 static bool set_option(struct order *order, const struct command *command, int option,
@@ -424,7 +448,10 @@ static bool set_option(struct order *order, const struct command *command, int o
         order->drain.to = text;
         break;
     case OPTION_RATE:
-        order->drain.rate = text;
+        order->rate = text;
+        break;
+    case OPTION_BYTES:
+        order->bytes = text;
         break;
     case OPTION_FOR_NOW:
         order->drain.is_for_now = true;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,4 +82,65 @@ int ctl_bans(const struct ctl_place *place, bool is_json)
     json_decref(all);
     text_done(&body);
     return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* ---- traces ---- */
+
+/* How often the broker is asked for more. */
+#define TRACE_POLL_MS 200
+
+static bool print_trace(const struct text *answer)
+{
+    json_t *all = json_loadb((const char *)answer->at, answer->len, JSON_ALLOW_NUL, NULL);
+    const json_t *lines = json_object_get(all, "lines");
+    long long skipped = (long long)json_integer_value(json_object_get(all, "skipped"));
+    size_t len = json_string_length(lines);
+    bool is_good = true;
+
+    if (len > 0)
+        is_good = fwrite(json_string_value(lines), 1, len, stdout) == len;
+    if (skipped > 0)
+        (void)printf("# %lld packets more\n", skipped);
+    json_decref(all);
+    return (is_good && fflush(stdout) == 0) || ctl_fail("standard output: %s", strerror(errno));
+}
+
+static bool begin_trace(const struct ctl_place *place, const struct ctl_trace *trace,
+                        long long *ret_number)
+{
+    struct text path = { 0 }, answer = { 0 };
+    bool is_good;
+    json_t *all;
+
+    text_format(&path, "/api/trace");
+    ctl_add_field(&path, "what", trace->what);
+    if (trace->bytes != NULL)
+        ctl_add_field(&path, "bytes", trace->bytes);
+    if (trace->rate != NULL)
+        ctl_add_field(&path, "per_s", trace->rate);
+    is_good = post(place, &path, &answer);
+    if (is_good) {
+        all = json_loadb((const char *)answer.at, answer.len, 0, NULL);
+        *ret_number = (long long)json_integer_value(json_object_get(all, "number"));
+        json_decref(all);
+        (void)fprintf(stderr, "tracing %s\n", trace->what); /* from here on nothing is missed */
+    }
+    text_done(&answer);
+    return is_good;
+}
+
+int ctl_trace(const struct ctl_place *place, const struct ctl_trace *trace)
+{
+    long long number = 0;
+    bool is_good = begin_trace(place, trace, &number);
+
+    while (is_good) {
+        struct text path = { 0 }, answer = { 0 };
+
+        (void)poll(NULL, 0, TRACE_POLL_MS);
+        text_format(&path, "/api/trace?number=%lld", number);
+        is_good = post(place, &path, &answer) && print_trace(&answer);
+        text_done(&answer);
+    }
+    return EXIT_FAILURE;
 }

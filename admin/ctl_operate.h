@@ -16,6 +16,14 @@ struct ctl_drain {
 };
 
 int ctl_drain(const struct ctl_place *place, const struct ctl_drain *drain);
+struct ctl_trace {
+    const char *what;
+    const char *bytes; /* of each payload; NULL, as for rate: as the broker thinks */
+    const char *rate;  /* of packets in a second */
+};
+
+/* Prints until it is interrupted, or the broker ends. */
+int ctl_trace(const struct ctl_place *place, const struct ctl_trace *trace);
 int ctl_bans(const struct ctl_place *place, bool is_json);
 int ctl_unban(const struct ctl_place *place, const char *name);
 

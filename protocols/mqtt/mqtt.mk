@@ -5,6 +5,7 @@ libmqttcodec_a_SOURCES = \
 	%D%/mqtt_decode.c \
 	%D%/mqtt_encode.c \
 	%D%/mqtt_properties.c \
+	%D%/mqtt_describe.c %D%/mqtt_describe.h \
 	%D%/mqtt_topic.c
 
 noinst_LIBRARIES += libmqtt.a
@@ -38,7 +39,8 @@ libmqtt_a_SOURCES = \
 	%D%/mqtt_profile.c %D%/mqtt_profile.h \
 	%D%/mqtt_queue_sub.c \
 	%D%/mqtt_rate.c \
-	%D%/mqtt_session.c %D%/mqtt_session.h
+	%D%/mqtt_session.c %D%/mqtt_session.h \
+	%D%/mqtt_trace.c %D%/mqtt_trace.h
 
 if HAVE_CHECK
 check_PROGRAMS += test_bridge_config

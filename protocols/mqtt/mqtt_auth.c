@@ -9,6 +9,7 @@
 #include "protocols/mqtt/mqtt_errors.h"
 #include "protocols/mqtt/mqtt_int.h"
 #include "protocols/mqtt/mqtt_profile.h"
+#include "protocols/mqtt/mqtt_trace.h"
 
 /* As long as the last of a full queue of checks may wait. */
 #define LOGIN_TIMEOUT_MS 30000
@@ -69,6 +70,8 @@ static enum rc send_auth(struct mqtt_session *s, uint8_t reason, struct slice da
     w = wr_of(conn_reserve(s->conn, count.len), count.len);
     mqtt_encode_auth(&w, &a);
     ASSERT(!w.bad);
+    if (mqtt_is_traced(s))
+        mqtt_trace_out(s, wr_slice(&w));
     conn_commit(s->conn, w.len);
     count_add(COUNT_MQTT_PACKETS_OUT, 1);
     return RC_OK;

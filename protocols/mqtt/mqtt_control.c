@@ -8,6 +8,7 @@
 #include "broker/base/mem.h"
 #include "broker/core/operations.h"
 #include "protocols/mqtt/mqtt_int.h"
+#include "protocols/mqtt/mqtt_trace.h"
 
 /* Clients are sent away in steps of so long. */
 #define DRAIN_STEP_MS 50
@@ -213,7 +214,10 @@ void mqtt_control_operations(struct mqtt_control *control, struct operations *re
                                 .drain = on_drain,
                                 .drain_stop = on_drain_stop,
                                 .bans_each = on_bans_each,
-                                .ban_lift = on_ban_lift };
+                                .ban_lift = on_ban_lift,
+                                .trace_begin = mqtt_trace_begin,
+                                .trace_take = mqtt_trace_take,
+                                .trace_end = mqtt_trace_end };
 }
 
 /* ---- life ---- */
@@ -227,6 +231,7 @@ struct mqtt_control *mqtt_control_new(struct loop *loop, const struct mqtt_contr
     list_init(&control->sessions);
     control->clients = flap_new(&config->clients);
     control->addresses = flap_new(&config->addresses);
+    mqtt_traces_init(control);
     timer_init(&control->drain.step, loop, drain_step, control);
     return control;
 }
@@ -245,6 +250,7 @@ void mqtt_control_unref(struct mqtt_control **control)
     if (c == NULL || --c->refs > 0)
         return;
     ASSERT(list_is_empty(&c->sessions));
+    mqtt_traces_done(c);
     flap_free(&c->clients);
     flap_free(&c->addresses);
     timer_done(&c->drain.step);

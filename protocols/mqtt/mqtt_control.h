@@ -56,6 +56,10 @@ struct mqtt_control {
     struct flap *clients; /* owned */
     struct flap *addresses;
     struct mqtt_drain drain;
+    struct list traces; /* struct mqtt_trace.link */
+    unsigned trace_count;
+    uint64_t last_trace;
+    struct timer trace_sweep;
 };
 
 struct mqtt_control_config {

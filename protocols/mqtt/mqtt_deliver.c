@@ -13,6 +13,7 @@
 #include "protocols/mqtt/mqtt_int.h"
 #include "protocols/mqtt/mqtt_map.h"
 #include "protocols/mqtt/mqtt_mount.h"
+#include "protocols/mqtt/mqtt_trace.h"
 
 /* From this size on a payload is sent from where it lies instead of being copied. */
 #define PAYLOAD_BY_REFERENCE_BYTES 16384u
@@ -176,6 +177,8 @@ static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
     p.properties.subscription_id_count = out->id_count;
     if (is_sent)
         is_sent = write_aliased(s, &p, m);
+    if (is_sent && mqtt_is_traced(s))
+        mqtt_trace_publish_out(s, &p, m->address);
     if (is_sent) {
         count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
         count_add_alone(COUNT_MQTT_PUBLISH_OUT, 1);

@@ -14,6 +14,7 @@
 #include "protocols/mqtt/mqtt_kept.h"
 #include "protocols/mqtt/mqtt_map.h"
 #include "protocols/mqtt/mqtt_mount.h"
+#include "protocols/mqtt/mqtt_trace.h"
 
 #define NEVER_S 0xffffffffu /* MQTT 5 3.1.2.11.2: the session does not expire */
 
@@ -207,6 +208,8 @@ static bool send_connack(struct mqtt_session *s, bool is_present, struct slice a
     ASSERT(!w.bad);
     if (w.len > s->packet_max)
         return false;
+    if (mqtt_is_traced(s))
+        mqtt_trace_out(s, wr_slice(&w));
     conn_write(s->conn, wr_slice(&w));
     count_add(COUNT_MQTT_PACKETS_OUT, 1);
     return true;

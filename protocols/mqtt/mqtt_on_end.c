@@ -4,6 +4,7 @@
 #include "broker/base/log.h"
 #include "broker/core/session.h"
 #include "protocols/mqtt/mqtt_int.h"
+#include "protocols/mqtt/mqtt_trace.h"
 
 enum rc mqtt_on_pingreq(struct mqtt_session *s, const struct mqtt_frame *frame)
 {
@@ -14,6 +15,8 @@ enum rc mqtt_on_pingreq(struct mqtt_session *s, const struct mqtt_frame *frame)
     if (rc != RC_OK)
         return rc;
     mqtt_encode_ping(&w, MQTT_PINGRESP);
+    if (mqtt_is_traced(s))
+        mqtt_trace_out(s, wr_slice(&w));
     conn_write(s->conn, wr_slice(&w));
     count_add(COUNT_MQTT_PACKETS_OUT, 1);
     return RC_OK;

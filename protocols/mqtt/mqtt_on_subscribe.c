@@ -7,6 +7,7 @@
 #include "protocols/mqtt/mqtt_errors.h"
 #include "protocols/mqtt/mqtt_int.h"
 #include "protocols/mqtt/mqtt_mount.h"
+#include "protocols/mqtt/mqtt_trace.h"
 
 static enum retained_wanted retained_of(const struct mqtt_session *s,
                                         const struct mqtt_filter *filter)
@@ -132,6 +133,8 @@ static enum rc answer(struct mqtt_session *s, enum mqtt_type type, const struct 
         if (rc == RC_OK)
             return RC_OK;
     } else {
+        if (mqtt_is_traced(s))
+            mqtt_trace_out(s, wr_slice(&w));
         conn_write(s->conn, wr_slice(&w));
         count_add(COUNT_MQTT_PACKETS_OUT, 1);
         rc = RC_OK;

@@ -10,6 +10,7 @@
 #include "broker/net/conn.h"
 #include "protocols/mqtt/mqtt_errors.h"
 #include "protocols/mqtt/mqtt_int.h"
+#include "protocols/mqtt/mqtt_trace.h"
 
 #define SESSION_MAGIC 0x6d717474u
 
@@ -224,6 +225,8 @@ static void send_disconnect(struct mqtt_session *s, uint8_t reason, const char *
         return;
     w = wr_of(conn_reserve(s->conn, count.len), count.len);
     mqtt_encode_disconnect(&w, s->version, &d);
+    if (mqtt_is_traced(s))
+        mqtt_trace_out(s, wr_slice(&w));
     conn_commit(s->conn, w.len);
     count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
 }
@@ -251,6 +254,8 @@ static void send_refusal(struct mqtt_session *s, enum rc rc, uint8_t reason, con
     }
     if (w.bad || w.len > s->packet_max)
         return;
+    if (mqtt_is_traced(s))
+        mqtt_trace_out(s, wr_slice(&w));
     conn_write(s->conn, wr_slice(&w));
     count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
 }
@@ -318,6 +323,8 @@ void mqtt_send_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_
     ASSERT(!w.bad);
     if (w.len > s->packet_max)
         return;
+    if (mqtt_is_traced(s))
+        mqtt_trace_out(s, wr_slice(&w));
     conn_write(s->conn, wr_slice(&w));
     count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
 }
@@ -359,6 +366,8 @@ static void send_answer(struct mqtt_session *s, const struct mqtt_answer *a)
             s->open_inbound--;
         break;
     case ANSWER_PACKET:
+        if (mqtt_is_traced(s))
+            mqtt_trace_out(s, slice_of(a->owned, a->len));
         conn_write(s->conn, slice_of(a->owned, a->len));
         count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
         mem_free(a->owned);
@@ -532,6 +541,8 @@ static enum rc take_packet(struct mqtt_session *s, struct slice in, size_t *ret_
     frame = (struct mqtt_frame){ header.type, header.flags,
                                  slice_of(in.at + header.header_bytes, header.body_bytes) };
     *ret_used = bytes;
+    if (mqtt_is_traced(s))
+        mqtt_trace_in(s, &frame);
     rc = rule_of(s, header.type)->handle(s, &frame);
     /* 2.2.2.2: a property that is not of this packet; core has no such answer for a packet */
     return rc == RC_MISMATCH ? mqtt_fail(s, RC_MALFORMED, profile->property_reason) : rc;

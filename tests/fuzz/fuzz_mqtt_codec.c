@@ -4,6 +4,7 @@
 
 #include "broker/base/mem.h"
 #include "protocols/mqtt/mqtt_codec.h"
+#include "protocols/mqtt/mqtt_describe.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -132,6 +133,18 @@ static void on_rest(const struct mqtt_frame *frame, unsigned version)
     }
 }
 
+/* Whatever it is, people are shown one line of printable characters, and not too much of it. */
+static void describe(const struct mqtt_frame *frame, unsigned version)
+{
+    struct text to = { 0 };
+
+    mqtt_describe(&to, version, frame, 64);
+    ASSERT(!to.bad && to.len > 0 && to.len < 64 * 1024);
+    for (size_t i = 0; i < to.len; i++)
+        ASSERT(to.at[i] >= 0x20 && to.at[i] < 0x7f);
+    text_done(&to);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const unsigned versions[] = { MQTT_V31, MQTT_V311, MQTT_V5 };
@@ -152,5 +165,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         on_filters(frame.body, version, frame.type == MQTT_SUBSCRIBE);
     else
         on_rest(&frame, version);
+    describe(&frame, version);
     return 0;
 }
