@@ -31,14 +31,14 @@
 #define LOGS_FEW       12
 /* A store's birth is a few ops of some thousands, and nothing of it comes again: one state in so
  * many is cut there. */
-#define BIRTH_OPS      40
-#define BIRTH_PART     6
-#define LIVE_MAX       40 /* of a log, so that segments come free */
-#define SUBMITS_AFTER  6  /* in a life between two cuts */
-#define PENDING_MAX    65536
-#define PATH_ROOM      300
-#define WORKERS        2
-#define STATE_SECONDS  120
+#define BIRTH_OPS     40
+#define BIRTH_PART    6
+#define LIVE_MAX      40 /* of a log, so that segments come free */
+#define SUBMITS_AFTER 6  /* in a life between two cuts */
+#define PENDING_MAX   65536
+#define PATH_ROOM     300
+#define WORKERS       2
+#define STATE_SECONDS 120
 
 static void on_durable(void *arg, uint64_t ticket)
 {
