@@ -103,6 +103,7 @@ void consumer_free(struct consumer *consumer)
     link_remove(&consumer->of_queue);
     link_remove_if(&consumer->ready);
     consumer->queue->consumer_count--;
+    queue_used(consumer->queue);
     mem_free(consumer);
 }
 
@@ -155,8 +156,10 @@ enum rc queue_settle(struct client *client, uint64_t number, uint64_t handle, en
     if (queue == NULL || lane >= queue->lane_count)
         return RC_NOT_FOUND;
     rc = lane_settle(queue->lanes[lane], client, offset, outcome);
-    if (rc == RC_OK && outcome == OUTCOME_REQUEUE)
+    if (rc == RC_OK && outcome == OUTCOME_REQUEUE) {
+        queue_enforce(queue); /* what comes back may be what is too much */
         queue_wake(queue);
+    }
     return rc;
 }
 
@@ -173,8 +176,11 @@ static enum rc next_message(struct queue *queue, struct lane **ret_lane, struct 
         enum rc rc;
 
         while ((rc = lane_next(lane, ret_item, ret_offset)) == RC_OK) {
-            int64_t expires_at_ms = (*ret_item)->message->expires_at_ms;
+            int64_t expires_at_ms = queue_due_ms(queue, (*ret_item)->message);
 
+            /* what has no time at all goes to a consumer that waits, but not to a get */
+            if (expires_at_ms != 0 && list_is_empty(&queue->getters))
+                expires_at_ms++;
             if (expires_at_ms == 0 || expires_at_ms > core_wall_ms(queue->core)) {
                 *ret_lane = lane;
                 return RC_OK;
@@ -250,6 +256,8 @@ void queue_pump(struct queue *queue)
     unsigned budget = PUMP_BUDGET;
     enum rc rc = RC_OK;
 
+    if (list_is_empty(&queue->ready))
+        queue_enforce(queue); /* a get that waits for the disk is after what is too much */
     queue->is_pumping = true;
     for (; budget > 0 && queue_wants(queue); budget--) {
         rc = next_message(queue, &lane, &item, &offset);
@@ -264,6 +272,7 @@ void queue_pump(struct queue *queue)
     }
     queue->is_pumping = false;
     link_remove_if(&queue->busy);
+    queue_enforce(queue);
     if (budget == 0) {
         queue_wake(queue);
         core_wake(queue->core);
@@ -294,6 +303,7 @@ enum rc queue_get(struct client *client, struct queue *queue, bool is_no_ack, qu
         rc = authorise(client, OPERATION_CONSUME, RESOURCE_QUEUE, queue->spec.name);
     if (rc != RC_OK)
         return rc;
+    queue_used(queue);
     getter = mem_new(struct getter);
     getter->client = client;
     getter->holding = holding_of(client, queue);

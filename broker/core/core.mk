@@ -24,7 +24,7 @@ libcore_a_SOURCES = \
 	%D%/position.c %D%/position.h \
 	%D%/producer.c %D%/producer.h \
 	%D%/publish.c %D%/publish.h \
-	%D%/queue.c %D%/queue.h %D%/queue_int.h \
+	%D%/queue.c %D%/queue.h %D%/queue_bound.c %D%/queue_int.h \
 	%D%/reference.c \
 	%D%/references.c %D%/references.h \
 	%D%/retain.c %D%/retain.h %D%/retain_int.h %D%/retain_tail.c \

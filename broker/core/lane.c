@@ -8,8 +8,9 @@
 #include "broker/core/retention.h"
 #include "broker/core/stream_int.h"
 
-/* Records of a lane: under 0 its head and taken_high, under n + 1 the bitmap of chunk n. In this
- * order they are read back. */
+/* Records of a lane: under 0 its head and taken_high (and, where bytes are counted, how many are
+ * not settled of those below which end), under n + 1 the bitmap of chunk n. In this order they are
+ * read back. */
 #define HEAD_RECORD     UINT64_C(0)
 #define CHUNK_RECORD(n) ((n) + 1)
 #define BITMAP_BYTES    (CHUNK_ITEMS / 8)
@@ -120,7 +121,8 @@ static bool has_settled_above_head(const struct lane *lane, uint64_t number,
 
 void lane_record(struct lane *lane)
 {
-    uint8_t value[16];
+    uint8_t value[32];
+    uint64_t end = lane->counts_bytes ? lane->partition->end : lane->recorded_end;
 
     for (size_t i = 0; i < lane->dirty_chunks.count; i++) {
         uint64_t number = *(uint64_t *)ring_at(&lane->dirty_chunks, i);
@@ -133,12 +135,16 @@ void lane_record(struct lane *lane)
             record_chunk(lane, number, *slot);
     }
     ring_pop(&lane->dirty_chunks, lane->dirty_chunks.count);
-    if (lane->head == lane->recorded_head && lane->taken_high == lane->recorded_taken_high)
+    if (lane->head == lane->recorded_head && lane->taken_high == lane->recorded_taken_high &&
+        end == lane->recorded_end)
         return;
     put_u64(value, lane->head);
     put_u64(value + 8, lane->taken_high);
+    put_u64(value + 16, lane->open_bytes);
+    put_u64(value + 24, end);
     if (!PLANTED("settled-unrecorded"))
-        put_settled(lane, HEAD_RECORD, value, sizeof(value));
+        put_settled(lane, HEAD_RECORD, value, lane->counts_bytes ? 32 : 16);
+    lane->recorded_end = end;
     lane->recorded_head = lane->head;
     lane->recorded_taken_high = lane->taken_high;
 }
@@ -151,7 +157,7 @@ void lane_forget(struct lane *lane)
         if (chunk != NULL && (chunk == &chunk_settled || chunk->is_recorded))
             delete_settled(lane, CHUNK_RECORD(lane->first_chunk + i));
     }
-    if (lane->recorded_head > 0 || lane->recorded_taken_high > 0)
+    if (lane->recorded_head > 0 || lane->recorded_taken_high > 0 || lane->recorded_end > 0)
         delete_settled(lane, HEAD_RECORD);
 }
 
@@ -196,12 +202,59 @@ static void advance_head(struct lane *lane)
         retention_settled(lane->partition);
 }
 
+/* What was reckoned may be less than what comes of it. */
+static uint64_t minus(uint64_t from, uint64_t bytes)
+{
+    return from > bytes ? from - bytes : 0;
+}
+
+static void count_taken(struct lane *lane, const struct message *message)
+{
+    lane->taken_bytes += message->value.len;
+    if (lane->open_bytes < lane->taken_bytes)
+        lane->open_bytes = lane->taken_bytes;
+}
+
+static void count_settled(struct lane *lane, const struct message *message)
+{
+    lane->open_bytes = minus(lane->open_bytes, message->value.len);
+    if (lane->open_bytes < lane->taken_bytes)
+        lane->open_bytes = lane->taken_bytes;
+}
+
+void lane_count_bytes(struct lane *lane, const struct message *message)
+{
+    lane->open_bytes += message->value.len;
+    if (lane->counts_bytes)
+        queue_dirty(lane->queue);
+}
+
+/* By the mean size of a record. */
+static uint64_t reckon(const struct lane *lane, uint64_t records)
+{
+    const struct partition *p = lane->partition;
+    uint64_t all = p->end - p->start;
+
+    return all == 0 ? 0 : (uint64_t)((double)partition_bytes(p) * (double)records / (double)all);
+}
+
+void lane_reckon_bytes(struct lane *lane)
+{
+    if (!lane->counts_bytes)
+        return;
+    lane->open_bytes =
+        lane->has_bytes ? lane->open_bytes + reckon(lane, lane->partition->end - lane->recorded_end)
+                        : reckon(lane, lane_ready(lane)) + lane->taken_bytes;
+    lane->has_bytes = false;
+}
+
 static void mark_settled(struct lane *lane, uint64_t offset, struct item *item)
 {
     uint64_t number = offset >> CHUNK_SHIFT;
     struct chunk **slot = chunk_slot(lane, number);
     struct chunk *chunk = *slot;
 
+    count_settled(lane, item->message);
     message_unref(&item->message);
     item->state = ITEM_SETTLED;
     item->holding = NULL;
@@ -256,6 +309,7 @@ void lane_deliver(struct lane *lane, uint64_t offset, struct holding *holding)
     item->holding = holding;
     holding->count++;
     lane->taken++;
+    count_taken(lane, item->message);
 }
 
 /* ---- what is given back: a min-heap of offsets ---- */
@@ -313,6 +367,7 @@ enum rc lane_settle(struct lane *lane, const struct client *client, uint64_t off
         return RC_NOT_FOUND;
     item->holding->count--;
     lane->taken--;
+    lane->taken_bytes -= item->message->value.len;
     if (outcome == OUTCOME_REQUEUE)
         give_back(lane, offset, item);
     else
@@ -333,6 +388,7 @@ void lane_return_all(struct lane *lane, struct holding *holding)
             continue;
         holding->count--;
         lane->taken--;
+        lane->taken_bytes -= item->message->value.len;
         give_back(lane, offset, item);
     }
 }
@@ -359,8 +415,9 @@ static bool window_is_full(const struct lane *lane)
 
 void lane_take(struct lane *lane, uint64_t offset, struct message *message)
 {
+    lane_count_bytes(lane, message);
     if (lane->window_end == offset && !lane->is_reading && !window_is_full(lane) &&
-        (lane->queue->consumer_count > 0 || queue_wants(lane->queue)))
+        (lane->queue->consumer_count > 0 || lane->queue->bound != NULL || queue_wants(lane->queue)))
         window_add(lane, message);
 }
 
@@ -481,6 +538,7 @@ uint64_t lane_purge(struct lane *lane)
         for (uint64_t n = from >> CHUNK_SHIFT; n <= lane->window_end >> CHUNK_SHIFT; n++)
             *(uint64_t *)ring_push(&lane->dirty_chunks) = n;
     }
+    lane->open_bytes = lane->taken_bytes;
     queue_dirty(lane->queue);
     lane->purged_below = lane->partition->end;
     retention_changed(lane->partition->stream);
@@ -564,6 +622,13 @@ static enum rc load_head(struct lane *lane, struct slice value)
     uint64_t head = rd_u64(&rd);
     uint64_t taken_high = rd_u64(&rd);
 
+    lane->has_bytes = rd.left > 0 && lane->counts_bytes;
+    if (lane->has_bytes) {
+        lane->open_bytes = rd_u64(&rd);
+        lane->recorded_end = rd_u64(&rd);
+    }
+    if (lane->recorded_end > lane->partition->end)
+        lane->recorded_end = lane->partition->end;
     if (rd.bad)
         return RC_CORRUPT;
     if (head < lane->partition->start)

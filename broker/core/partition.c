@@ -258,6 +258,10 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
         rc = batch_peek(bytes, &first, NULL, NULL);
     if (rc == RC_OK)
         rc = producer_check(p, &first, ret);
+    /* what it holds is not known before it is opened: it is taken while there is room at all */
+    if (rc == RC_OK && p->stream->queue != NULL &&
+        queue_refuses(p->stream->queue, first.last_offset_delta + UINT64_C(1), 1))
+        rc = RC_LIMIT;
     if (rc != RC_OK)
         return rc;
     append.bytes = block_try(bytes.len);
@@ -273,9 +277,9 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
     producer_appended(p, &first, ret->base_offset);
     count_add(COUNT_CORE_PUBLISHED, append.record_count);
     append_whole(p, &append);
+    publish_batches(p, client, bytes, ret->base_offset);
     if (p->stream->queue != NULL)
         queue_grew(p->stream->queue);
-    publish_batches(p, client, bytes, ret->base_offset);
     return RC_OK;
 }
 

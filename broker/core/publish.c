@@ -69,17 +69,28 @@ static enum rc append_to_queue(struct queue *queue, struct message *message)
 {
     struct placed placed;
 
+    if (queue_refuses(queue, 1, message->value.len))
+        return RC_LIMIT;
     return stream_append(queue->stream, message, message->body,
                          queue->spec.is_durable ? durability_of(message) : DURABILITY_MEMORY,
                          &placed);
 }
 
-/* Appends to the logs of the queues, but for the one that has it already. */
+/* A queue that refuses a message keeps no other from it. */
+static enum rc unless_refused(enum rc rc, bool *refused)
+{
+    *refused |= rc == RC_LIMIT;
+    return rc == RC_LIMIT ? RC_OK : rc;
+}
+
+/* Appends to the logs of the queues, but for the one that has it already. RC_LIMIT: some refused
+ * it. */
 static enum rc append_to_queues(struct queue *const *queues, size_t count, struct message *message,
                                 const struct queue *already, size_t *taken)
 {
     struct slice stream = name_stream(message->address);
     struct message *foreign = NULL;
+    bool refused = false;
     enum rc rc = RC_OK;
 
     for (size_t i = 0; i < count && rc == RC_OK; i++) {
@@ -95,9 +106,10 @@ static enum rc append_to_queues(struct queue *const *queues, size_t count, struc
             rc = foreign == NULL ? RC_MEMORY : append_to_queue(queue, foreign);
         }
         *taken += rc == RC_OK;
+        rc = unless_refused(rc, &refused);
     }
     message_unref(&foreign);
-    return rc;
+    return rc == RC_OK && refused ? RC_LIMIT : rc;
 }
 
 static void deliver_to_targets(const struct route *route, struct client *client,
@@ -215,7 +227,7 @@ static enum rc publish_routed(struct client *client, struct message *message,
     struct placed placed = { NULL, 0 };
     struct stream *stream = NULL;
     const struct queue *already = NULL;
-    bool is_tail = false;
+    bool is_tail = false, refused = false;
     enum rc rc = RC_OK;
 
     if ((message->flags & MESSAGE_RETAIN) != 0)
@@ -224,6 +236,9 @@ static enum rc publish_routed(struct client *client, struct message *message,
         rc = check_room(core, route, message);
     if (rc == RC_OK)
         rc = find_stream(client, &route, message->address, &stream);
+    if (rc == RC_OK && stream != NULL && own && stream->queue != NULL &&
+        queue_refuses(stream->queue, 1, message->value.len))
+        rc = RC_LIMIT;
     if (rc != RC_OK)
         return rc;
     if (stream != NULL && (own || stream->queue == NULL)) {
@@ -238,9 +253,12 @@ static enum rc publish_routed(struct client *client, struct message *message,
         *ret_taken += stream->queue != NULL;
     }
     if (rc == RC_OK)
-        rc = append_to_queues(route->queues, route->queue_count, message, already, ret_taken);
+        rc = unless_refused(
+            append_to_queues(route->queues, route->queue_count, message, already, ret_taken),
+            &refused);
     if (rc == RC_OK)
-        rc = walk_exchanges(core, route, message, routing, already, ret_taken);
+        rc = unless_refused(walk_exchanges(core, route, message, routing, already, ret_taken),
+                            &refused);
     if (rc != RC_OK)
         return rc;
     if ((message->flags & MESSAGE_RETAIN) != 0 && !is_tail)
@@ -249,7 +267,7 @@ static enum rc publish_routed(struct client *client, struct message *message,
                                   : stream_durability(stream, durability_of(message)));
     deliver_to_targets(route, client, message, &placed);
     *ret_taken += route->target_count;
-    return RC_OK;
+    return refused ? RC_LIMIT : RC_OK;
 }
 
 enum rc publish_address(struct client *client, struct message **ref)
@@ -300,6 +318,7 @@ static enum rc publish_default(struct client *client, const struct publish_excha
     struct core *core = client->core;
     const struct route *route;
     struct placed placed = { NULL, 0 };
+    bool refused = false;
     enum rc rc = RC_OK;
 
     core->stamp++;
@@ -309,16 +328,20 @@ static enum rc publish_default(struct client *client, const struct publish_excha
         if (queue == NULL || queue->stamp == core->stamp)
             continue;
         queue->stamp = core->stamp;
+        if (queue_refuses(queue, 1, message->value.len)) {
+            refused = true;
+            continue;
+        }
         rc = stream_append(queue->stream, message, message->body,
                            queue->spec.is_durable ? durability_of(message) : DURABILITY_MEMORY,
                            &placed);
         *taken += rc == RC_OK;
     }
-    if (rc != RC_OK || *taken == 0)
-        return rc;
-    route = route_of(core, message->address);
-    deliver_to_targets(route, client, message, &placed);
-    return RC_OK;
+    if (rc == RC_OK && *taken > 0) {
+        route = route_of(core, message->address);
+        deliver_to_targets(route, client, message, &placed);
+    }
+    return rc == RC_OK && refused ? RC_LIMIT : rc;
 }
 
 /* A message that bindings have led to amq.topic enters the log of its address's stream, and goes to
@@ -351,7 +374,7 @@ static enum rc publish_private(struct client *client, const struct publish_excha
     struct core *core = client->core;
     struct routed *routed = &core->routed;
     enum rc rc = RC_OK;
-    bool is_shared_reached = false;
+    bool is_shared_reached = false, refused = false;
 
     routed->count = 0;
     core->stamp++;
@@ -366,26 +389,28 @@ static enum rc publish_private(struct client *client, const struct publish_excha
     for (size_t i = 0; i < routed->count && rc == RC_OK; i++) {
         rc = append_to_queue(routed->queues[i], message);
         *taken += rc == RC_OK;
+        rc = unless_refused(rc, &refused);
     }
     if (rc == RC_OK && is_shared_reached && goes_onward)
         rc = publish_onward(client, message);
-    return rc;
+    return rc == RC_OK && refused ? RC_LIMIT : rc;
 }
 
 static enum rc publish_shared(struct client *client, const struct publish_exchange *publish,
                               struct message *message, size_t *taken)
 {
     struct routing routing = { publish->routing_keys[0], publish->headers, publish->header_count };
-    enum rc rc = publish_routed(client, message, &routing, false, taken);
+    bool refused = false;
+    enum rc rc = unless_refused(publish_routed(client, message, &routing, false, taken), &refused);
 
     for (unsigned i = 1; i < publish->routing_key_count && rc == RC_OK; i++) {
         struct publish_exchange more = *publish;
 
         more.routing_keys = &publish->routing_keys[i];
         more.routing_key_count = 1;
-        rc = publish_private(client, &more, message, false, taken);
+        rc = unless_refused(publish_private(client, &more, message, false, taken), &refused);
     }
-    return rc;
+    return rc == RC_OK && refused ? RC_LIMIT : rc;
 }
 
 /* What a routing key of the default exchange, or of the shared one, means is an address, as for
@@ -451,6 +476,11 @@ enum rc publish_exchange(struct client *client, const struct publish_exchange *p
 
 /* ---- verbatim batches ---- */
 
+static bool counts_bytes(const struct partition *p)
+{
+    return p->stream->queue != NULL && p->stream->queue->lanes[p->index]->counts_bytes;
+}
+
 static void publish_record(struct partition *partition, struct client *client,
                            const struct record *record, bool is_touched)
 {
@@ -464,6 +494,8 @@ static void publish_record(struct partition *partition, struct client *client,
     if (message == NULL)
         return;
     tail_appended(partition->stream, partition, record->offset, message);
+    if (partition->stream->queue != NULL)
+        lane_count_bytes(partition->stream->queue->lanes[partition->index], message);
     if (!is_touched) {
         message_unref(&message);
         return;
@@ -473,7 +505,7 @@ static void publish_record(struct partition *partition, struct client *client,
                           &taken);
     if (rc == RC_OK)
         rc = walk_exchanges(core, route, message, NULL, partition->stream->queue, &taken);
-    if (rc != RC_OK)
+    if (rc != RC_OK && rc != RC_LIMIT) /* a full queue's refusal is counted */
         log_peer(LOG_ERROR, "core.copy_failed", "stream=%s offset=%llu rc=%s",
                  log_quote(partition->stream->name_slice.at, partition->stream->name_slice.len),
                  (unsigned long long)record->offset, rc_word(rc));
@@ -491,7 +523,7 @@ void publish_batches(struct partition *partition, struct client *client, struct 
     bool is_touched = matcher_touches(core->topics, partition->stream->name_slice);
     struct text inflated = { 0 };
 
-    if (!is_touched && !tail_follows(partition->stream))
+    if (!is_touched && !tail_follows(partition->stream) && !counts_bytes(partition))
         return; /* nobody else is interested: never decoded */
     while (bytes.len > 0) {
         struct record_reader reader;

@@ -10,21 +10,30 @@
 #include "broker/core/queue_int.h"
 #include "broker/core/stream_int.h"
 
-/* ---- the catalogue's value: number u64, flags u8, arguments ---- */
+/* ---- the catalogue's value: number u64, flags u8, limits if it has some, arguments ---- */
 
-enum { QUEUE_DURABLE = 1, QUEUE_EXCLUSIVE = 2, QUEUE_AUTO_DELETE = 4, QUEUE_SERVER_NAMED = 8 };
+enum {
+    QUEUE_DURABLE = 1,
+    QUEUE_EXCLUSIVE = 2,
+    QUEUE_AUTO_DELETE = 4,
+    QUEUE_SERVER_NAMED = 8,
+    QUEUE_BOUND = 16
+};
 
-static void queue_record(struct queue *queue)
+void queue_record(struct queue *queue)
 {
     struct text *out = &queue->core->scratch;
     unsigned flags = (queue->spec.is_durable ? QUEUE_DURABLE : 0u) |
                      (queue->spec.is_exclusive ? QUEUE_EXCLUSIVE : 0u) |
                      (queue->spec.is_auto_delete ? QUEUE_AUTO_DELETE : 0u) |
-                     (queue->spec.is_server_named ? QUEUE_SERVER_NAMED : 0u);
+                     (queue->spec.is_server_named ? QUEUE_SERVER_NAMED : 0u) |
+                     (queue->bound != NULL ? QUEUE_BOUND : 0u);
 
     text_clear(out);
     text_add_u64(out, queue->number);
     text_add_byte(out, (uint8_t)flags);
+    if (queue->bound != NULL)
+        queue_limits_write(out, &queue->bound->limits);
     text_add(out, queue->spec.arguments);
     core_put(queue->core, META_QUEUES, queue->spec.name, text_slice(out),
              queue->spec.is_durable ? DURABILITY_ALWAYS : DURABILITY_MEMORY);
@@ -122,6 +131,7 @@ static void queue_free(struct queue *queue)
     link_remove_if(&queue->busy);
     link_remove_if(&queue->dirty);
     link_remove_if(&queue->of_owner);
+    queue_bound_free(queue);
     link_remove(&queue->link);
     map_remove(&core->queues, &queue->by_name);
     map_remove(&core->queues_by_number, &queue->by_numbers);
@@ -266,11 +276,13 @@ void queue_take(struct queue *queue, struct partition *partition, uint64_t offse
     lane_take(queue->lanes[partition->index], offset, message);
     if (queue_wants(queue))
         queue_wake(queue);
+    else if (__builtin_expect(queue->bound != NULL, 0))
+        queue_enforce(queue);
 }
 
 void queue_grew(struct queue *queue)
 {
-    if (queue_wants(queue))
+    if (queue_wants(queue) || queue->bound != NULL)
         queue_wake(queue);
 }
 
@@ -309,8 +321,9 @@ static enum rc visit_queue(void *arg, struct slice key, struct slice value)
         .is_exclusive = (flags & QUEUE_EXCLUSIVE) != 0,
         .is_auto_delete = (flags & QUEUE_AUTO_DELETE) != 0,
         .is_server_named = (flags & QUEUE_SERVER_NAMED) != 0,
-        .arguments = rd_rest(&rd),
     };
+    struct queue_limits limits = QUEUE_LIMITS_NONE;
+    enum rc rc = (flags & QUEUE_BOUND) != 0 ? queue_limits_read(&rd, &limits) : RC_OK;
     struct text scratch = { 0 };
     struct slice name;
     struct stream *stream = NULL;
@@ -318,11 +331,12 @@ static enum rc visit_queue(void *arg, struct slice key, struct slice value)
     if (name_from_queue(key, &scratch, &name) == RC_OK)
         stream = stream_find(core, name);
     text_done(&scratch);
-    if (rd.bad || stream == NULL) {
+    spec.arguments = rd_rest(&rd);
+    if (rc != RC_OK || rd.bad || stream == NULL) {
         log_event(LOG_ERROR, "core.bad_queue", "name=%s", log_quote(key.at, key.len));
         return RC_CORRUPT;
     }
-    (void)queue_new(core, &spec, stream, number);
+    queue_bound_set(queue_new(core, &spec, stream, number), &limits);
     return RC_OK;
 }
 
@@ -345,7 +359,11 @@ enum rc queues_load(struct core *core)
 {
     enum rc rc = meta_each(core->store, META_QUEUES, visit_queue, core);
 
-    return rc != RC_OK ? rc : meta_each(core->store, META_SETTLED, visit_settled, core);
+    if (rc == RC_OK)
+        rc = meta_each(core->store, META_SETTLED, visit_settled, core);
+    LIST_EACH (k, &core->queue_list)
+        queue_bound_begin(CONTAINER_OF(k, struct queue, link));
+    return rc;
 }
 
 void queues_suspect(struct core *core)

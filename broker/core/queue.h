@@ -24,6 +24,29 @@ struct queue_spec {
     struct slice arguments; /* opaque, kept for the protocol's equivalence check */
 };
 
+#define QUEUE_UNLIMITED UINT64_MAX
+/* Longest times: ten years. */
+#define QUEUE_WAIT_MAX_MS UINT64_C(315360000000)
+
+/* What it holds of ready messages, and for how long. */
+struct queue_limits {
+    uint64_t max_messages;
+    uint64_t max_bytes;  /* of their values */
+    uint64_t ttl_ms;     /* from when they were published; of those at its head */
+    uint64_t expires_ms; /* how long it lives without a consumer, a get or queue_used() */
+    bool is_refusing;    /* who publishes one too many is refused, RC_LIMIT; else the first goes */
+};
+#define QUEUE_LIMITS_NONE                                                                         \
+    {                                                                                             \
+        .max_messages = QUEUE_UNLIMITED, .max_bytes = QUEUE_UNLIMITED, .ttl_ms = QUEUE_UNLIMITED, \
+        .expires_ms = QUEUE_UNLIMITED                                                             \
+    }
+
+/* Kept with the queue, and effective at once. */
+void queue_set_limits(struct queue *queue, const struct queue_limits *limits);
+/* Somebody asked for it. */
+void queue_used(struct queue *queue);
+
 /* NULL when there is none. */
 struct queue *queue_find(struct core *core, struct slice name);
 /* Makes the queue and, when there is none, its stream; an existing stream becomes the queue's log

@@ -8,6 +8,7 @@
 #include "broker/core/queue.h"
 
 struct partition;
+struct rd;
 
 /* What one client has taken from one queue: made at the first consume or get. */
 struct holding {
@@ -71,12 +72,23 @@ struct lane {
     bool is_reading;       /* the cursor said RC_AGAIN */
     struct ring heads;     /* of struct head_sample, for consumed retention */
     uint64_t sampled_head; /* of the last of them */
+    bool counts_bytes;     /* for a limit: what comes and goes is counted in */
+    bool has_bytes;        /* open_bytes was recorded */
+    uint64_t open_bytes;   /* of values not settled */
+    uint64_t taken_bytes;  /* of those that are taken */
+    uint64_t recorded_end; /* end of the log when that was recorded */
     uint64_t purged_below; /* need not be kept for those who read it as a stream */
 };
 
 struct head_sample {
     int64_t at_ms;
     uint64_t head;
+};
+
+struct queue_bound {
+    struct queue_limits limits;
+    struct deadline due;    /* when the first of it is too old */
+    struct deadline unused; /* when it has not been used for too long */
 };
 
 struct getter {
@@ -108,7 +120,8 @@ struct queue {
     struct list ready;     /* struct consumer.ready: have credit, in the order they are served */
     struct list getters;
     struct list holdings;
-    struct list bindings; /* struct binding.of_destination */
+    struct list bindings;      /* struct binding.of_destination */
+    struct queue_bound *bound; /* owned; NULL: it holds whatever comes */
     unsigned consumer_count;
     uint64_t stamp; /* of the routing that saw it last */
     bool is_removed;
@@ -156,7 +169,31 @@ uint64_t lane_retention_floor(struct lane *lane, int64_t now_ms, int64_t retenti
 /* Wall time at which that moves; INT64_MAX: not before more is settled. */
 int64_t lane_retention_next_ms(const struct lane *lane, int64_t retention_ms);
 
+/* A record that did not come by lane_take() is there. */
+void lane_count_bytes(struct lane *lane, const struct message *message);
+/* What it holds is to be counted from now on: it is reckoned when it was not recorded. */
+void lane_reckon_bytes(struct lane *lane);
+static inline uint64_t lane_ready_bytes(const struct lane *lane)
+{
+    return lane->open_bytes - lane->taken_bytes;
+}
+
+/* ---- queue_bound.c ---- */
+void queue_limits_write(struct text *to, const struct queue_limits *limits);
+MUST_CHECK enum rc queue_limits_read(struct rd *from, struct queue_limits *ret);
+/* As queue_set_limits(), but recorded and begun by the caller. */
+void queue_bound_set(struct queue *queue, const struct queue_limits *limits);
+void queue_bound_begin(struct queue *queue);
+void queue_bound_free(struct queue *queue);
+/* Must it refuse so many more? Counted. */
+bool queue_refuses(struct queue *queue, uint64_t messages, uint64_t bytes);
+/* Lets go of what is too much or too old. */
+void queue_enforce(struct queue *queue);
+/* Wall time from which on it does not deliver the message; 0: never. */
+int64_t queue_due_ms(const struct queue *queue, const struct message *message);
+
 /* ---- queue.c ---- */
+void queue_record(struct queue *queue);
 void queue_take(struct queue *queue, struct partition *partition, uint64_t offset,
                 struct message *message);
 /* Records were appended as whole batches. */

@@ -79,7 +79,8 @@ struct append_result {
  * with base offsets set). Producer id, epoch and sequence of their headers are checked against the
  * partition's producer state. client_await() then says when they are durable.
  * RC_DUPLICATE: stored before, *ret tells where. RC_SEQUENCE, RC_FENCED: refused.
- * RC_FULL/RC_IO: the store is stalled. RC_REFUSED: not allowed. RC_MEMORY. */
+ * RC_FULL/RC_IO: the store is stalled. RC_REFUSED: not allowed. RC_LIMIT: the
+ * stream's queue is full. RC_MEMORY. */
 MUST_CHECK enum rc partition_append(struct partition *partition, struct client *client,
                                     struct slice bytes, enum durability durability,
                                     struct append_result *ret);

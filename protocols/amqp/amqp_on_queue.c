@@ -72,8 +72,12 @@ static enum rc declare(struct amqp_session *s, const struct amqp_queue_declare *
     enum rc rc;
 
     *ret = queue_find(s->core, name);
-    if (*ret != NULL)
-        return check_equal(s, d, *ret);
+    if (*ret != NULL) {
+        rc = check_equal(s, d, *ret);
+        if (rc == RC_OK)
+            queue_used(*ret);
+        return rc;
+    }
     rc = amqp_queue_arguments_check(s, name, d);
     if (rc != RC_OK)
         return rc;

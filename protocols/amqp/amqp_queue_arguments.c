@@ -39,6 +39,7 @@ enum argument_kind {
 enum argument_state {
     DONE,   /* we do it, or it asks for what we do anyway */
     ABSENT, /* refused: it would change what the queue does */
+    PARTLY, /* refused where it asks for dead letters */
     VOID,   /* of a cluster's affairs: nothing it could change here */
 };
 
@@ -52,11 +53,11 @@ static const struct argument_row {
     { "x-queue-mode", KIND_MODE, CLASSIC, DONE }, /* every queue is lazy: RAM has no part in it */
     { "x-queue-version", KIND_COUNT, CLASSIC, VOID },
     { "x-durability", KIND_DURABILITY, CLASSIC | QUORUM | STREAM, DONE }, /* not RabbitMQ's */
-    { "x-message-ttl", KIND_TIME, CLASSIC | QUORUM, ABSENT },
-    { "x-expires", KIND_EXPIRY, CLASSIC | QUORUM, ABSENT },
-    { "x-max-length", KIND_COUNT, CLASSIC | QUORUM, ABSENT },
-    { "x-max-length-bytes", KIND_COUNT, CLASSIC | QUORUM | STREAM, ABSENT },
-    { "x-overflow", KIND_OVERFLOW, CLASSIC | QUORUM, ABSENT },
+    { "x-message-ttl", KIND_TIME, CLASSIC | QUORUM, DONE },
+    { "x-expires", KIND_EXPIRY, CLASSIC | QUORUM, DONE },
+    { "x-max-length", KIND_COUNT, CLASSIC | QUORUM, DONE },
+    { "x-max-length-bytes", KIND_COUNT, CLASSIC | QUORUM | STREAM, DONE },
+    { "x-overflow", KIND_OVERFLOW, CLASSIC | QUORUM, PARTLY },
     { "x-dead-letter-exchange", KIND_TEXT, CLASSIC | QUORUM, ABSENT },
     { "x-dead-letter-routing-key", KIND_TEXT, CLASSIC | QUORUM, ABSENT },
     { "x-dead-letter-strategy", KIND_TEXT, QUORUM, ABSENT },
@@ -208,8 +209,7 @@ static enum rc check_value(struct amqp_session *s, const struct argument_row *ro
 /* Values of an absent argument that ask for what a queue does without it. */
 static bool asks_for_nothing(const struct argument_row *row, const struct amqp_value *v)
 {
-    return (row->kind == KIND_BOOL && v->integer == 0) ||
-           (row->kind == KIND_OVERFLOW && slice_equal_str(v->bytes, "drop-head"));
+    return row->kind == KIND_BOOL && v->integer == 0;
 }
 
 static enum queue_type type_of(struct slice table)
@@ -256,8 +256,15 @@ static enum rc check_one(struct amqp_session *s, struct slice queue, enum queue_
         return rc;
     }
     rc = check_value(s, row, queue, v);
-    if (rc != RC_OK || row->state != ABSENT || asks_for_nothing(row, v))
+    if (rc != RC_OK || row->state == DONE || row->state == VOID || asks_for_nothing(row, v) ||
+        (row->state == PARTLY && !slice_equal_str(v->bytes, "reject-publish-dlx")))
         return rc;
+    if (row->state == PARTLY)
+        return amqp_refuse(
+            s, AMQP_REPLY_PRECONDITION_FAILED,
+            "arg '%s' for queue '%.*s' in vhost '%s': there are no dead letters yet, "
+            "so reject-publish-dlx is not implemented",
+            row->name, SLICE_FMT(queue), AMQP_VHOST);
     return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED,
                        "arg '%s' for queue '%.*s' in vhost '%s' is not implemented yet", row->name,
                        SLICE_FMT(queue), AMQP_VHOST);
@@ -297,12 +304,38 @@ enum rc amqp_queue_arguments_check(struct amqp_session *s, struct slice queue,
     return rc;
 }
 
+static uint64_t limit_of(struct slice table, const char *name)
+{
+    struct amqp_value v;
+
+    return amqp_table_find(table, slice_str(name), &v) ? (uint64_t)v.integer : QUEUE_UNLIMITED;
+}
+
+static void apply_limits(struct queue *queue)
+{
+    struct slice table = queue_spec(queue)->arguments;
+    struct queue_limits limits = {
+        .max_messages = limit_of(table, "x-max-length"),
+        .max_bytes = limit_of(table, "x-max-length-bytes"),
+        .ttl_ms = limit_of(table, "x-message-ttl"),
+        .expires_ms = limit_of(table, "x-expires"),
+    };
+    struct amqp_value v;
+
+    if (amqp_table_find(table, SLICE("x-overflow"), &v))
+        limits.is_refusing = slice_equal_str(v.bytes, "reject-publish");
+    if (limits.max_messages != QUEUE_UNLIMITED || limits.max_bytes != QUEUE_UNLIMITED ||
+        limits.ttl_ms != QUEUE_UNLIMITED || limits.expires_ms != QUEUE_UNLIMITED)
+        queue_set_limits(queue, &limits);
+}
+
 void amqp_queue_arguments_apply(struct queue *queue)
 {
     struct stream *stream = queue_stream(queue);
     struct stream_policy policy = *stream_policy(stream);
     struct amqp_value v;
 
+    apply_limits(queue);
     if (!amqp_table_find(queue_spec(queue)->arguments, SLICE("x-durability"), &v))
         return;
     for (int64_t i = 0; policy_durability_names[i] != NULL; i++) {

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "broker/base/counters.h"
 #include "broker/base/mem.h"
 #include "broker/base/number.h"
+#include "broker/core/stream_int.h"
 #include "tests/lib/core_rig.h"
 
 static struct rig rig;
@@ -344,6 +346,141 @@ START_TEST(after_a_crash_what_was_there_counts_as_delivered_for_good)
 }
 END_TEST
 
+static int64_t number_of(const char *value)
+{
+    int64_t number = -1;
+
+    ck_assert_int_eq(number_i64(slice_str(value), 0, INT64_MAX, &number), RC_OK);
+    return number;
+}
+
+/* As a client of batches does. */
+static enum rc produce(const char *stream, const char *value)
+{
+    struct batch_builder builder;
+    struct append_result result;
+    struct block *block = NULL;
+    enum rc rc;
+
+    batch_builder_init(&builder, 0, 0);
+    ck_assert_int_eq(
+        batch_builder_add(&builder, 1000, SLICE("key"), slice_str(value), 0, SLICE("")), RC_OK);
+    batch_builder_seal(&builder, 0, &block);
+    batch_builder_done(&builder);
+    rc = partition_append(stream_partition(stream_find(rig.core, slice_str(stream)), 0), a->client,
+                          block_slice(block), DURABILITY_ALWAYS, &result);
+    block_unref(&block);
+    return rc;
+}
+
+static void limit(struct queue *queue, uint64_t messages, uint64_t bytes, bool is_refusing)
+{
+    struct queue_limits limits = QUEUE_LIMITS_NONE;
+
+    limits.max_messages = messages;
+    limits.max_bytes = bytes;
+    limits.is_refusing = is_refusing;
+    queue_set_limits(queue, &limits);
+}
+
+START_TEST(a_full_queue_refuses_whoever_publishes)
+{
+    struct queue *full = rig_queue(&rig, a, "full", true), *other = rig_queue(&rig, a, "o", true);
+
+    rig_bind(&rig, a, "amq.topic", "full", "t.#");
+    rig_bind(&rig, a, "amq.topic", "o", "t.#");
+    limit(full, 1, QUEUE_UNLIMITED, true);
+    ck_assert_int_eq(rig_publish(&rig, a, "full/x", "1", 1, 0), RC_OK);
+    ck_assert_int_eq(rig_publish(&rig, a, "full/x", "2", 1, 0), RC_LIMIT);
+    ck_assert_int_eq(rig_publish(&rig, a, "t/x", "3", 1, 0), RC_LIMIT);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "full", "4"), RC_LIMIT);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "amq.topic", "t.x", "5"), RC_LIMIT);
+    ck_assert_int_eq(produce("full", "6"), RC_LIMIT);
+    rig_settle(&rig);
+    ck_assert_uint_eq(queue_ready_count(full), 1);
+    ck_assert_uint_eq(queue_ready_count(other), 2); /* it has room */
+    rig_get(b, full, true);
+    rig_settle(&rig);
+    ck_assert_int_eq(produce("full", "7"), RC_OK);
+    ck_assert_int_eq(rig_publish(&rig, a, "full/x", "8", 1, 0), RC_LIMIT);
+}
+END_TEST
+
+START_TEST(the_head_goes_first_whatever_was_taken_and_came_back)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+    uint64_t held[200];
+    unsigned held_count = 0, dropped = 0, published = 0;
+    int64_t before = count_get(COUNT_CORE_QUEUE_DROPPED);
+    unsigned seed = 7;
+    char value[16];
+
+    limit(q, 10, QUEUE_UNLIMITED, false);
+    for (unsigned i = 0; i < 3000; i++) {
+        unsigned what = (seed = seed * 1103515245 + 12345) >> 16 & 7;
+
+        if (what < 4 || held_count == 200) {
+            (void)snprintf(value, sizeof(value), "%u", published++);
+            ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", value), RC_OK);
+        } else if (what < 6) {
+            unsigned had = b->count;
+
+            rig_get(b, q, false);
+            rig_settle(&rig);
+            if (b->count > had)
+                held[held_count++] = b->seen[had].handle;
+            b->count = 0;
+        } else if (held_count > 0) {
+            ck_assert_int_eq(queue_settle(b->client, queue_number(q), held[--held_count],
+                                          what == 6 ? OUTCOME_ACCEPT : OUTCOME_REQUEUE),
+                             RC_OK);
+        }
+        ck_assert_uint_le(queue_ready_count(q), 10);
+        ck_assert_uint_eq(queue_taken_count(q), held_count);
+    }
+    dropped = (unsigned)(count_get(COUNT_CORE_QUEUE_DROPPED) - before);
+    ck_assert_uint_gt(dropped, 100);
+    ck_assert_uint_gt(published, dropped);
+    while (queue_ready_count(q) > 0) { /* in order, and the newest is among them */
+        unsigned had = b->count;
+
+        rig_get(b, q, true);
+        rig_settle(&rig);
+        ck_assert_uint_eq(b->count, had + 1);
+        if (had > 0)
+            ck_assert_int_lt(number_of(b->seen[had - 1].value), number_of(b->seen[had].value));
+    }
+}
+END_TEST
+
+START_TEST(bytes_that_a_queue_holds_are_known_after_a_restart)
+{
+    static void (*const reopens[])(struct rig * rig) = { rig_reopen, rig_reopen_after_crash };
+    struct queue *q = rig_queue(&rig, a, "q", true);
+
+    limit(q, QUEUE_UNLIMITED, 100, true);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", "0123456789012345678901234"), RC_OK);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", "0123456789012345678901234"), RC_OK);
+    ck_assert_int_eq(produce("q", "0123456789012345678901234"), RC_OK);
+    rig_settle(&rig);
+    rig_get(b, q, false);
+    rig_settle(&rig);
+    for (unsigned life = 0; life < 2; life++) { /* what was taken is ready again */
+        restart_by(reopens[life]);
+        q = queue_find(rig.core, SLICE("q"));
+        ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", "01234567890123456789012345"),
+                         RC_LIMIT);
+    }
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", "0123456789012345678901234"), RC_OK);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", "0"), RC_LIMIT);
+    b->count = 0;
+    rig_get(b, q, true);
+    rig_settle_until(&rig, &b->count, 1);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", "0123456789012345678901234"), RC_OK);
+    ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", "0"), RC_LIMIT);
+}
+END_TEST
+
 START_TEST(transient_queue_is_gone_after_a_restart)
 {
     rig_queue(&rig, a, "t", false);
@@ -431,10 +568,13 @@ int main(void)
     tcase_add_test(plain, bindings_of_every_exchange_type_route_as_rabbitmq_does);
     tcase_add_test(plain, a_message_enters_a_queue_once_however_many_ways_match);
     suite_add_tcase(suite, plain);
+    tcase_add_test(plain, a_full_queue_refuses_whoever_publishes);
+    tcase_add_test(plain, the_head_goes_first_whatever_was_taken_and_came_back);
     tcase_add_checked_fixture(durable, setup_durable, teardown);
     tcase_set_timeout(durable, 60);
     tcase_add_test(durable, settled_and_unsettled_survive_a_restart);
     tcase_add_test(durable, after_a_crash_what_was_there_counts_as_delivered_for_good);
+    tcase_add_test(durable, bytes_that_a_queue_holds_are_known_after_a_restart);
     tcase_add_test(durable, transient_queue_is_gone_after_a_restart);
     tcase_add_test(durable, every_message_is_accepted_once_whatever_happens);
     suite_add_tcase(suite, durable);
