@@ -51,9 +51,11 @@ const struct option bridge_options[BRIDGE_OPTIONS] = {
       "Its client identifier here, whose session holds what waits for the other broker; by default "
       "local.HOSTNAME.NAME." },
     { "local_username", OPTION_TEXT, NULL, 0, TEXT_BYTES_MAX, NULL, IN_FILE, AT(local_user), "NAME",
-      "The user here whose rights it has." },
+      "The user here whose rights it has; without one it may do all that the broker may." },
     { "local_password", OPTION_TEXT, NULL, 0, TEXT_BYTES_MAX, NULL, IN_FILE, AT(local_password),
-      "PASSWORD", "That user's password." },
+      "PASSWORD",
+      "That user's password. It is not looked at: who writes this file may lend the bridge any "
+      "user's rights." },
     { "cleansession", OPTION_SWITCH, "no", 0, 0, NULL, IN_FILE, AT(clean_session), NULL,
       "The session at the other broker ends with the connection: what is published there meanwhile "
       "does not come." },
@@ -61,7 +63,7 @@ const struct option bridge_options[BRIDGE_OPTIONS] = {
       AT(local_session), "HOW",
       "What happens to messages of QoS 1 and 2 while the other broker cannot be reached: kept, "
       "they wait in the log; clean, they are passed over; as_remote, as cleansession says." },
-    { "keepalive_interval", OPTION_TIME, "60s", 5 * SECOND_MS, 65535 * SECOND_MS, NULL, IN_FILE,
+    { "keepalive_interval", OPTION_TIME, "60s", SECOND_MS, 65535 * SECOND_MS, NULL, IN_FILE,
       AT(keep_alive_ms), "TIME",
       "How often the other broker is asked whether it is there, when nothing else is sent." },
     { "restart_timeout", OPTION_TIME, "5s", 10, DAY_MS, NULL, IN_FILE, AT(restart_min_ms), "TIME",

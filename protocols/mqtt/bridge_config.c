@@ -247,8 +247,6 @@ static const char *mismatch(const struct bridge_config *c)
         return "certificate and key belong together";
     if (c->version < BRIDGE_V5 && c->remote_password != NULL && c->remote_user == NULL)
         return "before MQTT 5 a password needs a user name";
-    if (c->local_password != NULL && c->local_user == NULL)
-        return "local_password needs local_username";
     if (keep_alive_s > KEEP_ALIVE_MAX || c->keep_alive_ms % MS_PER_S != 0)
         return "keepalive_interval is in whole seconds, at most 65535";
     if (id.len > 0 && !mqtt_name_is_valid(id))

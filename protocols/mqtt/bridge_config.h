@@ -46,9 +46,9 @@ struct bridge_config {
     char *remote_client_id; /* default: HOSTNAME.NAME */
     char *remote_user;
     char *remote_password;
-    char *local_client_id; /* of the session that holds what waits; default: local.REMOTE-ID */
-    char *local_user;      /* whose rights it has here */
-    char *local_password;
+    char *local_client_id;  /* of the session that holds what waits; default: local.REMOTE-ID */
+    char *local_user;       /* whose rights it has here */
+    char *local_password;   /* not looked at: who configures bridges may lend them any rights */
     bool clean_session;     /* the session at the other broker ends with the connection */
     unsigned local_session; /* enum bridge_local_session: whether messages wait while it is away */
     uint64_t keep_alive_ms; /* whole seconds */

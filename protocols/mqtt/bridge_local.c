@@ -95,13 +95,25 @@ static struct slice or_none(const char *text)
     return text == NULL ? SLICE_NONE : slice_str(text);
 }
 
+/* Without a user of its own a bridge is the broker itself. Who writes the configuration may lend it
+ * any user's rights: no password is asked for. */
+static enum rc log_in(const struct bridge *b, struct client *client)
+{
+    client_set_id(client, slice_str(b->local_id));
+    if (b->config->local_user == NULL)
+        return RC_OK;
+    client_enter(client, NULL, NULL);
+    if (!client_takes_scram(client)) /* there are no accounts: nobody has rights that others lack */
+        return client_login(client, SLICE_NONE, SLICE_NONE);
+    return client_login_by_scram(client, slice_str(b->config->local_user));
+}
+
 enum rc bridge_local_open(struct bridge *b, struct client *client, struct session **ret,
                           bool *ret_present)
 {
     struct session_spec spec = { slice_str(b->local_id), !b->is_local_kept,
                                  b->is_local_kept ? SESSION_NEVER_EXPIRES : 0 };
-    enum rc rc =
-        client_login(client, or_none(b->config->local_user), or_none(b->config->local_password));
+    enum rc rc = log_in(b, client);
 
     if (rc == RC_OK)
         rc = session_open(client, &spec, ret, ret_present);

@@ -9,6 +9,7 @@ import tempfile
 import unittest
 
 import mqtt_raw as m
+import users
 from mqtt_case import Mosquitto, free_port, mosquitto_program
 from tercet import SCALE, TOP, Broker, is_closed_by_peer, program, read_exactly, wait_for
 
@@ -413,6 +414,31 @@ class Addresses(BridgeCase):
         wait_for(lambda: "what=tls" in wrong.log(), 20)
         self.assertNotIn("bridge.connected", wrong.log())
 
+    def test_it_has_the_rights_of_its_user_here_or_all(self):
+        far = self.start()
+        with tempfile.TemporaryDirectory() as place:
+            with open(os.path.join(place, "users"), "w", encoding="utf-8") as file:
+                file.write("alice:%s\n" % users.pbkdf2("secret"))
+            with open(os.path.join(place, "rules"), "w", encoding="utf-8") as file:
+                file.write("user alice\ntopic readwrite may/#\n")
+            head = "password_file = %s/users\nacl_file = %s/rules\n" % (place, place)
+            for user in ("alice", None):
+                more = "remote_clientid = %s\n" % user
+                more += "local_username = %s\n" % user if user else ""
+                near = self.start(config=head + bridge(
+                    far.port("mqtt"), "may/# in 1", "no/# in 1", more=more))
+                self.up(near)
+                reader = self.subscribed(near, "may/#", client_id="r", user="alice",
+                                         password="secret")
+                sender = self.client(far)
+                wait_for(lambda: sender.publish("may/0", b"x", 1) and reader.receive(0.3), 20)
+                sender.publish("no/1", b"x", 1)
+                sender.publish("may/1", b"x", 1)
+                while reader.expect_publish().topic != "may/1":
+                    pass
+                self.assertEqual(near.log().count("mqtt.publish_refused"), 1 if user else 0)
+                near.stop()
+
     def test_a_bridge_that_makes_no_sense_is_told_and_nothing_starts(self):
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
             file.write("[bridge b]\naddress = x:0\ntopic = a sideways\n")
@@ -498,7 +524,7 @@ class ByHand(BridgeCase):
     def test_a_broker_that_says_nothing_is_pinged_and_left(self):
         server = self.listen()
         near = self.start(config=bridge(server.getsockname()[1], "a out 1",
-                                        more="keepalive_interval = 5s\n"))
+                                        more="keepalive_interval = 1s\n"))
         sock, _ = self.accept(server)
         self.packet_of(sock, m.PINGREQ)
         self.accept(server)
