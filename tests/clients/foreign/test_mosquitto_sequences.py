@@ -2,8 +2,8 @@
 """Mosquitto's own wire sequences: bytes that are sent, and the bytes that mosquitto answers.
 
 They are data files of mosquitto's sources, test/broker/data/*.json. `./dev interop` fetches the
-source package; MOSQUITTO_TESTS=FOLDER names the folder test/broker of a newer one. With
-mqtt_profile = mosquitto each answer is compared byte for byte. By default each decision is the
+source package; MOSQUITTO_TESTS=FOLDER names the folder test/broker of a newer one. With the
+mosquitto.conf of the suite each answer is compared byte for byte. By default each decision is the
 same: a code may be another one, and a message may come earlier than an acknowledgement.
 """
 
@@ -12,28 +12,29 @@ import json
 import os
 import re
 import socket
+import tempfile
 import unittest
 
 import mqtt_raw as m
 import ws_raw
+from mqtt_case import free_port
 from tercet import SCALE, Broker, is_closed_by_peer
 
 HOME = os.environ.get("TERCET_INTEROP", "/nonexistent")
 FOLDER = os.environ.get("MOSQUITTO_TESTS") or os.path.join(HOME, "mosquitto", "test", "broker")
 SECONDS = 2 * SCALE
-WS = "[listener ws]\nprotocol = mqtt\naddress = 127.0.0.1\nport = 0\nwebsocket = yes\n"
-PROFILE = "mqtt_profile = mosquitto\n"
+PLAIN = "allow_anonymous true\nlistener %d 127.0.0.1\n"
+WS = PLAIN + "protocol websockets\n"
 # What a mosquitto answers that was told nothing: 5.0's properties in its order.
 CONNACKS = {3: "20020000", 4: "20020000", 5: "200e00000b22000a27001e8480210014"}
 
 # Where the default decides otherwise, and why, by a part of the sequences' names.
 OTHERWISE = {
     "34 QoS 2 Dup flow*3": "4.3.3-10: the same identifier is the same message, however often",
-}
-# A mosquitto without a password file lets in whoever names himself; we refuse who is nobody.
-LOGINS = {
-    "CONNECT 10 Username zero length ok", "CONNECT 10 Username flag 1 Password flag 1 ok",
-    "CONNECT 10 Password with 0x0000", "CONNECT 10 Username flag 1 ok",
+    "CONNECT 10 Username zero length ok": "a user who is nobody is refused",
+    "CONNECT 10 Username flag 1 Password flag 1 ok": "a user who is nobody is refused",
+    "CONNECT 10 Password with 0x0000": "a user who is nobody is refused",
+    "CONNECT 10 Username flag 1 ok": "a user who is nobody is refused",
 }
 
 # What 2.1.2 still answers in another way than the sources after it, whose answers the profile has.
@@ -174,13 +175,20 @@ class Sequences(unittest.TestCase):
         self.all = list(sequences())
         self.assertGreater(len(self.all), 1700, "that is not the set of sequences")
         is_older = not os.path.isfile(os.path.join(FOLDER, "data", "OTHER.json"))
-        self.known = {*LOGINS, *(OLDER if is_older else ())}
+        self.known = OLDER if is_older else ()
 
-    def run_all(self, config, is_strict, by_websocket=False):
-        with Broker(config=config + WS) as broker:
-            self.address = broker.address_of("ws") if by_websocket else broker.address("mqtt")
-            self.by_websocket = by_websocket
-            self.is_strict = is_strict
+    def run_all(self, conf):
+        """With a mosquitto.conf, or as we are."""
+        args, port = [], 0
+        if conf:
+            port = free_port()
+            args = ["--mosquitto-conf", self.write(conf % port)]
+            if os.geteuid() == 0:
+                args += ["--user", "root"]
+        with Broker(args=args) as broker:
+            self.address = ("127.0.0.1", port) if conf else broker.address("mqtt")
+            self.by_websocket = conf == WS
+            self.is_strict = bool(conf)
             bad = []
             for name, test in self.all:
                 try:
@@ -189,9 +197,18 @@ class Sequences(unittest.TestCase):
                     bad.append("%s: %s" % (name, error))
             print("%d of %d sequences as mosquitto answers, %s%s" % (
                 len(self.all) - len(bad), len(self.all),
-                "byte for byte" if is_strict else "decision for decision",
-                ", by WebSocket" if by_websocket else ""))
+                "byte for byte" if conf else "decision for decision",
+                ", by WebSocket" if self.by_websocket else ""))
             return bad
+
+    def write(self, text):
+        folder = tempfile.TemporaryDirectory(prefix="tercet-sequences-")
+        self.addCleanup(folder.cleanup)
+        os.chmod(folder.name, 0o755)
+        path = os.path.join(folder.name, "mosquitto.conf")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        return path
 
     def open(self):
         if self.by_websocket:
@@ -253,14 +270,14 @@ class Sequences(unittest.TestCase):
         bad = [line for line in bad if not any(part in line for part in known)]
         self.assertEqual(bad, [], "%d sequences:\n%s" % (len(bad), "\n".join(bad[:60])))
 
-    def test_with_the_profile_every_byte_is_mosquittos(self):
-        self.check(self.run_all(PROFILE, True))
+    def test_with_a_mosquitto_conf_every_byte_is_mosquittos(self):
+        self.check(self.run_all(PLAIN))
 
     def test_and_by_websocket(self):
-        self.check(self.run_all(PROFILE, True, by_websocket=True))
+        self.check(self.run_all(WS))
 
     def test_by_default_every_decision_is_mosquittos_or_the_standards(self):
-        bad = self.run_all("", False)
+        bad = self.run_all(None)
         self.check(bad, *OTHERWISE)
         for name in OTHERWISE:
             if not any(name in other for other, _ in self.all):
