@@ -340,7 +340,7 @@ void mqtt_encode_auth(struct wr *w, const struct mqtt_disconnect *p);
 /* ---- strings and topics ---- */
 
 /* Levels of a topic or filter beyond this are refused, so that matching has a bound. */
-#define MQTT_TOPIC_LEVELS_MAX 200
+#define MQTT_TOPIC_LEVELS_MAX 201
 
 /* Well-formed UTF-8 without U+0000 (1.5.4). */
 bool mqtt_string_is_valid(struct slice s);

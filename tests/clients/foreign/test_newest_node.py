@@ -7,17 +7,18 @@ import os
 import subprocess
 import unittest
 
-from tercet import SCALE, BrokerCase, need_program
+from tercet import SCALE, TOP, BrokerCase, need_program
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODULES = os.path.join(os.environ.get("TERCET_INTEROP", "/nonexistent"), "node_modules")
+PEM = os.path.join(TOP, "tests", "lib", "localhost.pem")
 SECONDS = 60
 
 
 @need_program("node")
 class Round(BrokerCase):
-    broker_options = {"config": "[listener ws]\nprotocol = mqtt\naddress = 127.0.0.1\nport = 0\n"
-                                "websocket = yes\n"}
+    broker_options = {"config": "[listener any]\nprotocol = mqtt\naddress = 127.0.0.1\nport = 0\n"
+                                "detect = yes\ncertificate = %s\nkey = %s\n" % (PEM, PEM)}
 
     def run_script(self, module, address, *more):
         if not os.path.isdir(os.path.join(MODULES, module)):
@@ -33,7 +34,15 @@ class Round(BrokerCase):
         self.run_script("mqtt", self.broker.address("mqtt"))
 
     def test_mqtt_by_websocket(self):
-        self.run_script("mqtt", self.broker.address_of("ws"), "ws", "/mqtt")
+        self.run_script("mqtt", self.broker.address_of("any"), "ws", "/mqtt")
+
+    def test_mqtt_by_tls(self):
+        _, port = self.broker.address_of("any")
+        self.run_script("mqtt", ("localhost", port), "mqtts", "", PEM)
+
+    def test_mqtt_by_secure_websocket(self):
+        _, port = self.broker.address_of("any")
+        self.run_script("mqtt", ("localhost", port), "wss", "/mqtt", PEM)
 
     def test_amqplib(self):
         self.run_script("amqplib", self.broker.address("amqp"))

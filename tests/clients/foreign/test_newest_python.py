@@ -4,7 +4,6 @@
 `./dev interop` fetches them and runs this; a client that could not be fetched is a skip."""
 
 import asyncio
-import queue
 import unittest
 import uuid
 
@@ -24,31 +23,6 @@ def values():
 
 class Round(BrokerCase):
     """Every message of one client comes back to it, whole, in order and once."""
-
-    def test_paho(self):
-        need_module("paho.mqtt.enums")
-        mqtt = need_module("paho.mqtt.client")
-        for version in (mqtt.MQTTv311, mqtt.MQTTv5):
-            with self.subTest(version=version):
-                self.paho_round(mqtt, version)
-
-    def paho_round(self, mqtt, version):
-        topic, got, ready = name("t"), queue.Queue(), queue.Queue()
-        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, protocol=version)
-        client.on_connect = lambda c, *_: c.subscribe(topic, qos=2)
-        client.on_subscribe = lambda *_: ready.put(True)
-        client.on_message = lambda _c, _u, message: got.put((message.payload, message.qos))
-        client.connect(*self.broker.address("mqtt"))
-        client.loop_start()
-        try:
-            ready.get(timeout=SECONDS)
-            for value in values():
-                client.publish(topic, value, qos=2)
-            arrived = [got.get(timeout=SECONDS) for _ in range(COUNT)]
-        finally:
-            client.loop_stop()
-            client.disconnect()
-        self.assertEqual(arrived, [(value, 2) for value in values()])
 
     def test_pika(self):
         pika = need_module("pika")
