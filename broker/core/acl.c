@@ -406,6 +406,13 @@ enum rc client_login(struct client *client, struct slice user, struct slice pass
     return login_listed(client, access->config.accounts, user, password);
 }
 
+bool client_needs_no_name(const struct client *client)
+{
+    const struct access *access = client->badge.access;
+
+    return may_be_anonymous(client) || (access != NULL && access->config.needs_certificate);
+}
+
 bool client_takes_scram(const struct client *client)
 {
     const struct access *access = client->badge.access;

@@ -105,6 +105,8 @@ void client_set_id(struct client *client, struct slice id);
  * account, or nobody without one, may come from there. RC_AGAIN: on_login() tells. RC_LIMIT: too
  * many ask at a time. RC_MEMORY, RC_SYSTEM. Refusals are counted and logged here. */
 MUST_CHECK enum rc client_login(struct client *client, struct slice user, struct slice password);
+/* Whether client_login() would let it in now without a name, or by its certificate. */
+bool client_needs_no_name(const struct client *client);
 /* Whether it may show who it is by SCRAM: there are accounts, and no certificate is asked for. */
 bool client_takes_scram(const struct client *client);
 /* What a SCRAM exchange about this name goes by. Of a name that nobody has, or that has no verifier

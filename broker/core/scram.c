@@ -250,6 +250,7 @@ enum rc scram_take_first(struct scram *scram, struct slice message)
         !is_nonce(nonce) || !read_name(name, &scram->user))
         return RC_MALFORMED;
     text_add(&scram->nonce, nonce);
+    scram->client_nonce_bytes = nonce.len;
     is_itself = act_as.len == 0 || (read_name(act_as, &other) &&
                                     slice_equal(text_slice(&other), text_slice(&scram->user)));
     text_done(&other);
@@ -293,6 +294,16 @@ static bool is_same_head(const struct scram *scram, struct slice binding)
 
     text_done(&bytes);
     return is_same;
+}
+
+static bool is_same_nonce(const struct scram *scram, struct slice nonce)
+{
+    struct slice both = text_slice(&scram->nonce);
+    struct slice own = slice_of(both.at, scram->client_nonce_bytes);
+
+    if (scram->takes_doubled_nonce && slice_starts(nonce, own) && nonce.len == own.len + both.len)
+        nonce = slice_after(nonce, own.len);
+    return slice_equal(nonce, both);
 }
 
 /* What both sides sign. */
@@ -354,7 +365,7 @@ enum rc scram_take_final(struct scram *scram, struct slice message, struct text 
     if (!take_attribute(&rest, 'c', &binding) || !take_attribute(&rest, 'r', &nonce) ||
         !read_bytes(slice_after(message, proof_at + 3), key_bytes, key_bytes, proof, &len))
         return RC_MALFORMED;
-    if (!is_same_head(scram, binding) || !slice_equal(nonce, text_slice(&scram->nonce)))
+    if (!is_same_head(scram, binding) || !is_same_nonce(scram, nonce))
         return RC_AUTH;
     return check_proof(scram, slice_of(message.at, proof_at), proof, to);
 }

@@ -31,6 +31,7 @@ libkafka_a_SOURCES = \
 	%D%/kafka_on_topics.c \
 	%D%/kafka_rebalance.c \
 	%D%/kafka_rules.c \
+	%D%/kafka_sasl.c %D%/kafka_sasl.h \
 	%D%/kafka_session.c %D%/kafka_session.h \
 	%D%/kafka_topic_config.c %D%/kafka_topic_config.h
 # So that one target alone can be made in a new tree.

@@ -15,6 +15,7 @@
 
 struct conn;
 struct kafka_request;
+struct kafka_sasl;
 struct kafka_session;
 
 /* Kafka's socket.request.max.bytes. */
@@ -86,6 +87,9 @@ void kafka_answer_durable(struct kafka_request *request);
 /* The request cannot be answered: the connection ends. */
 void kafka_refuse(struct kafka_request *request, enum rc why, const char *what);
 
+/* The session's (kafka_sasl.h). */
+struct kafka_sasl *kafka_sasl_of(struct kafka_request *request);
+
 /* Where the records of a fetch lie: the source of kafka_records. */
 struct kafka_pieces {
     struct log_piece *at; /* in the arena, each with a reference to its block */
@@ -94,6 +98,7 @@ struct kafka_pieces {
 
 kafka_handler_fn kafka_on_api_versions, kafka_on_metadata, kafka_on_find_coordinator,
     kafka_on_describe_cluster;
+kafka_handler_fn kafka_on_sasl_handshake, kafka_on_sasl_authenticate;
 kafka_handler_fn kafka_on_produce, kafka_on_init_producer_id;
 kafka_handler_fn kafka_on_fetch, kafka_on_list_offsets, kafka_on_offset_for_leader_epoch;
 kafka_handler_fn kafka_on_offset_commit, kafka_on_offset_fetch, kafka_on_offset_delete;

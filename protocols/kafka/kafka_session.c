@@ -8,6 +8,7 @@
 #include "broker/net/conn.h"
 #include "protocols/kafka/kafka_int.h"
 #include "protocols/kafka/kafka_messages.h"
+#include "protocols/kafka/kafka_sasl.h"
 
 #define SIZE_FIELD_BYTES 4
 
@@ -22,6 +23,7 @@ struct kafka_session {
     bool is_paused;     /* it has as many waiting requests as it may */
     bool is_reading;    /* inside kafka_session_input() */
     bool is_backlogged;
+    struct kafka_sasl sasl;
 };
 
 /* ---- requests ---- */
@@ -165,7 +167,7 @@ static bool is_blocked(const struct kafka_session *s)
 
     if (conn_is_full(s->conn) || s->request_count >= KAFKA_PIPELINE_MAX)
         return true;
-    return last != NULL && last->progress == KAFKA_RUNNING;
+    return s->sasl.is_waiting || (last != NULL && last->progress == KAFKA_RUNNING);
 }
 
 static void set_paused(struct kafka_session *s)
@@ -301,11 +303,34 @@ static void on_pressure(void *session, enum pressure pressure)
         conn_resume(s->conn, CONN_PAUSE_STORE);
 }
 
+static void on_login(void *session, enum rc rc)
+{
+    struct kafka_session *s = session;
+
+    kafka_sasl_on_login(&s->sasl, rc);
+    if (!conn_is_closing(s->conn))
+        set_paused(s);
+}
+
+static void on_revoked(void *session)
+{
+    struct kafka_session *s = session;
+
+    conn_close(s->conn, RC_REFUSED);
+}
+
+struct kafka_sasl *kafka_sasl_of(struct kafka_request *request)
+{
+    return &request->session->sasl;
+}
+
 static const struct client_ops ops = {
     .protocol = "kafka",
     .on_durable = on_durable,
     .on_durable_end = on_durable_end,
     .on_pressure = on_pressure,
+    .on_login = on_login,
+    .on_revoked = on_revoked,
 };
 
 /* ---- input ---- */
@@ -358,6 +383,10 @@ static void on_frame(struct kafka_session *s, struct slice frame)
         kafka_refuse(request, RC_MALFORMED, "no header");
         return;
     }
+    if (!kafka_sasl_allows(&s->sasl, request->header.key)) {
+        kafka_refuse(request, RC_AUTH, "not logged in");
+        return;
+    }
     rule = rule_of(request->header.key);
     if (rule == NULL) {
         kafka_refuse(request, RC_UNSUPPORTED, "unknown api");
@@ -382,6 +411,17 @@ static void on_frame(struct kafka_session *s, struct slice frame)
     handle(request, rule, &r);
 }
 
+static uint32_t least_bytes(const struct kafka_session *s)
+{
+    return s->sasl.is_raw ? 0 : KAFKA_HEADER_LEAST_BYTES;
+}
+
+/* Strangers have little to say. */
+static uint32_t most_bytes(const struct kafka_session *s)
+{
+    return s->sasl.is_in ? (uint32_t)KAFKA_FRAME_MAX_BYTES : KAFKA_STRANGER_MAX_BYTES;
+}
+
 size_t kafka_session_input(void *session, struct slice in)
 {
     struct kafka_session *s = session;
@@ -395,7 +435,7 @@ size_t kafka_session_input(void *session, struct slice in)
 
         if (r.bad)
             break;
-        if (frame_bytes < KAFKA_HEADER_LEAST_BYTES || frame_bytes > KAFKA_FRAME_MAX_BYTES) {
+        if (frame_bytes < least_bytes(s) || frame_bytes > most_bytes(s)) {
             count_add(COUNT_KAFKA_MALFORMED, 1);
             log_peer(LOG_NOTICE, "kafka.refused", "conn=%llu peer=%s rc=malformed frame_bytes=%u",
                      (unsigned long long)conn_id(s->conn), conn_peer(s->conn), frame_bytes);
@@ -407,7 +447,10 @@ size_t kafka_session_input(void *session, struct slice in)
             break;
         }
         used += SIZE_FIELD_BYTES + (size_t)frame_bytes;
-        on_frame(s, slice_of(r.at, frame_bytes));
+        if (s->sasl.is_raw)
+            kafka_sasl_raw(&s->sasl, slice_of(r.at, frame_bytes));
+        else
+            on_frame(s, slice_of(r.at, frame_bytes));
     }
     s->is_reading = false;
     if (!conn_is_closing(s->conn))
@@ -428,7 +471,7 @@ enum rc kafka_session_open(void *context, struct conn *conn, void **ret_session)
     timer_init(&s->timer, s->kafka->loop, on_time, s);
     s->client = client_open(s->kafka->core, &ops, s, conn_is_loopback(conn));
     client_enter(s->client, conn_listener_name(conn), conn_certificate_name(conn));
-    rc = client_login(s->client, SLICE_NONE, SLICE_NONE);
+    rc = kafka_sasl_init(&s->sasl, s->client, conn);
     if (rc != RC_OK) {
         kafka_session_closed(s, rc);
         return rc;
@@ -454,6 +497,7 @@ void kafka_session_closed(void *session, enum rc why)
         request_done(request);
     }
     timer_done(&s->timer);
+    kafka_sasl_done(&s->sasl);
     client_close(&s->client);
     mem_free(s);
 }

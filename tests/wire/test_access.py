@@ -394,8 +394,9 @@ class AmqpLogin(BrokerCase):
                 "details see the broker logfile.")))
             c.close()
 
-    def test_kafka_clients_without_a_name_do_not_come_in(self):
+    def test_kafka_clients_without_a_name_get_nothing(self):
         with self.broker.connect("kafka") as sock:
+            sock.sendall(bytes.fromhex("0000000e" "0003" "0001" "00000001" "ffff" "00000000"))
             try:
                 self.assertEqual(sock.recv(1), b"")
             except ConnectionError:

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Enhanced authentication (MQTT 5, 4.12) by SCRAM-SHA-256 and SCRAM-SHA-512."""
 
-import base64
-import hmac
 import os
 import shutil
 import tempfile
@@ -11,38 +9,11 @@ import unittest
 import mqtt_raw as m
 import users
 from mqtt_case import MqttCase
+from users import Scram
 
 CONTINUE, AGAIN = 0x18, 0x19
 REASON_STRING, USER_PROPERTY = 31, 38
 PROTOCOL, NOT_AUTHORIZED, BAD_METHOD = 0x82, 0x87, 0x8c
-
-
-class Scram:
-    """The client's side, written from RFC 5802."""
-
-    def __init__(self, user, password, bits=256, head="n,,"):
-        self.name = "sha%d" % bits
-        self.method = "SCRAM-SHA-%d" % bits
-        self.password = password
-        self.head = head
-        self.nonce = users.b64(os.urandom(18))
-        self.bare = "n=%s,r=%s" % (user, self.nonce)
-
-    def first(self):
-        return (self.head + self.bare).encode()
-
-    def final(self, server_first):
-        parts = dict(part.split("=", 1) for part in server_first.decode().split(","))
-        assert parts["r"].startswith(self.nonce) and len(parts["r"]) >= len(self.nonce) + 18
-        client, stored, server = users.scram_keys(
-            self.name, self.password, base64.b64decode(parts["s"]), int(parts["i"]))
-        without = "c=%s,r=%s" % (users.b64(self.head.encode()), parts["r"])
-        everything = ",".join((self.bare, server_first.decode(), without)).encode()
-        mark = hmac.new(stored, everything, self.name).digest()
-        proof = bytes(a ^ b for a, b in zip(client, mark))
-        self.signature = b"v=" + users.b64(
-            hmac.new(server, everything, self.name).digest()).encode()
-        return ("%s,p=%s" % (without, users.b64(proof))).encode()
 
 
 class Auth(MqttCase):
