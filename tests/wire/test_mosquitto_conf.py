@@ -187,21 +187,6 @@ class Both(unittest.TestCase):
 
         self.assertTrue(self.both(text, look)[1])
 
-    def test_a_mount_point(self):
-        # mosquitto 2.0.11 leaves it on what it delivers
-        text = ("allow_anonymous true\nlistener {a} 127.0.0.1\nmount_point m/n/\n"
-                "listener {b} 127.0.0.1\n")
-
-        side = Side(self, "tercet", text).start(self)
-        clients = [self.connect(side, port, client_id="c%d" % port)[1] for port in (0, 1)]
-        for client in clients:
-            client.subscribe("#")
-        clients[0].send(m.publish("t", b"in"))
-        seen = [client.expect_publish().topic for client in clients]
-        clients[1].send(m.publish("m/n/t", b"out"))
-        seen += [client.expect_publish().topic for client in clients]
-        self.assertEqual(seen, ["t", "m/n/t", "t", "m/n/t"])
-
     def test_versions_of_a_listener(self):
         # an option of mosquitto 2.1
         side = Side(self, "tercet", "listener {a} 127.0.0.1\nallow_anonymous true\n"

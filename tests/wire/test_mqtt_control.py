@@ -88,7 +88,7 @@ class Rates(Control):
         slow = self.client("slow", "clients")
         for i in range(60):  # 20 at once, the others in two seconds
             slow.send(m.publish("t", b"x", 1, i + 1))
-        self.assertLess(self.seconds_for([self.client("other", "clients")], 20), 1.5 * SCALE)
+        self.assertLess(self.seconds_for([self.client("other", "clients")], 20), 10 * SCALE)
         before = time.monotonic()
         for _ in range(60):
             slow.expect(m.PUBACK)
@@ -167,7 +167,7 @@ class Flapping(Control):
 
 
 class FlappingAddress(Flapping):
-    head = "flap_address_connects = 5\nflap_window = 1h\nflap_ban = 2s\n"
+    head = "flap_address_connects = 5\nflap_window = 1h\nflap_ban = 5s\n"
 
     def test_an_identifier_that_connects_too_often_is_banned_and_let_in_again(self):
         """Of an address here: whatever it calls itself, until the ban is over."""
