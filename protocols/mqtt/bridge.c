@@ -50,11 +50,9 @@ static uint64_t next_wait_ms(struct bridge *b)
 
 static void wait(struct bridge *b)
 {
-    uint64_t ms = b->config->start == BRIDGE_LAZY ? LAZY_LOOK_MS : next_wait_ms(b);
-
     b->tried = 0;
     if (!b->is_stopping && b->config->start != BRIDGE_ONCE)
-        timer_start(&b->timer, ms);
+        timer_start(&b->timer, next_wait_ms(b));
 }
 
 /* ---- connecting ---- */
@@ -80,7 +78,7 @@ static void try_next(struct bridge *b)
 {
     b->tried++;
     b->address = (b->address + 1) % b->address_count;
-    if (b->is_stopping || b->config->start == BRIDGE_ONCE)
+    if (b->is_stopping)
         return;
     if (b->tried < b->address_count) {
         dial(b);
@@ -230,7 +228,10 @@ static void on_closed(void *context, enum rc why)
     log_event(LOG_NOTICE, "bridge.disconnected", "name=%s rc=%s", b->config->name, rc_word(why));
     bridge_local_notify(b, false);
     b->address = b->config->round_robin ? (b->address + 1) % b->address_count : 0;
-    wait(b);
+    if (b->config->start == BRIDGE_LAZY && !b->is_stopping)
+        timer_start(&b->timer, LAZY_LOOK_MS);
+    else
+        wait(b);
 }
 
 static const struct protocol bridge_protocol = {
