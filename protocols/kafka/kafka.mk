@@ -16,6 +16,7 @@ libkafkacodec_a_SOURCES = \
 nodist_libkafkacodec_a_SOURCES = $(KAFKA_GENERATED)
 noinst_LIBRARIES += libkafka.a
 libkafka_a_SOURCES = \
+	%D%/kafka_all_topics.c %D%/kafka_all_topics.h \
 	%D%/kafka_errors.c %D%/kafka_errors.h \
 	%D%/kafka_group.c %D%/kafka_group.h %D%/kafka_group_int.h \
 	%D%/kafka_int.h \

@@ -66,7 +66,9 @@ struct kafka_request {
     void (*on_cancel)(struct kafka_request *request);
     /* Before its memory goes, sent or not: releases blocks. NULL: nothing. */
     void (*on_done)(struct kafka_request *request);
-    void *state; /* the handler's, in the arena */
+    void *state; /* the handler's, in the arena or of its own */
+    /* Writes the whole frame of the answer; false: it cannot. NULL: `response` is encoded. */
+    bool (*write_answer)(struct kafka_request *request);
     /* While its answer waits for the disk: at this time (0: never) the answer is changed to say so
      * and sent. */
     uint64_t deadline_ns;
@@ -80,6 +82,10 @@ typedef void kafka_handler_fn(struct kafka_request *request, const void *body);
  * anyway). */
 void *kafka_response(struct kafka_request *request);
 #define KAFKA_RESPONSE(request, api) ((struct kafka_##api##_response *)kafka_response(request))
+/* Size, header and response. */
+struct kafka_encoder;
+void kafka_encode_answer(struct kafka_encoder *e, const struct kafka_request *request,
+                         size_t frame_bytes);
 /* It is complete. */
 void kafka_answer(struct kafka_request *request);
 /* It is complete, and may be sent when all that was put so far is on disk. */

@@ -3,6 +3,7 @@
 #include "broker/base/counters.h"
 #include "broker/core/limits.h"
 #include "broker/net/conn.h"
+#include "protocols/kafka/kafka_all_topics.h"
 #include "protocols/kafka/kafka_int.h"
 #include "protocols/kafka/kafka_map.h"
 #include "protocols/kafka/kafka_messages.h"
@@ -68,13 +69,7 @@ void kafka_on_api_versions(struct kafka_request *request, const void *body)
 
 /* ---- Metadata ---- */
 
-/* What is said of a partition is the same for all topics: a million of them share it. */
-struct shown {
-    struct kafka_metadata_result *at;
-    unsigned count;
-};
-
-static void show(struct kafka_request *request, unsigned count, struct shown *shown)
+static void show(struct kafka_request *request, unsigned count, struct kafka_shown *shown)
 {
     struct kafka_metadata_result *at = KAFKA_ARRAY(&request->arena, kafka_metadata_result, count);
     int32_t *node = kafka_arena_take(&request->arena, sizeof(*node));
@@ -89,11 +84,11 @@ static void show(struct kafka_request *request, unsigned count, struct shown *sh
         at[i].replica_nodes = at[i].isr_nodes = node;
         at[i].replica_nodes_count = at[i].isr_nodes_count = 1;
     }
-    *shown = (struct shown){ at, count };
+    *shown = (struct kafka_shown){ at, count };
 }
 
 static void fill_partitions(struct kafka_request *request, struct stream *stream,
-                            struct shown *shown, struct kafka_metadata_topic_result *topic)
+                            struct kafka_shown *shown, struct kafka_metadata_topic_result *topic)
 {
     unsigned count = stream_partition_count(stream);
 
@@ -105,9 +100,9 @@ static void fill_partitions(struct kafka_request *request, struct stream *stream
     topic->partitions_count = count;
 }
 
-static void fill_topic(struct kafka_request *request, const struct kafka_metadata_request *asked,
-                       struct stream *stream, struct slice name, struct shown *shown,
-                       struct kafka_metadata_topic_result *topic)
+void kafka_fill_topic(struct kafka_request *request, bool has_operations, struct stream *stream,
+                      struct slice name, struct kafka_shown *shown,
+                      struct kafka_metadata_topic_result *topic)
 {
     topic->name = name;
     topic->topic_id = kafka_topic_id(stream);
@@ -115,7 +110,7 @@ static void fill_topic(struct kafka_request *request, const struct kafka_metadat
     if (topic->error_code != KAFKA_ERROR_NONE)
         return;
     fill_partitions(request, stream, shown, topic);
-    if (asked->include_topic_authorized_operations)
+    if (has_operations)
         topic->topic_authorized_operations =
             kafka_authorized_operations(request, RESOURCE_TOPIC, stream_name(stream));
 }
@@ -133,7 +128,7 @@ static enum kafka_error auto_create(struct kafka_request *request, struct slice 
 }
 
 static void answer_named(struct kafka_request *request, const struct kafka_metadata_request *asked,
-                         const struct kafka_metadata_topic *topic, struct shown *shown,
+                         const struct kafka_metadata_topic *topic, struct kafka_shown *shown,
                          struct kafka_metadata_topic_result *result)
 {
     bool may_create = asked->allow_auto_topic_creation && request->kafka->config.is_auto_create;
@@ -144,7 +139,8 @@ static void answer_named(struct kafka_request *request, const struct kafka_metad
         result->topic_id = topic->topic_id;
         error = kafka_find_topic_id(request, &topic->topic_id, &stream);
         if (error == KAFKA_ERROR_NONE)
-            fill_topic(request, asked, stream, kafka_topic_name(request, stream), shown, result);
+            kafka_fill_topic(request, asked->include_topic_authorized_operations, stream,
+                             kafka_topic_name(request, stream), shown, result);
         else
             result->error_code = (int16_t)error;
         return;
@@ -153,36 +149,12 @@ static void answer_named(struct kafka_request *request, const struct kafka_metad
     if (error == KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION && may_create)
         error = auto_create(request, topic->name, &stream);
     if (error == KAFKA_ERROR_NONE) {
-        fill_topic(request, asked, stream, topic->name, shown, result);
+        kafka_fill_topic(request, asked->include_topic_authorized_operations, stream, topic->name,
+                         shown, result);
         return;
     }
     result->name = topic->name;
     result->error_code = (int16_t)error;
-}
-
-static void answer_all(struct kafka_request *request, const struct kafka_metadata_request *asked,
-                       struct shown *shown, struct kafka_metadata_response *r)
-{
-    struct core *core = request->kafka->core;
-    size_t count = 0;
-
-    for (struct stream *s = stream_next(core, NULL); s != NULL; s = stream_next(core, s))
-        count++;
-    r->topics = KAFKA_ARRAY(&request->arena, kafka_metadata_topic_result, count);
-    if (r->topics == NULL)
-        return;
-    for (struct stream *s = stream_next(core, NULL); s != NULL; s = stream_next(core, s)) {
-        struct slice name = kafka_topic_name_now(request, s);
-        struct kafka_metadata_topic_result *topic = &r->topics[r->topics_count];
-
-        if (name.at == NULL)
-            continue;
-        fill_topic(request, asked, s, name, shown, topic);
-        if (topic->error_code == KAFKA_ERROR_NONE) /* what it may not see is left out */
-            r->topics_count++;
-        else
-            kafka_defaults(&kafka_metadata_topic_result_type, topic);
-    }
 }
 
 void kafka_on_metadata(struct kafka_request *request, const void *body)
@@ -190,7 +162,7 @@ void kafka_on_metadata(struct kafka_request *request, const void *body)
     const struct kafka_metadata_request *asked = body;
     struct kafka_metadata_response *r = KAFKA_RESPONSE(request, metadata);
     struct kafka_metadata_broker *broker = KAFKA_ARRAY(&request->arena, kafka_metadata_broker, 1);
-    struct shown shown = { NULL, 0 };
+    struct kafka_shown shown = { NULL, 0 };
     bool is_all =
         asked->topics == NULL || (request->header.version == 0 && asked->topics_count == 0);
 
@@ -209,13 +181,13 @@ void kafka_on_metadata(struct kafka_request *request, const void *body)
         r->cluster_authorized_operations =
             kafka_authorized_operations(request, RESOURCE_BROKER, SLICE(""));
     if (is_all) {
-        answer_all(request, asked, &shown, r);
-    } else {
-        r->topics = KAFKA_ARRAY(&request->arena, kafka_metadata_topic_result, asked->topics_count);
-        for (uint32_t i = 0; i < asked->topics_count && r->topics != NULL; i++) {
-            answer_named(request, asked, &asked->topics[i], &shown, &r->topics[i]);
-            r->topics_count++;
-        }
+        kafka_answer_all_topics(request, asked->include_topic_authorized_operations);
+        return;
+    }
+    r->topics = KAFKA_ARRAY(&request->arena, kafka_metadata_topic_result, asked->topics_count);
+    for (uint32_t i = 0; i < asked->topics_count && r->topics != NULL; i++) {
+        answer_named(request, asked, &asked->topics[i], &shown, &r->topics[i]);
+        r->topics_count++;
     }
     kafka_answer(request);
 }

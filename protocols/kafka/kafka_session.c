@@ -117,8 +117,8 @@ static void write_cuts(struct conn *conn, struct slice head, const struct kafka_
     conn_write(conn, slice_after(head, from));
 }
 
-static void encode_answer(struct kafka_encoder *e, const struct kafka_request *request,
-                          size_t frame_bytes)
+void kafka_encode_answer(struct kafka_encoder *e, const struct kafka_request *request,
+                         size_t frame_bytes)
 {
     /* ApiVersions answers keep the first form of the header, so that any client can read them. */
     bool is_flexible_header = request->is_flexible && request->header.key != KAFKA_API_VERSIONS;
@@ -140,13 +140,15 @@ static bool send_answer(struct kafka_request *request)
         return true;
     if (request->arena.bad || request->response == NULL)
         return false;
-    encode_answer(&count, request, 0);
+    if (request->write_answer != NULL)
+        return request->write_answer(request);
+    kafka_encode_answer(&count, request, 0);
     frame_bytes = count.w.len - SIZE_FIELD_BYTES + count.elsewhere_bytes;
     if (count.w.bad || frame_bytes > INT32_MAX)
         return false;
     if (count.cut_count == 0 && count.w.len <= CONN_RESERVE_MAX) {
         e.w = wr_of(conn_reserve(s->conn, count.w.len), count.w.len);
-        encode_answer(&e, request, frame_bytes);
+        kafka_encode_answer(&e, request, frame_bytes);
         conn_commit(s->conn, e.w.len);
         return !e.w.bad;
     }
@@ -156,7 +158,7 @@ static bool send_answer(struct kafka_request *request)
     if (e.cuts == NULL || !text_reserve(&s->kafka->scratch, count.w.len))
         return false;
     e.w = wr_of(s->kafka->scratch.at, count.w.len);
-    encode_answer(&e, request, frame_bytes);
+    kafka_encode_answer(&e, request, frame_bytes);
     write_cuts(s->conn, wr_slice(&e.w), &e);
     return !e.w.bad;
 }
