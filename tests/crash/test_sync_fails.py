@@ -7,13 +7,12 @@ who reads goes on; and the next start has all that was acknowledged, once and in
 """
 
 import concurrent.futures
-import http.client
-import json
 import os
 import socket
 import sys
 import unittest
 
+from admin_raw import ask, counter
 from tercet import TOP, Broker, wait_for
 
 sys.path.insert(0, os.path.join(TOP, "tests", "wire"))
@@ -36,31 +35,6 @@ class Untold(Exception):
 
 class Acknowledged(Exception):
     """What was under way when the disk failed, or just before something else met the failure."""
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=SECONDS)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-def ask(broker, path):
-    connection = UnixConnection(os.path.join(broker.data, "admin.sock"))
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
-    finally:
-        connection.close()
-
-
-def counters(broker):
-    return ask(broker, "/api/overview")[1]["counters"]
 
 
 class Mqtt:
@@ -156,7 +130,7 @@ class Kafka:
 
 
 def is_stalled(broker):
-    return ask(broker, "/healthz")[0] == 503
+    return ask(broker, "GET", "/healthz")[0] == 503
 
 
 def stored(broker):
@@ -246,10 +220,10 @@ def fails_for_good(make):
         wire = make(broker)
         under_way = publish_until_it_fails(broker, wire)
         assert under_way > 0
-        before = counters(broker)["store_errors_total"]
+        before = counter(broker, "store_errors_total")
         # It is tried again meanwhile, and fails again.
-        wait_for(lambda: counters(broker)["store_errors_total"] > before, SECONDS, poll=0.05)
-        assert counters(broker)["store_stalled"] == 1
+        wait_for(lambda: counter(broker, "store_errors_total") > before, SECONDS, poll=0.05)
+        assert counter(broker, "store_stalled") == 1
         try:
             if wire.answer(under_way, 0.2):
                 raise Acknowledged()
@@ -276,8 +250,8 @@ def fails_once(make):
         for number in range(PUBLISH_MAX // 2):
             wire.send(number)
             assert wire.answer(number, SECONDS), number
-        assert counters(broker)["faults_injected_total"] == 1
-        assert counters(broker)["store_stalled"] == 0
+        assert counter(broker, "faults_injected_total") == 1
+        assert counter(broker, "store_stalled") == 0
         broker.kill()
         del broker.env["TERCET_FAULT"]
         broker.start()
