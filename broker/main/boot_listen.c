@@ -192,6 +192,8 @@ enum rc boot_make_tls(const struct listener_settings *l, struct tls **ret, struc
 {
     struct tls_config config = { .certificate_file = l->certificate,
                                  .key_file = l->key,
+                                 .chain_file = l->chain_ca,
+                                 .chain_path = l->chain_ca_path,
                                  .ca_file = l->client_ca,
                                  .ca_path = l->client_ca_path,
                                  .crl_file = l->client_crl,

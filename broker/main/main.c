@@ -12,6 +12,7 @@
 #include "broker/base/plant.h"
 #include "broker/base/text.h"
 #include "broker/main/boot.h"
+#include "broker/main/mosquitto_line.h"
 #include "broker/main/mosquitto_settings.h"
 #include "broker/main/process.h"
 #include "broker/main/ready.h"
@@ -219,6 +220,7 @@ static int serve(const struct settings *s, int argc, const char *const argv[])
 int main(int argc, char *argv[])
 {
     const char *const *line = (const char *const *)argv;
+    const char *words[MOSQUITTO_LINE_MAX];
     struct settings settings;
     struct text out = { 0 };
     int status = STATUS_OK;
@@ -232,6 +234,14 @@ int main(int argc, char *argv[])
     if (!fault_arm_from_environment()) {
         (void)fprintf(stderr, "tercetd: TERCET_FAULT is not of the form name:n[:once|:kill]\n");
         return STATUS_USAGE;
+    }
+    if (mosquitto_line_is(argc, argv)) {
+        if (mosquitto_line_read(argc, argv, words, &argc, &out) != RC_OK) {
+            say(stderr, &out);
+            text_done(&out);
+            return STATUS_WRONG;
+        }
+        line = words;
     }
     if (settings_read(&settings, argc, line, &out) != RC_OK) {
         say(stderr, &settings.warnings);

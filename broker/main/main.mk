@@ -4,6 +4,7 @@ noinst_LIBRARIES += libsettings.a
 libsettings_a_SOURCES = \
 	%D%/bridge_settings.c %D%/bridge_settings.h \
 	%D%/mosquitto_bridges.c \
+	%D%/mosquitto_line.c %D%/mosquitto_line.h \
 	%D%/mosquitto_man.c \
 	%D%/mosquitto_conf.c %D%/mosquitto_conf.h \
 	%D%/mosquitto_options.def \

@@ -151,6 +151,7 @@ static void set_store(struct reading *r)
     const struct mosquitto_value *place = VALUE(head, PERSISTENCE_LOCATION);
     bool is_kept = NUMBER(head, PERSISTENCE, 0) != 0;
     const char *directory = place->text == NULL ? "." : place->text;
+    const char *file = VALUE(head, PERSISTENCE_FILE)->text;
     size_t len = strlen(directory);
     struct text path = { 0 };
 
@@ -158,8 +159,8 @@ static void set_store(struct reading *r)
         r->to->ephemeral = true; /* not as if it were given: the command line may say otherwise */
         return;
     }
-    text_format(&path, "%s%s" STORE_NAME, directory,
-                len > 0 && directory[len - 1] == '/' ? "" : "/");
+    text_format(&path, "%s%s", directory, len > 0 && directory[len - 1] == '/' ? "" : "/");
+    text_format(&path, "%s%s" STORE_NAME, file == NULL ? "" : file, file == NULL ? "" : ".");
     text_add_byte(&path, '\0');
     put_text(r, VALUE(head, PERSISTENCE), "data", (const char *)path.at);
     text_done(&path);
@@ -342,6 +343,7 @@ static void set_place(struct reading *r, const struct mosquitto_scope *scope,
         else
             put_here(r, line, l, "address", every_address(r, scope, family));
         l->is_lenient = true;
+        l->is_port_open = line->text == NULL && !GIVEN(scope, PORT);
     }
     if (line->text != NULL)
         mem_free(word.text);
@@ -353,12 +355,14 @@ static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
     static const struct {
         enum mosquitto_option_id id;
         const char *name;
-    } same[] = {
-        { MOSQUITTO_CERTFILE, "certificate" }, { MOSQUITTO_KEYFILE, "key" },
-        { MOSQUITTO_CIPHERS, "tls_ciphers" },  { MOSQUITTO_CIPHERS_TLS1_3, "tls_ciphersuites" },
-        { MOSQUITTO_CAFILE, "client_ca" },     { MOSQUITTO_CAPATH, "client_ca_path" },
-        { MOSQUITTO_CRLFILE, "client_crl" }
-    };
+        const char *otherwise; /* when no certificates are asked for; NULL: nothing */
+    } same[] = { { MOSQUITTO_CERTFILE, "certificate", "certificate" },
+                 { MOSQUITTO_KEYFILE, "key", "key" },
+                 { MOSQUITTO_CIPHERS, "tls_ciphers", "tls_ciphers" },
+                 { MOSQUITTO_CIPHERS_TLS1_3, "tls_ciphersuites", "tls_ciphersuites" },
+                 { MOSQUITTO_CAFILE, "client_ca", "chain_ca" },
+                 { MOSQUITTO_CAPATH, "client_ca_path", "chain_ca_path" },
+                 { MOSQUITTO_CRLFILE, "client_crl", NULL } };
     bool asks = NUMBER(scope, REQUIRE_CERTIFICATE, 0) != 0;
     bool names = NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) != 0;
     const struct mosquitto_value *version = VALUE(scope, TLS_VERSION);
@@ -372,10 +376,8 @@ static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
             mosquitto_conf_error(CONF(r), value, "certfile and keyfile must both be given for TLS");
             return;
         }
-        if (asks || names ||
-            (same[i].id != MOSQUITTO_CAFILE && same[i].id != MOSQUITTO_CAPATH &&
-             same[i].id != MOSQUITTO_CRLFILE))
-            put_here(r, value, l, same[i].name, value->text);
+        if (asks || names || same[i].otherwise != NULL)
+            put_here(r, value, l, asks || names ? same[i].name : same[i].otherwise, value->text);
     }
     if (GIVEN(scope, CERTFILE))
         put_here(r, VALUE(scope, CERTFILE), l, "tls", "yes");
@@ -437,6 +439,8 @@ static void set_versions(struct reading *r, const struct mosquitto_scope *scope,
     if (value->text == NULL)
         return;
     while (slice_next_listed(&list, &one)) {
+        if (one.len == 0)
+            continue;
         if (number_u64(one, 3, 5, &version) != RC_OK) {
             mosquitto_conf_error(CONF(r), value,
                                  "accept_protocol_versions: 3, 4 and 5 may follow, with commas");

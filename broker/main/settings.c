@@ -318,6 +318,10 @@ static const struct option listener_options[] = {
       "The certificate and the chain that leads to its authority, in PEM." },
     { "key", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(key), "FILE",
       "The certificate's private key, in PEM." },
+    { "chain_ca", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(chain_ca),
+      "FILE", "Where what is missing of the chain behind the certificate is taken from, in PEM." },
+    { "chain_ca_path", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
+      AT(chain_ca_path), "DIR", "The same from a directory as openssl-rehash(1) leaves it." },
     { "client_ca", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(client_ca),
       "FILE", "Ask clients for certificates, and trust those of these authorities, in PEM." },
     { "client_ca_path", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
@@ -575,6 +579,8 @@ static bool is_consistent(const struct listener_settings *l, struct text *errors
           "require_client_certificate needs client_ca or client_ca_path" },
         { l->certificate_is_user && !has_ca && !l->proxy_protocol,
           "certificate_is_user needs client_ca or client_ca_path, or proxy_protocol" },
+        { (l->chain_ca != NULL || l->chain_ca_path != NULL) && l->certificate == NULL,
+          "chain_ca and chain_ca_path need certificate and key" },
         { l->client_crl != NULL && !has_ca, "client_crl needs client_ca or client_ca_path" },
         { l->websocket && !is_given(LISTENER, l, "port") &&
               !slice_starts(slice_str(l->address), SLICE("unix:")),
@@ -726,6 +732,20 @@ static void settle_store(struct settings *s, bool is_ephemeral, bool has_data)
         s->ephemeral = false;
 }
 
+/* The port of a command line is that of mosquitto's default listener, when nothing else is said of
+ * that, and no second one where the file has it already. */
+static void settle_port(struct settings *s)
+{
+    LIST_EACH (k, &s->listeners) {
+        struct listener_settings *l = CONTAINER_OF(k, struct listener_settings, link);
+
+        if (l->is_port_open)
+            l->port = s->port[0];
+        if (l->port == s->port[0])
+            s->port_given[0] = false;
+    }
+}
+
 enum rc settings_read(struct settings *s, int argc, const char *const argv[], struct text *errors)
 {
     char *own, *mosquitto;
@@ -760,6 +780,8 @@ enum rc settings_read(struct settings *s, int argc, const char *const argv[], st
     s->port_given[0] = is_given(HEAD, s, "port_mqtt");
     s->port_given[1] = is_given(HEAD, s, "port_amqp");
     s->port_given[2] = is_given(HEAD, s, "port_kafka");
+    if (s->is_mosquitto && s->port_given[0])
+        settle_port(s);
     return check(s, errors);
 }
 

@@ -21,6 +21,8 @@ struct listener_settings {
     bool tls;
     char *certificate;
     char *key;
+    char *chain_ca;
+    char *chain_ca_path;
     char *client_ca;
     char *client_ca_path;
     char *client_crl;
@@ -45,7 +47,8 @@ struct listener_settings {
     uint64_t mqtt_topic_alias_maximum;
     bool mqtt_assign_id;
     char *mqtt_id_prefix;
-    bool is_lenient; /* not all of its addresses need be there, but one */
+    bool is_port_open; /* the command line may say another */
+    bool is_lenient;   /* not all of its addresses need be there, but one */
     uint64_t accept_rate;
     uint64_t message_rate;
     uint64_t byte_rate;

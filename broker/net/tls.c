@@ -109,10 +109,29 @@ enum rc tls_load(struct tls *tls, const char *certificate_file, const char *key_
     return RC_OK;
 }
 
+/* Apart from the authorities that clients' certificates are held against. */
+static enum rc load_chain(struct tls *tls, const struct tls_config *config)
+{
+    X509_STORE *store = X509_STORE_new();
+
+    if (store == NULL)
+        return RC_MEMORY;
+    if (X509_STORE_load_locations(store, config->chain_file, config->chain_path) != 1) {
+        tls_log(LOG_ERROR, "the chain behind the certificate cannot be used",
+                config->chain_file != NULL ? config->chain_file : config->chain_path);
+        X509_STORE_free(store);
+        return RC_INVALID;
+    }
+    (void)SSL_CTX_set0_chain_cert_store(tls->context, store); /* taken */
+    return RC_OK;
+}
+
 static enum rc load(struct tls *tls, const struct tls_config *config)
 {
     enum rc rc = tls_load(tls, config->certificate_file, config->key_file);
 
+    if (rc == RC_OK && (config->chain_file != NULL || config->chain_path != NULL))
+        rc = load_chain(tls, config);
     if (rc != RC_OK || (config->ca_file == NULL && config->ca_path == NULL))
         return rc;
     return ask_clients(tls, config);

@@ -13,6 +13,9 @@ struct tls;
 struct tls_config {
     const char *certificate_file; /* PEM chain */
     const char *key_file;         /* PEM */
+    /* Where the rest of the chain is looked for when the file above lacks it; or NULL. */
+    const char *chain_file;
+    const char *chain_path;
     /* Neither: no client certificates are asked for. */
     const char *ca_file;
     const char *ca_path;  /* a directory as openssl-rehash(1) leaves it */

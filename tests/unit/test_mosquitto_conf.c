@@ -274,6 +274,8 @@ START_TEST(persistence_names_the_store)
     ck_assert_str_eq(s.data, "/srv/m/tercet");
     ck_assert_int_eq(take("persistence true\n"), RC_OK);
     ck_assert_str_eq(s.data, "./tercet");
+    ck_assert_int_eq(take("persistence true\npersistence_file two.db\n"), RC_OK);
+    ck_assert_str_eq(s.data, "./two.db.tercet");
 }
 END_TEST
 
@@ -285,6 +287,7 @@ START_TEST(certificates_of_clients_are_asked_for_when_that_is_said)
                      RC_OK);
     ck_assert(listener(0)->tls && listener(0)->client_ca == NULL);
     ck_assert(listener(0)->client_crl == NULL);
+    ck_assert_str_eq(listener(0)->chain_ca, "a");
     ck_assert_str_eq(listener(1)->client_ca, "a");
     ck_assert_str_eq(listener(1)->client_ca_path, "p");
     ck_assert_str_eq(listener(1)->client_crl, "r");

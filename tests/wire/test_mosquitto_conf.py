@@ -2,15 +2,18 @@
 """The same mosquitto.conf for tercet and for an installed mosquitto: clients meet the same."""
 
 import os
+import re
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import unittest
 
 import mqtt_raw as m
 from mqtt_case import Mosquitto, free_port, mosquitto_program
-from tercet import SCALE, TOP, is_closed_by_peer, program, wait_for
+from tercet import (SCALE, TOP, is_closed_by_peer, need_program, program, read_exactly,
+                    wait_for)
 
 TIMEOUT = 120
 PEM = os.path.join(TOP, "tests", "lib", "localhost.pem")
@@ -23,6 +26,36 @@ def users_file(name, password):
                        capture_output=True)
         with open(file.name, encoding="ascii") as written:
             return written.read()
+
+
+def authority():
+    """A root, an authority below it, and certificates of that one for a server and a client."""
+    made = {}
+    with tempfile.TemporaryDirectory() as place:
+        def run(*line):
+            subprocess.run(["openssl", *line], cwd=place, check=True, capture_output=True,
+                           timeout=60 * SCALE)
+
+        def sign(name, by, extension):
+            with open(os.path.join(place, "ext"), "w", encoding="ascii") as file:
+                file.write(extension)
+            run("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name)
+            signer = ["-CA", by + ".pem", "-CAkey", by + ".key", "-CAcreateserial"] if by else \
+                ["-signkey", name + ".key"]
+            run("x509", "-req", "-in", name + ".csr", *signer, "-out", name + ".pem", "-days", "2",
+                "-extfile", "ext")
+
+        sign("root", None, "basicConstraints=critical,CA:true\n")
+        sign("below", "root", "basicConstraints=critical,CA:true\n")
+        sign("server", "below", "subjectAltName=DNS:localhost\n")
+        sign("client", "below", "extendedKeyUsage=clientAuth\n")
+        for name in ("root.pem", "below.pem", "server.pem", "server.key", "client.pem",
+                     "client.key"):
+            with open(os.path.join(place, name), encoding="ascii") as file:
+                made[name] = file.read()
+    made["authorities.pem"] = made["below.pem"] + made["root.pem"]
+    return made
 
 
 class Side:
@@ -249,6 +282,35 @@ class Both(unittest.TestCase):
                                       users_file("admin", "all")})
         self.assertEqual(seen[0][1], ["public/a"])
 
+    @need_program("openssl")
+    def test_tls_with_and_without_certificates_of_clients(self):
+        files = authority()
+        text = ("allow_anonymous true\nlistener {a} 127.0.0.1\ncertfile {dir}/server.pem\n"
+                "keyfile {dir}/server.key\ncafile {dir}/authorities.pem\n"
+                "listener {b} 127.0.0.1\ncertfile {dir}/server.pem\nkeyfile {dir}/server.key\n"
+                "cafile {dir}/authorities.pem\nrequire_certificate true\n"
+                "tls_version tlsv1.2\n")
+
+        def look(side):
+            # what signed the server's certificate is in cafile alone, and clients know the root
+            trust = ssl.create_default_context(cafile=os.path.join(side.dir, "root.pem"))
+            bare = self.over_tls(side, 0, trust), self.over_tls(side, 1, trust)
+            trust.load_cert_chain(os.path.join(side.dir, "client.pem"),
+                                  os.path.join(side.dir, "client.key"))
+            return bare, (self.over_tls(side, 0, trust), self.over_tls(side, 1, trust))
+
+        self.assertEqual(self.both(text, look, files), ((0, None), (0, 0)))
+
+    def over_tls(self, side, port, trust):
+        """CONNACK's reason; None when the handshake fails."""
+        try:
+            with socket.create_connection(("127.0.0.1", side.ports[port]), 10 * SCALE) as plain, \
+                    trust.wrap_socket(plain, server_hostname="localhost") as sock:
+                sock.sendall(m.connect("tls", version=4))
+                return read_exactly(sock, 4)[3]
+        except (ssl.SSLError, ConnectionError, EOFError):
+            return None
+
     def test_a_connection_bridges(self):
         text = ("listener {a} 127.0.0.1\nallow_anonymous true\nconnection far\n"
                 "address 127.0.0.1:%d\ntopic up/# out 1 near/ far/\ntopic down/# in 1 near/ far/\n"
@@ -402,6 +464,63 @@ class Both(unittest.TestCase):
             for kind in ("mosquitto", "tercet"):
                 status, said = Side(self, kind, text).test()
                 self.assertEqual(status, 3, (kind, text, said))
+
+
+class Line(unittest.TestCase):
+    """mosquitto's command line, for a tercetd of that name."""
+
+    def setUp(self):
+        self.dir = tempfile.mkdtemp(prefix="tercet-line-")
+        self.addCleanup(shutil.rmtree, self.dir, True)
+        os.chmod(self.dir, 0o755)
+        self.name = os.path.join(self.dir, "mosquitto")
+        os.symlink(os.path.abspath(program()), self.name)
+
+    def run_line(self, *words):
+        found = subprocess.run([self.name, *words], text=True, capture_output=True, cwd=self.dir,
+                               timeout=20 * SCALE, check=False)
+        return found.returncode, found.stdout + found.stderr
+
+    def listens(self, count, *words):
+        """The first ports that it opens."""
+        process = subprocess.Popen([self.name, *words], cwd=self.dir, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        ports = []
+        try:
+            while len(ports) < count:
+                line = process.stderr.readline()
+                self.assertTrue(line, "it ended")
+                found = re.search(r"address=(\S+) port=(\d+)", line)
+                if found:
+                    ports.append((found[1], int(found[2])))
+        finally:
+            process.terminate()
+            process.stderr.close()
+            process.wait(20 * SCALE)
+        return ports
+
+    def test_a_port_alone_is_on_loopback(self):
+        port = free_port()
+        self.assertEqual(self.listens(1, "-v", "-p", str(port)), [("127.0.0.1", port)])
+
+    def test_a_port_that_the_file_has_is_opened_once(self):
+        port, other = free_port(), free_port()
+        path = os.path.join(self.dir, "conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("allow_anonymous true\nlistener %d 127.0.0.1\nlistener %d 127.0.0.2\n"
+                       % (port, other))
+        self.assertEqual(self.listens(2, "-c", path, "-p", str(port)),
+                         [("127.0.0.1", port), ("127.0.0.2", other)])
+
+    def test_words_that_print_and_words_that_are_none(self):
+        path = os.path.join(self.dir, "conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("sys_interval 5\n")
+        self.assertEqual(self.run_line("--test-config", "-c", path)[0], 0)
+        self.assertEqual(self.run_line("-c", path + "none", "--test-config")[0], 3)
+        for words in (("--nonsense",), ("-d",), ("-c",)):
+            status, said = self.run_line(*words)
+            self.assertEqual(status, 3, (words, said))
 
 
 class Own(unittest.TestCase):
