@@ -438,6 +438,61 @@ enum rc client_login_by_scram(struct client *client, struct slice user)
     return login_known(client, user);
 }
 
+/* ---- what is published later ---- */
+
+struct author {
+    struct access *access; /* borrowed from the core */
+    char *user;            /* owned; NULL: nobody by name */
+    char *id;              /* owned; NULL: it had none */
+};
+
+struct author *author_of(const struct client *client)
+{
+    const struct badge *badge = &client->badge;
+    struct author *author;
+
+    if (badge->access == NULL)
+        return NULL;
+    author = mem_new(struct author);
+    author->access = badge->access;
+    if (!slice_is_none(badge->subject.user))
+        author->user = mem_copy_text(badge->subject.user);
+    if (!slice_is_none(badge->subject.client_id))
+        author->id = mem_copy_text(badge->subject.client_id);
+    return author;
+}
+
+void author_free(struct author **ref)
+{
+    if (*ref == NULL)
+        return;
+    mem_free((*ref)->user);
+    mem_free((*ref)->id);
+    MEM_FREE(*ref);
+}
+
+void client_act_for(struct client *client, const struct author *author)
+{
+    struct badge *badge = &client->badge;
+    const struct accounts *accounts;
+    const struct account *account = NULL;
+
+    if (author == NULL)
+        return;
+    badge->access = author->access;
+    if (author->user != NULL)
+        name_client(client, slice_str(author->user));
+    if (author->user != NULL)
+        badge->subject.user = client->principal.name;
+    if (author->id != NULL)
+        client_set_id(client, slice_str(author->id));
+    accounts = author->access->config.accounts;
+    if (accounts != NULL && author->user != NULL)
+        account = accounts_find(accounts, slice_str(author->user));
+    badge->subject.roles = account == NULL ? SLICE_NONE : account->roles;
+    weigh(client);
+}
+
 /* ---- a change ---- */
 
 /* Whether who came in before would come in now. */
@@ -459,6 +514,17 @@ static bool is_still_welcome(struct client *client)
     if (badge->mark == 0) /* guest, or a trusted name */
         return accounts == NULL;
     return account != NULL && (hash_seeded(account->line) | 1) == badge->mark;
+}
+
+/* Their rules are others now. */
+static void look_at_consumers(struct core *core, const struct access *access)
+{
+    LIST_EACH (k, &core->clients) {
+        struct client *client = CONTAINER_OF(k, struct client, link);
+
+        if (client->badge.access == access && !client->badge.is_free)
+            consumers_authorise(client);
+    }
 }
 
 static void look_again(struct core *core, const struct access *access)
@@ -504,6 +570,7 @@ void access_set(struct core *core, const char *listener, struct access_config *c
     config->accounts = NULL; /* taken */
     config->rules = NULL;
     look_again(core, access);
+    look_at_consumers(core, access);
     accounts_free(&before.accounts);
     rules_free(&before.rules);
 }

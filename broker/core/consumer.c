@@ -122,6 +122,30 @@ void consumer_cancel(struct consumer **ref)
         queue_remove(queue);
 }
 
+static struct consumer *find_forbidden(const struct client *client)
+{
+    LIST_EACH (k, &client->consumers) {
+        struct consumer *consumer = CONTAINER_OF(k, struct consumer, of_client);
+
+        if (!may_use(consumer->client, OPERATION_CONSUME, RESOURCE_QUEUE,
+                     consumer->queue->spec.name))
+            return consumer;
+    }
+    return NULL;
+}
+
+/* One that ends may end its queue, and with it others: the search begins anew. */
+void consumers_authorise(struct client *client)
+{
+    struct consumer *consumer;
+
+    while ((consumer = find_forbidden(client)) != NULL) {
+        if (client->ops->on_consumer_cancelled != NULL)
+            client->ops->on_consumer_cancelled(client->session, consumer, RC_REFUSED);
+        consumer_cancel(&consumer);
+    }
+}
+
 void consumer_ready(struct consumer *consumer)
 {
     make_ready(consumer);

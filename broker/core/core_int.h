@@ -202,6 +202,15 @@ void awaits_done(struct core *core);
 /* ---- acl.c ---- */
 void accesses_init(struct core *core);
 void accesses_done(struct core *core);
+/* Who left something to be published later, and is asked about again then. */
+struct author;
+/* NULL: the broker itself. */
+struct author *author_of(const struct client *client);
+void author_free(struct author **author);
+/* `client`, one of the broker's own, may do what the author may now. */
+void client_act_for(struct client *client, const struct author *author);
+/* Ends those of its consumers that it may not have any more (consumer.c). */
+void consumers_authorise(struct client *client);
 /* Nothing is known of it yet but whether it is on this machine. */
 void badge_init(struct client *client);
 void badge_done(struct client *client);

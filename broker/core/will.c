@@ -10,21 +10,23 @@
 struct will {
     struct session *session; /* borrowed: its owner */
     struct message *message; /* owned reference */
+    struct author *author;   /* owned; NULL after a restart: then it was allowed when it was set */
     uint64_t delay_ms;
     struct deadline due;
 };
 
-/* What publishes on behalf of nobody connected: the message was authorised when the will was set.
- */
+/* What publishes on behalf of who is gone. */
 static const struct client_ops nobody = { .protocol = "will" };
 
 /* Takes the reference. */
-static void adopt(struct session *session, struct message *message, uint64_t delay_ms)
+static void adopt(struct session *session, struct message *message, struct author *author,
+                  uint64_t delay_ms)
 {
     struct will *will = mem_new(struct will);
 
     will->session = session;
     will->message = message;
+    will->author = author;
     will->delay_ms = delay_ms;
     session->will = will;
 }
@@ -38,6 +40,7 @@ void will_done(struct session *session)
     session->will = NULL;
     deadline_stop(&session->core->deadlines, &will->due);
     message_unref(&will->message);
+    author_free(&will->author);
     mem_free(will);
 }
 
@@ -50,8 +53,9 @@ void will_publish(struct session *session)
     if (session->will == NULL)
         return;
     message = message_ref(session->will->message);
-    session_will_clear(session);
     client = client_open(session->core, &nobody, session, true);
+    client_act_for(client, session->will->author);
+    session_will_clear(session);
     rc = publish_address(client, &message);
     if (rc != RC_OK && rc != RC_NO_ROUTE)
         log_event(LOG_WARNING, "core.will_failed", "session=%s rc=%s",
@@ -95,7 +99,7 @@ void session_will_set(struct session *session, struct message **message, uint64_
     struct text value = { 0 };
 
     session_will_clear(session);
-    adopt(session, *message, delay_ms);
+    adopt(session, *message, session->client == NULL ? NULL : author_of(session->client), delay_ms);
     *message = NULL;
     if (!session_is_durable(session))
         return;
@@ -119,7 +123,7 @@ void will_load(struct session *session, struct slice value)
     struct message *message = message_decode(rd_rest(&rd));
 
     if (message != NULL)
-        adopt(session, message, delay_ms);
+        adopt(session, message, NULL, delay_ms);
 }
 
 void will_resume(struct session *session)

@@ -277,6 +277,34 @@ class Reload(AccessCase):
         self.assertEqual(self.refusal(user="alice", password="secret"), BAD_USER_OR_PASSWORD)
         self.client(user="alice", password="other")
 
+    def test_a_will_is_asked_about_again_when_it_is_published(self):
+        watcher = self.client(user="bob", password="word")
+        watcher.subscribe("w/#", "other/#")
+        self.files.write("rules", RULES + "user alice\ntopic write w/#\ntopic write other/#\n")
+        self.reload()
+        first = self.alice(will={"topic": "w/one", "payload": b"x"})
+        second = self.alice(will={"topic": "other/two", "payload": b"x"})
+        self.files.write("rules", RULES + "user alice\ntopic write other/#\n")
+        self.reload()
+        first.close()
+        second.close()
+        self.assertEqual(watcher.take().topic, "other/two")
+        watcher.nothing()
+
+    def test_consumers_end_that_the_rules_do_not_allow_any_more(self):
+        self.files.write("rules", "allow anyone all all *\n")
+        self.reload()
+        with amqp_raw.Client(self.broker, user="alice", password="secret") as c:
+            for queue in ("one", "two"):
+                c.call("queue.declare", queue=queue, exclusive=False)
+                c.call("basic.consume", queue=queue, consumer_tag=queue)
+            self.files.write("rules", "allow user:alice all all literal:two\n"
+                             "allow anyone publish topic *\n")
+            self.reload()
+            self.assertEqual(c.want("basic.cancel")["consumer-tag"], "one")
+            c.publish(b"x", "two")
+            self.assertEqual(c.message()[2], b"x")
+
     def test_a_file_with_a_mistake_changes_nothing(self):
         alice = self.alice()
         for name, text in (("users", USERS + "broken\n"), ("rules", RULES + "topic a+b\n")):
