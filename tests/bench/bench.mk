@@ -23,7 +23,7 @@ bench_churn_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(OPENSSL_LIBS) -lm
 bench_scale_SOURCES = %D%/bench_scale.c %D%/scale_rig.c %D%/scale_rig.h $(BENCH_SHARED)
 bench_scale_LDADD = $(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS) $(OPENSSL_LIBS)
 CLEANFILES += $(EXTRA_PROGRAMS)
-EXTRA_DIST += %D%/run %D%/storage %D%/turns %D%/RESULTS.md
+EXTRA_DIST += %D%/run %D%/storage %D%/turns %D%/stuck %D%/RESULTS.md
 .PHONY: bench-programs
 bench-programs: $(EXTRA_PROGRAMS)
 if HAVE_CHECK
