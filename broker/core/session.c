@@ -314,6 +314,16 @@ uint64_t sessions_owed_count(const struct core *core, struct slice id)
     return node == NULL ? 0 : session_owed_count(CONTAINER_OF(node, struct session, by_id));
 }
 
+void sessions_each_noted(const struct core *core, uint32_t key, session_fn *visit, void *arg)
+{
+    MAP_EACH (node, &core->sessions) {
+        const struct session *session = CONTAINER_OF(node, struct session, by_id);
+
+        if (!slice_is_none(session_note_get(session, key)))
+            visit(arg, session);
+    }
+}
+
 /* ---- subscriptions ---- */
 
 static void retained_begin(struct subscription *s)

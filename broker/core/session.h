@@ -79,6 +79,10 @@ typedef void session_note_fn(void *arg, uint32_t key, struct slice value);
 /* In the order of keys. The visitor must not change notes. */
 void session_note_each(const struct session *session, session_note_fn *visit, void *arg);
 
+/* All sessions that have this note. The visitor must not open or end any. */
+typedef void session_fn(void *arg, const struct session *session);
+void sessions_each_noted(const struct core *core, uint32_t key, session_fn *visit, void *arg);
+
 /* A message to be published when the session has been without a client for `delay_ms`, or ends,
  * whichever is first; session_will_clear() takes it back (a new connection does so too). Takes the
  * message; it survives a restart. */

@@ -415,10 +415,12 @@ enum rc bridges_start(struct core *core, struct loop *loop, const struct list *c
         if (rc != RC_OK)
             break;
     }
-    if (rc != RC_OK)
-        bridges_free(&bridges);
-    else
+    if (rc == RC_OK) {
+        bridge_local_end_others(core, &bridges->all);
         *ret = bridges;
+    } else {
+        bridges_free(&bridges);
+    }
     return rc;
 }
 

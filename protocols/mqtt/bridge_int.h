@@ -13,6 +13,7 @@ struct tls;
 
 /* Behind the sessions' own notes. */
 #define NOTE_BRIDGE_FILTER 0x70000u /* | index: a local filter that it is subscribed to */
+#define NOTE_BRIDGE_OWN    0x60000u /* it is a bridge's session */
 #define NOTE_BRIDGE_REMOTE 0x80000u /* hash u64 of what it asked of the other broker's session */
 
 #define BRIDGE_IDENTITY_DIGITS 32
@@ -85,6 +86,9 @@ void bridge_local_retained(struct bridge *bridge, struct session *session);
 /* What was under way between it and another session at the other broker, which is gone, is
  * forgotten. */
 void bridge_local_forget(struct session *session);
+/* Ends the sessions of bridges that are none of these (struct bridge.link): nobody would ever read
+ * what goes on to be kept for them. */
+void bridge_local_end_others(struct core *core, const struct list *bridges);
 /* Publishes here that it is up, or down. */
 void bridge_local_notify(struct bridge *bridge, bool is_up);
 

@@ -123,6 +123,7 @@ enum rc bridge_local_open(struct bridge *b, struct client *client, struct sessio
         return rc;
     }
     unsubscribe_old(b, *ret);
+    session_note_put(*ret, NOTE_BRIDGE_OWN, SLICE(""));
     rc = subscribe_all(b, *ret, RETAINED_NEVER);
     if (rc != RC_OK)
         session_detach(ret);
@@ -157,9 +158,58 @@ void bridge_local_forget(struct session *session)
     ring_done(&out.all);
 }
 
-/* ---- notifications ---- */
+/* ---- bridges that were taken out of the configuration ---- */
 
 static const struct client_ops nobody = { .protocol = "bridge" };
+
+struct others {
+    const struct list *bridges; /* struct bridge.link */
+    struct ring ids;            /* of char *: owned */
+};
+
+static void find_other(void *arg, const struct session *session)
+{
+    struct others *others = arg;
+
+    LIST_EACH (k, others->bridges) {
+        if (slice_equal_str(session_id(session), CONTAINER_OF(k, struct bridge, link)->local_id))
+            return;
+    }
+    *(char **)ring_push(&others->ids) = mem_copy_text(session_id(session));
+}
+
+static void end_other(struct core *core, const char *id)
+{
+    struct session_spec spec = { .id = slice_str(id), .is_clean_start = true };
+    struct client *client = client_open(core, &nobody, NULL, true);
+    uint64_t owed = sessions_owed_count(core, spec.id);
+    struct session *session;
+    bool is_present;
+    enum rc rc = session_open(client, &spec, &session, &is_present);
+
+    if (rc == RC_OK)
+        session_detach(&session);
+    log_event(LOG_NOTICE, "bridge.forgotten", "session=%s owed=%llu rc=%s",
+              log_quote(id, spec.id.len), (unsigned long long)owed, rc_word(rc));
+    client_close(&client);
+}
+
+void bridge_local_end_others(struct core *core, const struct list *bridges)
+{
+    struct others others = { .bridges = bridges };
+
+    ring_init(&others.ids, sizeof(char *));
+    sessions_each_noted(core, NOTE_BRIDGE_OWN, find_other, &others);
+    for (size_t i = 0; i < others.ids.count; i++) {
+        char *id = *(char **)ring_at(&others.ids, i);
+
+        end_other(core, id);
+        mem_free(id);
+    }
+    ring_done(&others.ids);
+}
+
+/* ---- notifications ---- */
 
 void bridge_local_notify(struct bridge *b, bool is_up)
 {

@@ -306,6 +306,22 @@ class Waiting(BridgeCase):
             reader.take(client, client.expect(m.PUBREL))
             return True
 
+    def test_what_waits_for_a_bridge_that_is_taken_out_is_forgotten(self):
+        far = self.start()
+        near = self.start(data=True, config=bridge(free_port(), "f/# out 1"))
+        pump(self.client(near), "f/1", [b"old"], 1)
+        near.stop()
+        near.config = ""
+        near.start()
+        self.assertIn('bridge.forgotten session="local.', near.log())
+        near.stop()
+        at_far = self.subscribed(far, "f/#")
+        near.config = bridge(far.port("mqtt"), "f/# out 1")
+        near.start()
+        self.up(near)
+        pump(self.client(near), "f/1", [b"new"], 1)
+        self.arrives(at_far, "f/1", b"new")
+
     def test_a_clean_bridge_passes_over_what_it_missed(self):
         far = self.start(data=True)
         near = self.start(data=True, config=bridge(far.port("mqtt"), "c/# out 1",
