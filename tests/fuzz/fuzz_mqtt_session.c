@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions over a real core are given anything: the first byte chooses version and client, the
- * second in what pieces the rest comes. */
+/* Sessions over a real core are given anything: the first byte chooses version, client and profile,
+ * the second in what pieces the rest comes. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,6 +118,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
     memset(&conn, 0, sizeof(conn));
     version = versions[at[0] & 3];
     step = at[1] == 0 ? len : at[1];
+    server.config.profile =
+        &mqtt_profiles[(at[0] & 8) != 0 ? MQTT_PROFILE_MOSQUITTO : MQTT_PROFILE_OWN];
     ASSERT(mqtt_session_open(&server, &conn, &s) == RC_OK);
     if ((at[0] & 4) == 0)
         send_connect(&unread, version, at[0]);
