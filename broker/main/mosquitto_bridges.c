@@ -180,6 +180,9 @@ static void set_bridge(struct mosquitto_conf *conf, const struct mosquitto_scope
     set_restart(conf, VALUE(scope, RESTART_TIMEOUT), bridge);
     put_bridge_number(conf, line, bridge, "max_inflight",
                       inflight == 0 ? INFLIGHT_MOST : mosquitto_most(inflight, INFLIGHT_MOST), "");
+    if (!GIVEN(scope, BRIDGE_RECEIVE_MAXIMUM))
+        put_bridge_number(conf, line, bridge, "receive_maximum",
+                          inflight == 0 ? UINT16_MAX : inflight, "");
     if (GIVEN(scope, BRIDGE_MAX_PACKET_SIZE))
         put_bridge_number(
             conf, VALUE(scope, BRIDGE_MAX_PACKET_SIZE), bridge, "max_packet_size",

@@ -238,6 +238,7 @@ START_TEST(a_connection_is_a_bridge)
     ck_assert_uint_eq(b->restart_max_ms, 60000);
     ck_assert_uint_eq(b->keep_alive_ms, 7000);
     ck_assert_uint_eq(b->max_inflight, 20);
+    ck_assert_uint_eq(b->receive_maximum, 20);
     b = CONTAINER_OF(b->link.next, struct bridge_config, link);
     ck_assert_uint_eq(b->version, BRIDGE_V311);
     ck_assert_uint_eq(b->restart_max_ms, 0);

@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -281,6 +282,27 @@ class Both(unittest.TestCase):
         seen = self.both(text, look, {"acl": acl, "users": users_file("alice", "right") +
                                       users_file("admin", "all")})
         self.assertEqual(seen[0][1], ["public/a"])
+
+    def test_a_reload_takes_users_and_opens_the_log_again(self):
+        text = ("listener {a} 127.0.0.1\npassword_file {dir}/users\nlog_dest file {dir}/log\n"
+                "log_type all\n")
+
+        def look(side):
+            def login():
+                return self.connect(side, version=4, client_id="u", user="alice",
+                                    password="new")[0][0]
+
+            log, users = (os.path.join(side.dir, name) for name in ("log", "users"))
+            seen = [login()]
+            with open(users, "w", encoding="ascii") as file:
+                file.write(users_file("alice", "new"))
+            os.rename(log, log + ".1")
+            side.process.send_signal(signal.SIGHUP)
+            wait_for(lambda: login() == 0, 20)
+            wait_for(lambda: os.path.exists(log) and os.path.getsize(log) > 0, 20)
+            return seen
+
+        self.assertEqual(self.both(text, look, {"users": users_file("alice", "old")}), [5])
 
     @need_program("openssl")
     def test_tls_with_and_without_certificates_of_clients(self):
