@@ -7,7 +7,6 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
-#include "broker/base/plant.h"
 #include "broker/base/wire.h"
 #include "broker/core/delayed_int.h"
 #include "broker/core/publish.h"
@@ -131,8 +130,6 @@ static void record_done(struct delayed *d)
 {
     uint8_t value[16];
 
-    if (PLANTED("delayed-done-unrecorded"))
-        return;
     put_u64(value, (uint64_t)d->done.due_ms);
     put_u64(value + 8, d->done.number);
     core_put(d->core, META_BROKER, slice_str(DELAYED_DONE_KEY), slice_of(value, sizeof(value)),

@@ -119,6 +119,13 @@ enum flap_verdict flap_connect(struct flap *flap, struct slice text, uint64_t no
     return FLAP_BANNED_NOW;
 }
 
+bool flap_is_banned(const struct flap *flap, struct slice text, uint64_t now_ns)
+{
+    const struct name *name = find(flap, text);
+
+    return name != NULL && name->banned_until_ns > now_ns;
+}
+
 bool flap_lift(struct flap *flap, struct slice text, uint64_t now_ns)
 {
     struct name *name = find(flap, text);

@@ -31,6 +31,8 @@ struct flap *flap_new(const struct flap_config *config);
 void flap_free(struct flap **flap);
 /* Somebody of that name connects. */
 enum flap_verdict flap_connect(struct flap *flap, struct slice name, uint64_t now_ns);
+/* The same without counting it: somebody of that name wants to connect. */
+bool flap_is_banned(const struct flap *flap, struct slice name, uint64_t now_ns);
 /* The name is free again, and what was counted is forgotten. False: it was not banned. */
 bool flap_lift(struct flap *flap, struct slice name, uint64_t now_ns);
 

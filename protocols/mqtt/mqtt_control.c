@@ -65,20 +65,30 @@ static struct slice address_of(const char *peer)
     return colon == NULL ? slice_str(peer) : slice_of(peer, (size_t)(colon - peer));
 }
 
-static bool is_banned(struct mqtt_session *s, struct flap *flap, const char *kind,
-                      struct slice name)
+/* Counts it. False: it is, or is from now on, banned. */
+static bool may_come(struct mqtt_session *s, struct flap *flap, const char *kind, struct slice name)
 {
     enum flap_verdict verdict = flap_connect(flap, name, loop_now_ns(conn_loop(s->conn)));
 
     if (verdict == FLAP_FINE)
-        return false;
+        return true;
     count_add(COUNT_MQTT_BANNED, 1);
     if (verdict == FLAP_BANNED_NOW) {
         count_add(COUNT_MQTT_BANS, 1);
         log_peer(LOG_WARNING, "mqtt.banned", "%s=%s peer=%s why=\"it connects too often\"", kind,
                  log_quote(name.at, name.len), conn_peer(s->conn));
     }
-    return true;
+    return false;
+}
+
+/* Only who has logged in is counted by its identifier: nobody else may have it banned. */
+enum rc mqtt_control_count(struct mqtt_session *s, struct slice client_id)
+{
+    struct mqtt_control *control = control_of(s);
+
+    if (control == NULL || client_id.len == 0 || may_come(s, control->clients, "client", client_id))
+        return RC_OK;
+    return mqtt_fail(s, RC_REFUSED, MQTT_BANNED);
 }
 
 /* ---- sending clients elsewhere ---- */
@@ -96,9 +106,12 @@ enum rc mqtt_control_admit(struct mqtt_session *s, const struct mqtt_connect *c)
 
     if (control == NULL)
         return RC_OK;
-    if (is_banned(s, control->addresses, "address", address_of(conn_peer(s->conn))) ||
-        (c->client_id.len > 0 && is_banned(s, control->clients, "client", c->client_id)))
+    if (!may_come(s, control->addresses, "address", address_of(conn_peer(s->conn))))
         return mqtt_fail(s, RC_REFUSED, MQTT_BANNED);
+    if (flap_is_banned(control->clients, c->client_id, loop_now_ns(conn_loop(s->conn)))) {
+        count_add(COUNT_MQTT_BANNED, 1);
+        return mqtt_fail(s, RC_REFUSED, MQTT_BANNED);
+    }
     if (!control->drain.is_on)
         return RC_OK;
     count_add(COUNT_MQTT_DRAINED, 1);

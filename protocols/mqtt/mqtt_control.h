@@ -82,6 +82,8 @@ void mqtt_control_opened(struct mqtt_session *s);
 void mqtt_control_closed(struct mqtt_session *s);
 /* May this client connect? RC_REFUSED: it is banned. RC_CLOSED: it is to go elsewhere. */
 MUST_CHECK enum rc mqtt_control_admit(struct mqtt_session *s, const struct mqtt_connect *c);
+/* It has logged in: counts it by its identifier. RC_REFUSED: it came too often and is banned. */
+MUST_CHECK enum rc mqtt_control_count(struct mqtt_session *s, struct slice client_id);
 /* Adds the server that a client is sent to, with the reasons that say so. */
 void mqtt_control_say_where(const struct mqtt_session *s, struct mqtt_properties *p,
                             uint8_t reason);

@@ -271,7 +271,9 @@ enum rc mqtt_welcome(struct mqtt_session *s, const struct mqtt_connect *c, struc
         id = slice_of(at, assign_id(&s->server->config, at, sizeof(at)));
         assigned = id;
     }
-    rc = open_session(s, c, id, &is_present);
+    rc = mqtt_control_count(s, c->client_id);
+    if (rc == RC_OK)
+        rc = open_session(s, c, id, &is_present);
     if (rc == RC_OK)
         rc = keep_connect(s, c, body);
     if (rc == RC_OK)

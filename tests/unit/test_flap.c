@@ -57,6 +57,20 @@ START_TEST(a_ban_is_shown_and_lifted)
 }
 END_TEST
 
+START_TEST(who_only_asks_is_not_counted)
+{
+    struct flap *flap = flap_new(&config);
+
+    for (int i = 0; i < 100; i++)
+        ck_assert(!flap_is_banned(flap, SLICE("a"), SECOND));
+    for (int i = 0; i < 4; i++)
+        (void)flap_connect(flap, SLICE("a"), SECOND);
+    ck_assert(flap_is_banned(flap, SLICE("a"), SECOND));
+    ck_assert(!flap_is_banned(flap, SLICE("a"), 12 * SECOND));
+    flap_free(&flap);
+}
+END_TEST
+
 START_TEST(names_are_bounded_and_bans_outlive_a_flood_of_them)
 {
     struct flap *flap = flap_new(&config);
@@ -94,6 +108,7 @@ int main(void)
     tcase_add_test(tests, one_connect_more_than_may_be_within_the_window_bans);
     tcase_add_test(tests, who_connects_slowly_enough_never_is);
     tcase_add_test(tests, a_ban_is_shown_and_lifted);
+    tcase_add_test(tests, who_only_asks_is_not_counted);
     tcase_add_test(tests, names_are_bounded_and_bans_outlive_a_flood_of_them);
     tcase_add_test(tests, with_no_number_nobody_is_counted);
     return suite_run("flap", tests);

@@ -141,11 +141,7 @@ class Pacing(Control):
 
 
 class Flapping(Control):
-    head = "flap_client_connects = 5\nflap_window = 1h\nflap_ban = 1h\n"
-
-    def setUp(self):
-        self.config = self.head + LISTENERS
-        super().setUp()
+    config = "flap_client_connects = 5\nflap_window = 1h\nflap_ban = 1h\n" + LISTENERS
 
     def test_an_identifier_that_connects_too_often_is_banned_and_let_in_again(self):
         for _ in range(5):
@@ -165,12 +161,17 @@ class Flapping(Control):
         self.assertEqual(self.tool("bans"), "")
         self.client("flap")
 
+    def test_who_cannot_log_in_gets_nobody_banned(self):
+        for _ in range(10):
+            self.open().connect("victim", user=b"nobody", password=b"x", expect=0x86)
+        self.client("victim")
+        self.assertEqual(self.tool("bans"), "")
 
-class FlappingAddress(Flapping):
-    head = "flap_address_connects = 5\nflap_window = 1h\nflap_ban = 5s\n"
 
-    def test_an_identifier_that_connects_too_often_is_banned_and_let_in_again(self):
-        """Of an address here: whatever it calls itself, until the ban is over."""
+class FlappingAddress(Control):
+    config = "flap_address_connects = 5\nflap_window = 1h\nflap_ban = 5s\n" + LISTENERS
+
+    def test_an_address_is_banned_whatever_it_calls_itself_until_the_ban_is_over(self):
         for i in range(5):
             self.client("c%d" % i).close()
         self.open().connect("c5", expect=0x8a)
