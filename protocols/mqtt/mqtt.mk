@@ -43,6 +43,11 @@ libmqtt_a_SOURCES = \
 	%D%/mqtt_trace.c %D%/mqtt_trace.h
 
 if HAVE_CHECK
+check_PROGRAMS += test_bridge_topics
+test_bridge_topics_SOURCES = tests/unit/test_bridge_topics.c
+test_bridge_topics_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_bridge_topics_LDADD = libmqtt.a libmqttcodec.a $(CORE_TEST_LIBS)
+TESTS += test_bridge_topics
 check_PROGRAMS += test_bridge_config
 test_bridge_config_SOURCES = tests/unit/test_bridge_config.c
 test_bridge_config_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

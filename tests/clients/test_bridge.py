@@ -430,6 +430,21 @@ class Addresses(BridgeCase):
         wait_for(lambda: "what=tls" in wrong.log(), 20)
         self.assertNotIn("bridge.connected", wrong.log())
 
+    def test_a_connection_of_a_mosquitto_configuration_is_a_bridge(self):
+        far = self.start()
+        with tempfile.TemporaryDirectory() as place:
+            path = os.path.join(place, "mosquitto.conf")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("user root\nallow_anonymous true\nconnection bm\n"
+                           "address 127.0.0.1:%d\ntopic x/# both 2 l/ r/\n"
+                           "bridge_protocol_version mqttv50\nrestart_timeout 1 2\n"
+                           % far.port("mqtt"))
+            near = self.start(args=["--mosquitto-conf", path])
+        self.up(near)
+        at_far = self.subscribed(far, "r/#")
+        self.client(near).publish("l/x/1", b"out", 2)
+        self.arrives(at_far, "r/x/1", b"out")
+
     def test_it_has_the_rights_of_its_user_here_or_all(self):
         far = self.start()
         with tempfile.TemporaryDirectory() as place:
