@@ -18,9 +18,11 @@
 
 #define SLOW 1 /* a log whose few records live */
 #define FAST 2 /* one whose many records go */
+#define KEPT 3
 
 #define SLOW_LEN 3000
 #define FAST_LEN 30000
+#define KEPT_LEN 10000
 #define ROUNDS   120 /* 4 MB */
 
 static void setup(void)
@@ -112,6 +114,33 @@ START_TEST(segments_that_hold_little_give_their_space_back)
     ck_assert_uint_le(disk_bytes(), DISK_WANTED);
     store_start(lmdb_store_open);
     ck_all();
+    store_close(&store);
+}
+END_TEST
+
+/* One segment of which a third lives, then some of which a tenth does: to copy those is enough. */
+START_TEST(no_more_is_copied_than_must_come_free)
+{
+    int64_t before = count_get(COUNT_STORE_COPIED);
+    uint64_t i;
+
+    store_start(lmdb_store_open);
+    for (i = 0; i < 9; i++) {
+        put_at(KEPT, i, 1, KEPT_LEN, 1);
+        await(put_at(FAST, i, 1, FAST_LEN - KEPT_LEN, 1));
+    }
+    await(log_trim(store, FAST, i));
+    for (; i < 49; i++) {
+        put_at(SLOW, i - 9, 1, SLOW_LEN, 1);
+        await(put_at(FAST, i, 1, FAST_LEN, 1));
+    }
+    await(log_trim(store, FAST, i));
+    while (disk_bytes() > 4 << 18)
+        tick();
+    ck_assert_int_gt(count_get(COUNT_STORE_COPIED), before);
+    ck_assert_int_lt(count_get(COUNT_STORE_COPIED) - before, (int64_t)40 * SLOW_LEN * 4 / 3);
+    ck_log(KEPT, 0, 9, 1, KEPT_LEN);
+    ck_log(SLOW, 0, 40, 1, SLOW_LEN);
     store_close(&store);
 }
 END_TEST
@@ -273,6 +302,7 @@ static Suite *copy_suite(void)
 
     tcase_add_checked_fixture(plain, setup, teardown);
     tcase_add_test(plain, segments_that_hold_little_give_their_space_back);
+    tcase_add_test(plain, no_more_is_copied_than_must_come_free);
     tcase_add_test(plain, a_copied_log_goes_on_and_is_trimmed_and_dropped_as_any);
     tcase_add_test(plain, a_copy_of_a_copy_counts_before_it);
     tcase_add_test(plain, a_read_of_what_is_being_copied_gets_it);
