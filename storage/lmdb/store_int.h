@@ -45,8 +45,9 @@ struct job {
 /* One log. Core thread. With 100,000 of them in turn each append finds it out of the caches: what
  * that changes lies in the first line. */
 struct store_log {
-    uint32_t number;    /* first: as slots want it */
-    uint32_t in_flight; /* items of batches under way */
+    uint32_t number;         /* first: as slots want it */
+    uint32_t in_flight : 31; /* items of batches under way */
+    bool is_dropped : 1;     /* not found any more; freed when nothing of it is in flight */
     uint64_t end;
     uint64_t bytes;
     struct item *run; /* borrowed: its run in the open batch, if open_batch says so */
@@ -54,7 +55,6 @@ struct store_log {
     struct tail tail; /* newest entries that are in memory, committed or not */
     uint64_t start;
     struct rows rows; /* committed entries */
-    bool is_dropped;  /* not found any more; freed when nothing of it is in flight */
 };
 _Static_assert(offsetof(struct store_log, start) <= SLOT_LINE &&
                    sizeof(struct store_log) <= (size_t)2 * SLOT_LINE,
