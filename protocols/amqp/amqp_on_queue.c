@@ -119,7 +119,10 @@ static enum rc passive(struct amqp_session *s, struct amqp_channel *channel,
     if (name.len == 0)
         return refuse_missing(s, name);
     rc = amqp_queue_named(s, channel, name, &queue);
-    return rc == RC_OK ? declared(channel, d, queue) : rc;
+    if (rc != RC_OK)
+        return rc;
+    queue_used(queue);
+    return declared(channel, d, queue);
 }
 
 enum rc amqp_on_queue_declare(struct amqp_session *s, struct amqp_channel *channel,
