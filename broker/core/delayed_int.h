@@ -114,6 +114,8 @@ void delayed_settled(struct delayed *d, struct delayed_bucket *bucket, uint64_t 
 void delayed_schedule(struct delayed *d);
 
 /* ---- delayed_near.c: the heap and what fills it ---- */
+/* For qsort() of entries. */
+int delayed_by_key(const void *a, const void *b);
 /* Unless it lies beyond the horizon, or what that is to become. */
 void delayed_push(struct delayed *d, const struct delayed_entry *entry);
 struct delayed_entry delayed_pop(struct delayed *d);

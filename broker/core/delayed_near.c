@@ -26,7 +26,7 @@ static bool is_before(const struct delayed_entry *a, const struct delayed_entry 
     return delayed_compare(&a->key, &b->key) < 0;
 }
 
-static int by_key(const void *a, const void *b)
+int delayed_by_key(const void *a, const void *b)
 {
     const struct delayed_entry *x = a, *y = b;
 
@@ -38,7 +38,7 @@ static void cut(struct delayed *d)
 {
     struct delayed_key last;
 
-    qsort(d->near, d->near_count, sizeof(*d->near), by_key);
+    qsort(d->near, d->near_count, sizeof(*d->near), delayed_by_key);
     for (size_t i = NEAR_KEPT; i < d->near_count; i++)
         d->near[i].bucket->near_count--;
     d->near_count = NEAR_KEPT;

@@ -17,13 +17,6 @@
 /* What publishes on behalf of nobody connected: each message was authorised when it came. */
 static const struct client_ops nobody = { .protocol = "delayed" };
 
-static int by_key(const void *a, const void *b)
-{
-    const struct delayed_entry *x = a, *y = b;
-
-    return delayed_compare(&x->key, &y->key);
-}
-
 static int by_place(const void *a, const void *b)
 {
     const struct delayed_entry *x = a, *y = b;
@@ -89,7 +82,7 @@ static enum rc load(struct delayed *d)
             return rc;
     }
     if (!turn->is_ordered)
-        qsort(turn->at, turn->count, sizeof(turn->at[0]), by_key);
+        qsort(turn->at, turn->count, sizeof(turn->at[0]), delayed_by_key);
     turn->is_ordered = true;
     return RC_OK;
 }
