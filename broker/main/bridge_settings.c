@@ -170,13 +170,34 @@ enum rc bridge_settings_put(struct bridge_config *config, const char *name, stru
     return option_set(&section, row, config, value, why);
 }
 
+/* They would take the session from each other. */
+static bool is_id_taken(const struct list *bridges, const struct bridge_config *config)
+{
+    LIST_EACH (k, bridges) {
+        const struct bridge_config *other = CONTAINER_OF(k, struct bridge_config, link);
+
+        if (other == config)
+            break;
+        if (config->local_client_id != NULL && other->local_client_id != NULL &&
+            strcmp(config->local_client_id, other->local_client_id) == 0)
+            return true;
+    }
+    return false;
+}
+
 enum rc bridge_settings_check(const struct list *bridges, struct text *errors)
 {
     enum rc rc = RC_OK;
 
     LIST_EACH (k, bridges) {
-        if (bridge_config_check(CONTAINER_OF(k, struct bridge_config, link), errors) != RC_OK)
+        const struct bridge_config *config = CONTAINER_OF(k, struct bridge_config, link);
+
+        if (bridge_config_check(config, errors) != RC_OK)
             rc = RC_INVALID;
+        if (is_id_taken(bridges, config)) {
+            text_format(errors, "bridge %s: local_clientid is another bridge's\n", config->name);
+            rc = RC_INVALID;
+        }
     }
     return rc;
 }

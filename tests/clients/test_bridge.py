@@ -472,13 +472,15 @@ class Addresses(BridgeCase):
 
     def test_a_bridge_that_makes_no_sense_is_told_and_nothing_starts(self):
         with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-            file.write("[bridge b]\naddress = x:0\ntopic = a sideways\n")
+            file.write("[bridge b]\naddress = x:0\ntopic = a sideways\nlocal_clientid = x\n"
+                       "[bridge c]\naddress = x\ntopic = a\nlocal_clientid = x\n")
             file.flush()
             out = subprocess.run([program(), "--test-config", "--config", file.name],
                                  capture_output=True, timeout=20 * SCALE, check=False)
         self.assertNotEqual(out.returncode, 0)
         self.assertIn(b"bridge b: address 1", out.stderr)
         self.assertIn(b"bridge b: topic 1", out.stderr)
+        self.assertIn(b"bridge c: local_clientid", out.stderr)
 
 
 class ByHand(BridgeCase):
