@@ -45,6 +45,9 @@ static enum rc check(struct mqtt_session *s, const struct mqtt_connect *c)
         return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
     if (c->client_id.len == 0 && config->gives_no_ids)
         return mqtt_fail(s, RC_INVALID, (enum mqtt_reason)config->profile->no_id_reason);
+    /* there is no way to tell these that it is cut */
+    if (s->is_keep_alive_cut && c->version < MQTT_V5 && config->profile->refuses_keep_alive)
+        return RC_INVALID;
     if (!c->will.is_set)
         return RC_OK;
     if (c->will.qos > config->maximum_qos) /* 3.2.2-12 */

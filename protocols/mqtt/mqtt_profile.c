@@ -40,6 +40,7 @@ const struct mqtt_profile mqtt_profiles[MQTT_PROFILE_COUNT] = {
                                  .no_id_reason = MQTT_UNSPECIFIED_ERROR,
                                  .hides_bad_password = true,
                                  .is_wordless = true,
+                                 .refuses_keep_alive = true,
                                  .is_level_refused_as_5 = true,
                                  .publishes_at_pubrel = true,
                                  .qos_2_repeats_max = 1,

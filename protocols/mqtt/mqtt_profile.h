@@ -28,6 +28,8 @@ struct mqtt_profile {
     bool hides_bad_password;
     /* Refusals have no reason string. */
     bool is_wordless;
+    /* A keep alive over the operator's limit is refused before 5.0, not cut in silence. */
+    bool refuses_keep_alive;
     /* A protocol level that MQTT does not have is refused in the form of 5.0. */
     bool is_level_refused_as_5;
     /* A QoS 2 message goes on its way at PUBREL (4.3.3, method A), not at PUBLISH (method B); until

@@ -164,6 +164,19 @@ class Profile(Case):
 
 
 @unittest.skipIf(PEER, "profiles of tercet's own")
+class KeepAlive(Case):
+    broker_options = {"config": PROFILE + "mqtt_max_keep_alive = 100s\n"}
+
+    def test_a_longer_keep_alive_is_refused_before_5(self):
+        for version in (3, 4):
+            self.open(version).connect(self.name(), expect=2, keep_alive=101)
+            self.open(version).connect(self.name(), expect=2, keep_alive=0)
+            self.open(version).connect(self.name(), keep_alive=100)
+        told = self.client(keep_alive=101).connack
+        self.assertEqual(told.prop(m.SERVER_KEEP_ALIVE), 100)
+
+
+@unittest.skipIf(PEER, "profiles of tercet's own")
 class Kept(Case):
     broker_options = {"config": PROFILE, "data": True}
 
