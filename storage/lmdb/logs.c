@@ -350,8 +350,10 @@ static const struct item *look_at_log(const struct item *item)
     if (item == NULL)
         return NULL;
     item_look_on(item);
-    __builtin_prefetch(item->log, 1);
-    __builtin_prefetch((const uint8_t *)item->log + SLOT_LINE, 1);
+    if (item->log != NULL) {
+        __builtin_prefetch(item->log, 1);
+        __builtin_prefetch((const uint8_t *)item->log + SLOT_LINE, 1);
+    }
     return item->next;
 }
 

@@ -206,6 +206,8 @@ static void look_ahead(const struct plan *plan, size_t head)
         return;
     item = plan->heads[head + LOOK_AHEAD];
     __builtin_prefetch(&item->fresh, 1);
+    if (item->entry.block == NULL)
+        return; /* it is no append */
     __builtin_prefetch(item->entry.block);
     __builtin_prefetch(item->entry.block + 2);
 }

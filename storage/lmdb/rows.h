@@ -50,10 +50,11 @@ static inline struct row *rows_last(const struct rows *rows)
 /* Has the processor fetch what the next push touches. */
 static inline void rows_look(const struct rows *rows)
 {
-    const struct row *next = rows->at + rows->head + rows->fresh;
+    const struct row *next;
 
     if (rows->at == NULL)
         return;
+    next = rows->at + rows->head + rows->fresh;
     __builtin_prefetch(next - 1, 1);
     __builtin_prefetch((const uint8_t *)(next + 1) - 1, 1);
 }
