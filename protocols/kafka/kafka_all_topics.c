@@ -122,12 +122,13 @@ static void look_at(struct all_topics *all, struct stream *stream)
     struct kafka_metadata_topic_result topic;
     struct slice name = kafka_topic_name_now(all->request, stream);
 
-    if (name.at == NULL)
+    /* what it may not see is left out, and is no refusal: it did not ask for it */
+    if (name.at == NULL ||
+        !may_use(all->request->client, OPERATION_DESCRIBE, RESOURCE_TOPIC, stream_name(stream)))
         return;
     kafka_defaults(&kafka_metadata_topic_result_type, &topic);
     kafka_fill_topic(all->request, all->has_operations, stream, name, &all->shown, &topic);
-    if (topic.error_code == KAFKA_ERROR_NONE) /* what it may not see is left out */
-        add_topic(all, &topic);
+    add_topic(all, &topic);
 }
 
 /* ---- the answer ---- */

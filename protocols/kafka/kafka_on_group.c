@@ -340,7 +340,7 @@ static void list_group(struct listing *listing, struct slice name, struct slice 
     if (listing->r->groups_count == listing->room ||
         !passes(asked->states_filter, asked->states_filter_count, state_name) ||
         !passes(asked->types_filter, asked->types_filter_count, SLICE("classic")) ||
-        kafka_may_use_group(request, OPERATION_DESCRIBE, name) != KAFKA_ERROR_NONE)
+        !may_use(request->client, OPERATION_DESCRIBE, RESOURCE_GROUP, name))
         return;
     to = &listing->r->groups[listing->r->groups_count++];
     to->group_id = copy_text(request, name);

@@ -145,7 +145,7 @@ static void answer_named(struct kafka_request *request, const struct kafka_metad
             result->error_code = (int16_t)error;
         return;
     }
-    error = kafka_find_topic(request, topic->name, &stream);
+    error = kafka_use_topic(request, false, topic->name, NULL, OPERATION_DESCRIBE, &stream);
     if (error == KAFKA_ERROR_UNKNOWN_TOPIC_OR_PARTITION && may_create)
         error = auto_create(request, topic->name, &stream);
     if (error == KAFKA_ERROR_NONE) {

@@ -461,6 +461,17 @@ class Kafka(KafkaCase):
             with self.subTest(topic=topic):
                 self.assertEqual(self.produce(client, topic, batch([b"x"]))["error_code"], error)
 
+    def test_nobody_learns_of_what_it_may_not_see(self):
+        hidden = self.name("hidden")
+        with amqp_raw.Client(self.broker) as c:
+            self.assertEqual(c.refused("queue.declare", queue=hidden)[0], 403)
+        self.create("open")
+        names = [t["name"] for t in self.connect().call("metadata", 12, topics=None)["topics"]]
+        self.assertLessEqual(set(names), {"open", "w"})
+        got = self.connect().call("metadata", 12, topics=[{"name": hidden}, {"name": "some"}],
+                                  allow_auto_topic_creation=True)["topics"]
+        self.assertEqual([t["error_code"] for t in got], [29, 29])
+
     def test_a_denied_part_denies_the_whole(self):
         with amqp_raw.Client(self.broker) as c:
             code = c.refused("basic.get", queue="some")[0]
