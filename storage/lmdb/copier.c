@@ -282,11 +282,11 @@ enum rc copy_read(struct copying *c, size_t first, size_t end, copy_visit_fn *vi
         is_read = rc == RC_OK;
         rc = atomic_load(&c->copier->is_ending) ? RC_CLOSED : RC_OK;
         for (size_t i = 0; i < n && rc == RC_OK; i++) {
-            const uint8_t *at = c->in + (row_from(&rows[i].row) - row_from(&rows[0].row));
+            uint64_t at = row_from(&rows[i].row) - row_from(&rows[0].row);
 
-            rc = is_read
-                     ? visit_row(&rows[i], slice_of(at, entry_room(rows[i].row.length)), visit, arg)
-                     : visit(arg, &rows[i], SLICE_NONE);
+            rc = is_read ? visit_row(&rows[i], slice_of(c->in + at, entry_room(rows[i].row.length)),
+                                     visit, arg)
+                         : visit(arg, &rows[i], SLICE_NONE);
         }
     }
     return rc;
