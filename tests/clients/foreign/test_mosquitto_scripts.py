@@ -9,6 +9,7 @@ sources; MOSQUITTO_TESTS=FOLDER names the folder test/broker of others.
 TIMEOUT = 1200
 
 import concurrent.futures
+import contextlib
 import os
 import re
 import shutil
@@ -83,6 +84,8 @@ class Scripts(unittest.TestCase):
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             out, _ = process.communicate()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # some leave their broker behind
         shutil.rmtree(place, ignore_errors=True)
         return process.returncode, out.decode(errors="replace")
 
