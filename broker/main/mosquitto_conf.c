@@ -52,8 +52,10 @@ struct place {
 
 /* ---- telling ---- */
 
-static void tell(const struct mosquitto_conf *conf, const struct mosquitto_value *at,
-                 struct text *to, const char *kind, const char *format, va_list list)
+__attribute__((format(printf, 5, 0))) static void tell(const struct mosquitto_conf *conf,
+                                                       const struct mosquitto_value *at,
+                                                       struct text *to, const char *kind,
+                                                       const char *format, va_list list)
 {
     if (at->file == NULL) /* what was not given */
         text_format(to, "%s: %s", conf->path, kind);

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <stdint.h>
 
 #include "broker/net/net_int.h"
 #include "broker/net/tls_int.h"
@@ -76,7 +77,9 @@ static bool call(SSL *ssl, const char *host, bool is_unchecked)
 
     if (is_number(host))
         return is_unchecked || X509_VERIFY_PARAM_set1_ip_asc(param, host) == 1;
-    if (SSL_set_tlsext_host_name(ssl, host) != 1)
+    /* As SSL_set_tlsext_host_name(), whose cast drops the const. */
+    if (SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                 (void *)(uintptr_t)host) != 1)
         return false;
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return is_unchecked || SSL_set1_host(ssl, host) == 1;
