@@ -48,9 +48,7 @@ END_TEST
 
 START_TEST(no_part_of_a_hash_is_a_hash)
 {
-    static const char *const hashes[] = { PBKDF2, SHA512,
-                                          "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzYWx0$"
-                                          "c29tZWhhc2hzb21laGFzaA" };
+    static const char *const hashes[] = { PBKDF2, SHA512 };
 
     for (size_t h = 0; h < 2; h++) {
         for (size_t len = 0; len < strlen(hashes[h]); len++) {
