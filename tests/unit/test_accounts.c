@@ -49,6 +49,8 @@ END_TEST
 START_TEST(no_part_of_a_hash_is_a_hash)
 {
     static const char *const hashes[] = { PBKDF2, SHA512 };
+    static const char argon2[] = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzYWx0$"
+                                 "c29tZWhhc2hzb21laGFzaA";
 
     for (size_t h = 0; h < 2; h++) {
         for (size_t len = 0; len < strlen(hashes[h]); len++) {
@@ -58,9 +60,9 @@ START_TEST(no_part_of_a_hash_is_a_hash)
             exact_free(part);
         }
     }
-    ck_assert(password_hash_is_valid(slice_str(hashes[2])));
+    ck_assert(password_hash_is_valid(slice_str(argon2)));
     for (size_t len = 0; len < 56; len++) {
-        struct slice part = exact_copy(slice_of(hashes[2], len));
+        struct slice part = exact_copy(slice_of(argon2, len));
 
         ck_assert(!password_hash_is_valid(part));
         exact_free(part);
