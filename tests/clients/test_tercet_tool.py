@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import unittest
 
@@ -234,7 +235,7 @@ class UsageTest(unittest.TestCase):
     def test_every_option_of_the_help_is_in_the_manual(self):
         with open(os.path.join(TOP, "man", "tercet.1"), encoding="utf-8") as file:
             manual = file.read().replace("\\-", "-")
-        options = {word.strip(",") for word in self.tool("--help")[1].split() if word[:2] == "--"}
+        options = set(re.findall(r"--[a-z][a-z-]*", self.tool("--help")[1]))
         self.assertGreater(len(options), 10)
         for option in options:
             self.assertIn(option, manual)
