@@ -19,6 +19,9 @@ extern unsigned wakes;         /* any thread counts */
 /* Check's fixtures. */
 void store_fixture_setup(void);
 void store_fixture_teardown(void);
+/* For a process that a test forked and has killed: what it was telling Check when it died would
+ * stand cut short among the test's own messages. Its open files lead nowhere from here on. */
+void be_unheard(void);
 /* Another directory to go on in; all are removed at the end. */
 void directory_make(void);
 

@@ -637,6 +637,7 @@ START_TEST(a_kill_at_each_step_of_compaction_leaves_the_log_whole)
     store_close(&store);
     pid = fork();
     if (pid == 0) {
+        be_unheard();
         store_start(lmdb_store_open);
         fault_arm(points[_i], 1, FAULT_KILL);
         ask(&asked, end, FOREVER);

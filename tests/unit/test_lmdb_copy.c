@@ -245,6 +245,7 @@ static bool is_killed(const char *point, unsigned n)
     pid_t pid = fork();
 
     if (pid == 0) {
+        be_unheard();
         store_start(lmdb_store_open);
         put_all();
         fault_arm(point, n, FAULT_KILL);
