@@ -206,3 +206,28 @@ enum rc password_hash(struct slice password, struct text *to)
     text_add(to, slice_str(at));
     return to->bad ? RC_MEMORY : RC_OK;
 }
+
+/* Takes what stands before the next NUL. */
+static enum rc take_part(struct slice *rest, struct slice *ret)
+{
+    const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->at, 0, rest->len);
+
+    if (end == NULL)
+        return RC_MALFORMED;
+    *ret = slice_of(rest->at, (size_t)(end - rest->at));
+    *rest = slice_after(*rest, ret->len + 1);
+    return RC_OK;
+}
+
+enum rc password_read_plain(struct slice token, struct slice *ret_act_as, struct slice *ret_user,
+                            struct slice *ret_password)
+{
+    struct slice rest = token;
+    enum rc rc = take_part(&rest, ret_act_as);
+
+    if (rc == RC_OK)
+        rc = take_part(&rest, ret_user);
+    if (rc == RC_OK)
+        *ret_password = rest;
+    return rc;
+}

@@ -34,4 +34,9 @@ MUST_CHECK enum rc password_hash(struct slice password, struct text *to);
 /* Writes zeros where a password was, in a way that the compiler keeps. */
 void password_wipe(void *at, size_t len);
 
+/* What SASL PLAIN says (RFC 4616): [act as] NUL user NUL password; all borrow from `token`.
+ * RC_MALFORMED: a NUL is missing. */
+MUST_CHECK enum rc password_read_plain(struct slice token, struct slice *ret_act_as,
+                                       struct slice *ret_user, struct slice *ret_password);
+
 #endif

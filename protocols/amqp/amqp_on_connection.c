@@ -2,6 +2,7 @@
 /* The handshake and the end of a connection. */
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/core/password.h"
 #include "config.h"
 #include "protocols/amqp/amqp_int.h"
 #include "protocols/amqp/amqp_table.h"
@@ -49,22 +50,12 @@ void amqp_send_start(struct amqp_session *s)
 
 /* ---- login ---- */
 
-/* RFC 4616: [authorisation id] NUL user NUL password. */
+/* Whom it asks to act as is not looked at. */
 static enum rc read_plain(struct slice response, struct slice *ret_user, struct slice *ret_password)
 {
-    const uint8_t *first, *second;
-    struct slice rest;
+    struct slice act_as;
 
-    first = response.len == 0 ? NULL : memchr(response.at, 0, response.len);
-    if (first == NULL)
-        return RC_MALFORMED;
-    rest = slice_after(response, (size_t)(first - response.at) + 1);
-    second = rest.len == 0 ? NULL : memchr(rest.at, 0, rest.len);
-    if (second == NULL)
-        return RC_MALFORMED;
-    *ret_user = slice_of(rest.at, (size_t)(second - rest.at));
-    *ret_password = slice_after(rest, ret_user->len + 1);
-    return RC_OK;
+    return password_read_plain(response, &act_as, ret_user, ret_password);
 }
 
 /* A table's inside with LOGIN and PASSWORD. */

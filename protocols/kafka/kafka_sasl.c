@@ -3,6 +3,7 @@
 
 #include "broker/base/wire.h"
 #include "broker/core/client.h"
+#include "broker/core/password.h"
 #include "broker/net/conn.h"
 #include "protocols/kafka/kafka_int.h"
 #include "protocols/kafka/kafka_messages.h"
@@ -51,23 +52,16 @@ bool kafka_sasl_allows(const struct kafka_sasl *sasl, int key)
 /* RFC 4616: [authorisation id] NUL user NUL password. */
 static enum step take_plain(struct kafka_sasl *sasl, struct slice token)
 {
-    const uint8_t *first = token.len == 0 ? NULL : memchr(token.at, 0, token.len), *second;
-    struct slice act_as, user, rest;
+    struct slice act_as, user, password;
     enum rc rc;
 
-    if (first == NULL)
+    if (password_read_plain(token, &act_as, &user, &password) != RC_OK)
         return STEP_FAILED;
-    act_as = slice_of(token.at, (size_t)(first - token.at));
-    rest = slice_after(token, act_as.len + 1);
-    second = rest.len == 0 ? NULL : memchr(rest.at, 0, rest.len);
-    if (second == NULL)
-        return STEP_FAILED;
-    user = slice_of(rest.at, (size_t)(second - rest.at));
     if (act_as.len > 0 && !slice_equal(act_as, user)) {
         client_login_refused(sasl->client, user, RC_REFUSED);
         return STEP_FAILED;
     }
-    rc = client_login(sasl->client, user, slice_after(rest, user.len + 1));
+    rc = client_login(sasl->client, user, password);
     if (rc == RC_AGAIN)
         return STEP_WAIT;
     return rc == RC_OK ? STEP_DONE : STEP_FAILED;
