@@ -20,6 +20,30 @@ struct access {
     uint32_t epoch; /* of its rules: what was decided before does not count */
 };
 
+static const struct slice nobody = { (const uint8_t *)"anonymous", sizeof("anonymous") - 1 };
+
+static struct credentials *credentials_of(struct client *client)
+{
+    struct badge *badge = &client->badge;
+
+    if (badge->credentials == NULL) {
+        badge->credentials = mem_new(struct credentials);
+        badge->credentials->client = client;
+    }
+    return badge->credentials;
+}
+
+static void set_id(struct client *client, const char *id, uint16_t len, bool is_lent)
+{
+    struct badge *badge = &client->badge;
+
+    if (!badge->is_id_lent)
+        mem_free((void *)(uintptr_t)badge->id);
+    badge->id = id;
+    badge->id_len = len;
+    badge->is_id_lent = is_lent;
+}
+
 /* ---- answers that were given before ---- */
 
 #define DECISIONS           16u /* a power of two */
@@ -37,16 +61,24 @@ struct decision {
 
 _Static_assert(sizeof(struct decision) == 64, "a decision is a cache line");
 
-static struct decision *decision_of(struct badge *badge, enum operation operation,
+static struct decision *decision_of(struct client *client, enum operation operation,
                                     enum resource resource, struct slice name)
 {
     uint64_t hash = hash_seeded(name) + (uint64_t)operation * 5 + (uint64_t)resource * 3;
+    struct credentials *credentials;
 
     if (name.len > DECISION_NAME_BYTES)
         return NULL;
-    if (badge->decided == NULL)
-        badge->decided = mem_new_array(struct decision, DECISIONS);
-    return &badge->decided[hash & (DECISIONS - 1)];
+    credentials = credentials_of(client);
+    if (credentials->decided == NULL)
+        credentials->decided = mem_new_array(struct decision, DECISIONS);
+    return &credentials->decided[hash & (DECISIONS - 1)];
+}
+
+static void forget_decisions(struct client *client)
+{
+    if (client->badge.credentials != NULL)
+        MEM_FREE(client->badge.credentials->decided);
 }
 
 static bool is_about(const struct decision *d, const struct decision *key, struct slice name)
@@ -56,31 +88,44 @@ static bool is_about(const struct decision *d, const struct decision *key, struc
            slice_equal(slice_of(d->name, d->len), name);
 }
 
-static bool ask(const struct badge *badge, const struct decision *key, struct slice name)
+static struct subject subject_of(const struct client *client)
 {
-    const struct rules *rules = badge->access->config.rules;
+    const struct badge *badge = &client->badge;
+    struct slice id = slice_of(badge->id, badge->id_len);
+
+    return (struct subject){
+        .user = badge->has_user ? client->principal.name : SLICE_NONE,
+        .client_id = badge->id == NULL ? SLICE_NONE : id,
+        .roles = badge->credentials == NULL ? SLICE_NONE : badge->credentials->roles,
+    };
+}
+
+static bool ask(const struct client *client, const struct decision *key, struct slice name)
+{
+    const struct rules *rules = client->badge.access->config.rules;
+    struct subject subject = subject_of(client);
     enum operation operation = (enum operation)key->operation;
     enum resource resource = (enum resource)key->resource;
 
-    return key->is_whole ? rules_allow_whole(rules, &badge->subject, operation, resource, name)
-                         : rules_allow(rules, &badge->subject, operation, resource, name);
+    return key->is_whole ? rules_allow_whole(rules, &subject, operation, resource, name)
+                         : rules_allow(rules, &subject, operation, resource, name);
 }
 
 /* There are rules, and the client is subject to them. */
-static bool decide(struct badge *badge, enum operation operation, enum resource resource,
+static bool decide(struct client *client, enum operation operation, enum resource resource,
                    struct slice name, bool is_whole)
 {
-    struct decision key = { .epoch = badge->access->epoch,
+    struct decision key = { .epoch = client->badge.access->epoch,
                             .operation = (uint8_t)operation,
                             .resource = (uint8_t)resource,
                             .is_whole = is_whole };
-    struct decision *d = decision_of(badge, operation, resource, name);
+    struct decision *d = decision_of(client, operation, resource, name);
 
     if (d == NULL)
-        return ask(badge, &key, name);
+        return ask(client, &key, name);
     if (is_about(d, &key, name))
         return d->is_allowed;
-    key.is_allowed = ask(badge, &key, name);
+    key.is_allowed = ask(client, &key, name);
     key.len = (uint8_t)name.len;
     if (name.len > 0)
         memcpy(key.name, name.at, name.len);
@@ -124,7 +169,7 @@ enum rc authorise(struct client *client, enum operation operation, enum resource
     if (__builtin_expect(client->badge.is_free, 1))
         return RC_OK;
     if (is_ruled(&client->badge) &&
-        decide(&client->badge, operation, resource, name, is_about_all(operation, resource)))
+        decide(client, operation, resource, name, is_about_all(operation, resource)))
         return RC_OK;
     return refuse(client, operation, name);
 }
@@ -133,7 +178,7 @@ enum rc authorise_stream(struct client *client, enum operation operation, struct
 {
     if (__builtin_expect(client->badge.is_free, 1))
         return RC_OK;
-    if (is_ruled(&client->badge) && decide(&client->badge, operation, RESOURCE_TOPIC, stream, true))
+    if (is_ruled(&client->badge) && decide(client, operation, RESOURCE_TOPIC, stream, true))
         return RC_OK;
     return refuse(client, operation, stream);
 }
@@ -144,18 +189,20 @@ bool may_use(struct client *client, enum operation operation, enum resource reso
     if (client->badge.is_free)
         return true;
     return is_ruled(&client->badge) &&
-           decide(&client->badge, operation, resource, name,
+           decide(client, operation, resource, name,
                   resource == RESOURCE_TOPIC || is_about_all(operation, resource));
 }
 
 enum rc authorise_filter(struct client *client, struct slice filter)
 {
     const struct badge *badge = &client->badge;
+    struct subject subject;
 
     if (badge->is_free)
         return RC_OK;
+    subject = subject_of(client);
     if (is_ruled(badge) &&
-        rules_allow_filter(badge->access->config.rules, &badge->subject, OPERATION_CONSUME, filter))
+        rules_allow_filter(badge->access->config.rules, &subject, OPERATION_CONSUME, filter))
         return RC_OK;
     return refuse(client, OPERATION_CONSUME, filter);
 }
@@ -165,7 +212,7 @@ bool may_deliver(struct client *client, struct slice address)
     if (__builtin_expect(client->badge.is_free, 1))
         return true;
     if (is_ruled(&client->badge) &&
-        decide(&client->badge, OPERATION_CONSUME, RESOURCE_TOPIC, address, false))
+        decide(client, OPERATION_CONSUME, RESOURCE_TOPIC, address, false))
         return true;
     count_add(COUNT_CORE_DELIVERIES_DENIED, 1);
     return false;
@@ -228,17 +275,29 @@ static void weigh(struct client *client)
 
 void badge_init(struct client *client)
 {
+    client->principal.name = nobody;
     client->badge.is_in = client->principal.is_loopback;
     weigh(client);
 }
 
+static void credentials_free(struct credentials **ref)
+{
+    struct credentials *credentials = *ref;
+
+    *ref = NULL;
+    if (credentials == NULL)
+        return;
+    password_worker_cancel(&credentials->request);
+    link_remove_if(&credentials->revoked);
+    mem_free(credentials->certificate);
+    mem_free(credentials->decided);
+    mem_free(credentials);
+}
+
 void badge_done(struct client *client)
 {
-    password_worker_cancel(&client->badge.request);
-    link_remove_if(&client->badge.revoked);
-    mem_free(client->badge.id);
-    mem_free(client->badge.certificate);
-    mem_free(client->badge.decided);
+    credentials_free(&client->badge.credentials);
+    set_id(client, NULL, 0, false);
     client->badge = (struct badge){ 0 };
 }
 
@@ -249,18 +308,33 @@ void client_enter(struct client *client, const char *listener, const char *certi
     client->badge.access = access != NULL ? access : find_access(client->core, NULL);
     client->badge.is_in = false;
     if (certificate != NULL)
-        client->badge.certificate = mem_copy_text(slice_str(certificate));
+        credentials_of(client)->certificate = mem_copy_text(slice_str(certificate));
     weigh(client);
 }
 
+/* ---- what %c stands for ---- */
+
 void client_set_id(struct client *client, struct slice id)
 {
-    struct badge *badge = &client->badge;
+    ASSERT(id.len <= UINT16_MAX);
+    set_id(client, mem_copy_text(id), (uint16_t)id.len, false);
+    forget_decisions(client);
+}
 
-    mem_free(badge->id);
-    badge->id = mem_copy_text(id);
-    badge->subject.client_id = slice_of(badge->id, id.len);
-    MEM_FREE(badge->decided);
+void client_borrow_id(struct client *client, struct slice id)
+{
+    const struct badge *badge = &client->badge;
+
+    if (badge->id != NULL && slice_equal(id, slice_of(badge->id, badge->id_len)))
+        set_id(client, (const char *)id.at, (uint16_t)id.len, true);
+}
+
+void client_return_id(struct client *client, struct slice id)
+{
+    const struct badge *badge = &client->badge;
+
+    if (badge->is_id_lent && (const uint8_t *)badge->id == id.at)
+        set_id(client, mem_copy_text(id), badge->id_len, false);
 }
 
 /* ---- logins ---- */
@@ -278,29 +352,47 @@ static enum rc refuse_login(const struct client *client, struct slice user, enum
     return rc;
 }
 
+void client_unname(struct client *client)
+{
+    if (client->principal.name.at != nobody.at)
+        mem_free((void *)(uintptr_t)client->principal.name.at);
+    client->principal.name = nobody;
+}
+
 static void name_client(struct client *client, struct slice user)
 {
-    struct slice name = slice_is_none(user) ? SLICE("anonymous") : user;
-    char *copy = mem_copy_text(name);
+    struct slice name = nobody;
 
-    mem_free(client->name);
-    client->name = copy;
-    client->principal.name = slice_of(copy, name.len);
-    client->badge.subject.user = SLICE_NONE; /* not before it was shown */
+    if (!slice_is_none(user))
+        name = slice_of(mem_copy_text(user), user.len);
+    client_unname(client); /* `user` may lie in it */
+    client->principal.name = name;
+    client->badge.has_user = false; /* not before it was shown */
+}
+
+/* NULL: it has none. */
+static void has_account(struct client *client, const struct account *account)
+{
+    struct credentials *credentials =
+        account == NULL ? client->badge.credentials : credentials_of(client);
+
+    if (credentials == NULL)
+        return;
+    credentials->roles = account == NULL ? SLICE_NONE : account->roles;
+    credentials->mark = account == NULL ? 0 : hash_seeded(account->line) | 1;
 }
 
 /* `user` NONE: without a name. `account` NULL: none. */
 static enum rc let_in(struct client *client, struct slice user, const struct account *account)
 {
-    struct badge *badge = &client->badge;
+    bool is_anonymous = slice_is_none(user);
 
     name_client(client, user);
-    client->principal.is_anonymous = slice_is_none(user);
-    badge->subject.user = slice_is_none(user) ? SLICE_NONE : client->principal.name;
-    badge->subject.roles = account == NULL ? SLICE_NONE : account->roles;
-    badge->mark = account == NULL ? 0 : hash_seeded(account->line) | 1;
-    badge->is_in = true;
-    MEM_FREE(badge->decided);
+    client->principal.is_anonymous = is_anonymous;
+    client->badge.has_user = !client->principal.is_anonymous;
+    has_account(client, account);
+    client->badge.is_in = true;
+    forget_decisions(client);
     weigh(client);
     count_add(COUNT_CORE_LOGINS, 1);
     return RC_OK;
@@ -349,7 +441,7 @@ static void on_password(void *arg, enum rc rc)
     struct slice user = client->principal.name;
     char *name = mem_copy_text(user); /* a login renames the client */
 
-    client->badge.request = NULL;
+    client->badge.credentials->request = NULL;
     if (rc != RC_OK)
         client_login_refused(client, user, rc);
     else
@@ -371,7 +463,7 @@ static enum rc login_listed(struct client *client, const struct accounts *accoun
     if (account == NULL)
         return refuse_login(client, user, RC_AUTH);
     rc = password_worker_ask(client->core->passwords, account->password, password, is_decoy,
-                             on_password, client, &client->badge.request);
+                             on_password, client, &credentials_of(client)->request);
     if (rc == RC_OK)
         return login_known(client, user);
     if (rc != RC_AGAIN)
@@ -383,7 +475,8 @@ static enum rc login_listed(struct client *client, const struct accounts *accoun
 static enum rc login_certified(struct client *client)
 {
     const struct accounts *accounts = client->badge.access->config.accounts;
-    struct slice name = slice_str(client->badge.certificate);
+    const struct credentials *credentials = client->badge.credentials;
+    struct slice name = slice_str(credentials == NULL ? NULL : credentials->certificate);
 
     if (name.len == 0 || name.len > ACCOUNT_NAME_MAX_BYTES)
         return refuse_login(client, name, RC_AUTH);
@@ -395,7 +488,8 @@ enum rc client_login(struct client *client, struct slice user, struct slice pass
 {
     const struct access *access = client->badge.access;
 
-    password_worker_cancel(&client->badge.request);
+    if (client->badge.credentials != NULL)
+        password_worker_cancel(&client->badge.credentials->request);
     if (access != NULL && access->config.needs_certificate)
         return login_certified(client);
     if (slice_is_none(user))
@@ -455,10 +549,10 @@ struct author *author_of(const struct client *client)
         return NULL;
     author = mem_new(struct author);
     author->access = badge->access;
-    if (!slice_is_none(badge->subject.user))
-        author->user = mem_copy_text(badge->subject.user);
-    if (!slice_is_none(badge->subject.client_id))
-        author->id = mem_copy_text(badge->subject.client_id);
+    if (badge->has_user)
+        author->user = mem_copy_text(client->principal.name);
+    if (badge->id != NULL)
+        author->id = mem_copy_text(slice_of(badge->id, badge->id_len));
     return author;
 }
 
@@ -482,14 +576,13 @@ void client_act_for(struct client *client, const struct author *author)
     badge->access = author->access;
     if (author->user != NULL)
         name_client(client, slice_str(author->user));
-    if (author->user != NULL)
-        badge->subject.user = client->principal.name;
+    badge->has_user = author->user != NULL;
     if (author->id != NULL)
         client_set_id(client, slice_str(author->id));
     accounts = author->access->config.accounts;
     if (accounts != NULL && author->user != NULL)
         account = accounts_find(accounts, slice_str(author->user));
-    badge->subject.roles = account == NULL ? SLICE_NONE : account->roles;
+    has_account(client, account);
     weigh(client);
 }
 
@@ -498,7 +591,8 @@ void client_act_for(struct client *client, const struct author *author)
 /* Whether who came in before would come in now. */
 static bool is_still_welcome(struct client *client)
 {
-    struct badge *badge = &client->badge;
+    const struct badge *badge = &client->badge;
+    const struct credentials *credentials = badge->credentials;
     const struct accounts *accounts = badge->access->config.accounts;
     const struct account *account;
 
@@ -506,14 +600,16 @@ static bool is_still_welcome(struct client *client)
         return true; /* it has still to show who it is */
     if (client->principal.is_anonymous)
         return may_be_anonymous(client);
-    account = accounts == NULL ? NULL : accounts_find(accounts, badge->subject.user);
+    account = accounts == NULL || !badge->has_user
+                  ? NULL
+                  : accounts_find(accounts, client->principal.name);
     if (account != NULL)
-        badge->subject.roles = account->roles;
+        credentials_of(client)->roles = account->roles;
     if (client->principal.is_certified)
         return badge->access->config.needs_certificate;
-    if (badge->mark == 0) /* guest, or a trusted name */
+    if (credentials == NULL || credentials->mark == 0) /* guest, or a trusted name */
         return accounts == NULL;
-    return account != NULL && (hash_seeded(account->line) | 1) == badge->mark;
+    return account != NULL && (hash_seeded(account->line) | 1) == credentials->mark;
 }
 
 /* Their rules are others now. */
@@ -537,17 +633,19 @@ static void look_again(struct core *core, const struct access *access)
 
         if (client->badge.access != access)
             continue;
-        client->badge.subject.roles = SLICE_NONE; /* they were the old accounts' */
+        if (client->badge.credentials != NULL) /* they were the old accounts' */
+            client->badge.credentials->roles = SLICE_NONE;
         if (!is_still_welcome(client)) {
             client->badge.is_in = false;
-            list_append(&revoked, &client->badge.revoked);
+            list_append(&revoked, &credentials_of(client)->revoked);
         }
         weigh(client);
     }
     while (!list_is_empty(&revoked)) { /* each may be closed in the call */
-        struct client *client = LIST_FIRST(&revoked, struct client, badge.revoked);
+        struct credentials *credentials = LIST_FIRST(&revoked, struct credentials, revoked);
+        struct client *client = credentials->client;
 
-        link_remove(&client->badge.revoked);
+        link_remove(&credentials->revoked);
         count_add(COUNT_CORE_REVOKED, 1);
         log_event(LOG_NOTICE, "core.revoked", "client=%llu principal=%s",
                   (unsigned long long)client->number,

@@ -15,20 +15,29 @@ struct client *client_open(struct core *core, const struct client_ops *ops, void
     client->ops = ops;
     client->session = session;
     client->number = ++core->next_client;
-    client->principal = (struct principal){ SLICE("anonymous"), is_loopback, true, false };
+    client->principal.is_loopback = is_loopback;
+    client->principal.is_anonymous = true;
     badge_init(client);
-    list_init(&client->consumers);
-    list_init(&client->holdings);
-    list_init(&client->exclusive_queues);
     list_append(&core->clients, &client->link);
     return client;
+}
+
+struct client_queues *client_queues(struct client *client)
+{
+    if (client->queues == NULL) {
+        client->queues = mem_new(struct client_queues);
+        list_init(&client->queues->consumers);
+        list_init(&client->queues->holdings);
+        list_init(&client->queues->exclusive);
+    }
+    return client->queues;
 }
 
 static void free_when_unused(struct client *client)
 {
     if (!client->is_closed || client->awaits > 0)
         return;
-    mem_free(client->name);
+    client_unname(client);
     mem_free(client);
 }
 
@@ -41,6 +50,7 @@ void client_close(struct client **ref)
         return;
     badge_done(client);
     queues_forget_client(client);
+    MEM_FREE(client->queues);
     link_remove(&client->link);
     link_remove_if(&client->notified);
     client->session = NULL;

@@ -21,9 +21,12 @@ static uint64_t handle_of(const struct lane *lane, uint64_t offset)
 /* Both have a list: the shorter one ends the search. */
 static struct holding *find_holding(const struct client *client, const struct queue *queue)
 {
-    struct link *a = client->holdings.head.next, *b = queue->holdings.head.next;
+    const struct list *holdings = client->queues == NULL ? NULL : &client->queues->holdings;
+    struct link *a = holdings == NULL ? NULL : holdings->head.next, *b = queue->holdings.head.next;
 
-    for (; a != &client->holdings.head && b != &queue->holdings.head; a = a->next, b = b->next) {
+    if (holdings == NULL)
+        return NULL;
+    for (; a != &holdings->head && b != &queue->holdings.head; a = a->next, b = b->next) {
         struct holding *of_client = CONTAINER_OF(a, struct holding, of_client);
         struct holding *of_queue = CONTAINER_OF(b, struct holding, of_queue);
 
@@ -44,7 +47,7 @@ struct holding *holding_of(struct client *client, struct queue *queue)
     holding = mem_new(struct holding);
     holding->client = client;
     holding->queue = queue;
-    list_append(&client->holdings, &holding->of_client);
+    list_append(&client_queues(client)->holdings, &holding->of_client);
     list_append(&queue->holdings, &holding->of_queue);
     return holding;
 }
@@ -89,7 +92,7 @@ enum rc queue_consume(struct client *client, struct queue *queue, const struct c
     consumer->queue = queue;
     consumer->spec = *spec;
     consumer->holding = holding_of(client, queue);
-    list_append(&client->consumers, &consumer->of_client);
+    list_append(&client_queues(client)->consumers, &consumer->of_client);
     list_append(&queue->consumers, &consumer->of_queue);
     queue->consumer_count++;
     make_ready(consumer);
@@ -124,7 +127,9 @@ void consumer_cancel(struct consumer **ref)
 
 static struct consumer *find_forbidden(const struct client *client)
 {
-    LIST_EACH (k, &client->consumers) {
+    if (client->queues == NULL)
+        return NULL;
+    LIST_EACH (k, &client->queues->consumers) {
         struct consumer *consumer = CONTAINER_OF(k, struct consumer, of_client);
 
         if (!may_use(consumer->client, OPERATION_CONSUME, RESOURCE_QUEUE,

@@ -115,7 +115,7 @@ enum rc queue_declare(struct client *client, const struct queue_spec *spec, stru
     queue = queue_new(core, spec, stream, core_number(core));
     if (spec->is_exclusive) {
         queue->owner = client;
-        list_append(&client->exclusive_queues, &queue->of_owner);
+        list_append(&client_queues(client)->exclusive, &queue->of_owner);
     }
     queue_record(queue);
     *ret = queue;
@@ -221,13 +221,17 @@ enum rc queue_delete(struct client *client, struct queue *queue, bool if_unused,
 
 void queues_forget_client(struct client *client)
 {
-    while (!list_is_empty(&client->consumers)) {
-        struct consumer *consumer = LIST_FIRST(&client->consumers, struct consumer, of_client);
+    struct client_queues *queues = client->queues;
+
+    if (queues == NULL)
+        return;
+    while (!list_is_empty(&queues->consumers)) {
+        struct consumer *consumer = LIST_FIRST(&queues->consumers, struct consumer, of_client);
 
         consumer_cancel(&consumer);
     }
-    while (!list_is_empty(&client->holdings)) {
-        struct holding *holding = LIST_FIRST(&client->holdings, struct holding, of_client);
+    while (!list_is_empty(&queues->holdings)) {
+        struct holding *holding = LIST_FIRST(&queues->holdings, struct holding, of_client);
         struct queue *queue = holding->queue;
 
         forget_getters(queue, client);
@@ -237,8 +241,8 @@ void queues_forget_client(struct client *client)
         holding_free(holding);
         queue_wake(queue);
     }
-    while (!list_is_empty(&client->exclusive_queues))
-        queue_remove(LIST_FIRST(&client->exclusive_queues, struct queue, of_owner));
+    while (!list_is_empty(&queues->exclusive))
+        queue_remove(LIST_FIRST(&queues->exclusive, struct queue, of_owner));
 }
 
 enum rc queue_purge(struct client *client, struct queue *queue, uint64_t *ret_count)

@@ -108,7 +108,7 @@ struct queue {
     struct map_node by_name;
     struct map_node by_numbers;
     struct link link;     /* in core->queue_list */
-    struct link of_owner; /* in owner->exclusive_queues */
+    struct link of_owner; /* in owner->queues->exclusive */
     struct link busy;
     struct link dirty;
     struct client *owner;  /* borrowed; NULL unless exclusive */

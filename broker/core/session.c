@@ -157,6 +157,18 @@ void session_forget_recorded(struct session *session)
 
 /* ---- ending ---- */
 
+/* Gives back who was its client; NULL: nobody. */
+static struct client *part(struct session *session)
+{
+    struct client *client = session->client;
+
+    if (client != NULL)
+        client_return_id(client, session_id(session));
+    session->client = NULL;
+    session->is_ready = false;
+    return client;
+}
+
 void session_end(struct session *session)
 {
     if (session->is_ending)
@@ -173,14 +185,12 @@ void sessions_end_overflowing(struct core *core)
 {
     while (!list_is_empty(&core->overflowing)) {
         struct session *session = LIST_FIRST(&core->overflowing, struct session, overflowing);
-        struct client *client = session->client;
+        struct client *client = part(session);
 
         link_remove(&session->overflowing);
         count_add(COUNT_CORE_SESSIONS_OVERFLOWED, 1);
         log_event(LOG_WARNING, "core.session_overflowed", "id=%s owed=%zu",
                   log_quote(session->id, session->by_id.key.len), session->open_count);
-        session->client = NULL;
-        session->is_ready = false;
         if (client != NULL && client->ops->on_session_over != NULL)
             client->ops->on_session_over(client->session);
         session_end(session);
@@ -212,8 +222,7 @@ void session_detach(struct session **ref)
     *ref = NULL;
     if (session == NULL)
         return;
-    session->client = NULL;
-    session->is_ready = false;
+    (void)part(session); /* who is on its way out itself */
     if (!session_is_durable(session)) {
         session_end(session);
         return;
@@ -230,12 +239,10 @@ void session_detach(struct session **ref)
 
 static void take_over(struct session *session)
 {
-    struct client *before = session->client;
+    struct client *before = part(session);
 
     if (before == NULL)
         return;
-    session->client = NULL;
-    session->is_ready = false;
     if (before->ops->on_taken_over != NULL)
         before->ops->on_taken_over(before->session);
     will_taken_over(session);
@@ -273,6 +280,7 @@ enum rc session_open(struct client *client, const struct session_spec *spec, str
     else
         was_durable = session_is_durable(session);
     session->client = client;
+    client_borrow_id(client, session_id(session));
     session->detached_ms = 0;
     session->expiry_ms = was_durable ? session->expiry_ms : 0;
     deadline_stop(&core->deadlines, &session->expiry);

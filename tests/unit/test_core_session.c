@@ -7,9 +7,11 @@
 #include "broker/base/counters.h"
 #include "broker/base/mem.h"
 #include "broker/base/wire.h"
+#include "broker/core/acl.h"
 #include "broker/core/position.h"
 #include "broker/core/producer.h"
 #include "broker/core/retain.h"
+#include "broker/core/rules.h"
 #include "broker/core/session_int.h"
 #include "broker/core/stream_int.h"
 #include "broker/record/builder.h"
@@ -174,6 +176,42 @@ START_TEST(a_second_client_takes_the_session_over)
     ck_assert(a->is_taken_over);
     ck_assert_ptr_eq(s, t);
     session_detach(&t);
+}
+END_TEST
+
+static void rule_by_id(struct rig_client *client, const char *id)
+{
+    client_enter(client->client, "ruled", NULL);
+    ck_assert_int_eq(client_login(client->client, SLICE_NONE, SLICE_NONE), RC_OK);
+    client_set_id(client->client, slice_str(id));
+}
+
+/* One text of the id serves both while they belong together. */
+START_TEST(a_client_keeps_its_id_when_its_session_goes_to_another)
+{
+    struct access_config config = { .anonymous = ANONYMOUS_YES };
+    struct text errors = { 0 };
+    struct session *of_a, *of_b;
+
+    ck_assert_int_eq(
+        rules_read("rules", SLICE("pattern readwrite home/%c/#\n"), &config.rules, &errors), RC_OK);
+    access_set(rig.core, "ruled", &config);
+    rule_by_id(a, "mine");
+    rule_by_id(b, "mine");
+    of_a = rig_session(&rig, a, "mine", true, 0, &present);
+    ck_assert_int_eq(authorise(a->client, OPERATION_PUBLISH, RESOURCE_TOPIC, SLICE("home/mine/1")),
+                     RC_OK);
+    of_b = rig_session(&rig, b, "mine", true, 0, &present); /* which frees that of a */
+    ck_assert(a->is_taken_over);
+    (void)of_a;
+    ck_assert_int_eq(authorise(a->client, OPERATION_PUBLISH, RESOURCE_TOPIC, SLICE("home/mine/2")),
+                     RC_OK);
+    ck_assert_int_eq(authorise(a->client, OPERATION_PUBLISH, RESOURCE_TOPIC, SLICE("home/other/2")),
+                     RC_REFUSED);
+    session_detach(&of_b);
+    ck_assert_int_eq(authorise(b->client, OPERATION_PUBLISH, RESOURCE_TOPIC, SLICE("home/mine/3")),
+                     RC_OK);
+    text_done(&errors);
 }
 END_TEST
 
@@ -758,6 +796,7 @@ static void add_tests(TCase *plain, TCase *durable)
     tcase_add_test(plain, persistent_session_is_owed_what_came_while_it_was_away);
     tcase_add_test(plain, unsettled_is_sent_again_after_a_new_connection);
     tcase_add_test(plain, a_second_client_takes_the_session_over);
+    tcase_add_test(plain, a_client_keeps_its_id_when_its_session_goes_to_another);
     tcase_add_test(plain, clean_start_forgets_and_expiry_ends);
     tcase_add_test(plain, retained_is_given_to_new_subscriptions_and_empty_removes_it);
     tcase_add_test(plain, retained_messages_come_as_credit_allows_and_none_twice);
