@@ -47,13 +47,13 @@ static void log_broken_frame(const struct conn *conn)
 {
     count_add(COUNT_NET_WEBSOCKET_ERRORS, 1);
     log_peer(LOG_NOTICE, "net.websocket-error", "conn=%llu peer=%s listener=%s code=%u",
-             (unsigned long long)conn->id, conn->peer, conn->listener->config.name,
-             conn->websocket->close_code);
+             (unsigned long long)conn->id, conn_peer(conn), conn->listener->config.name,
+             conn->extra->websocket->close_code);
 }
 
 enum rc carrier_read(struct conn *conn, uint8_t *at, size_t room, size_t *ret)
 {
-    struct websocket *ws = conn->websocket;
+    struct websocket *ws = conn_websocket(conn);
     size_t came = 0;
     enum rc rc;
 
@@ -78,13 +78,14 @@ enum rc carrier_read(struct conn *conn, uint8_t *at, size_t room, size_t *ret)
 
 bool carrier_has_pending(const struct conn *conn)
 {
-    return (conn->tls != NULL && tls_has_pending(conn->tls)) ||
-           (conn->websocket != NULL && conn->websocket->is_over);
+    const struct websocket *ws = conn_websocket(conn);
+
+    return (conn->tls != NULL && tls_has_pending(conn->tls)) || (ws != NULL && ws->is_over);
 }
 
 bool carrier_has_output(const struct conn *conn)
 {
-    const struct websocket *ws = conn->websocket;
+    const struct websocket *ws = conn_websocket(conn);
 
     if (ws == NULL)
         return conn->output.bytes > 0;
@@ -98,7 +99,7 @@ bool carrier_has_output(const struct conn *conn)
 enum rc carrier_write(struct conn *conn, size_t *ret)
 {
     struct iovec pieces[OUTPUT_IOVECS];
-    struct websocket *ws = conn->websocket;
+    struct websocket *ws = conn_websocket(conn);
     struct slice before = SLICE_NONE;
     size_t limit = conn->output.bytes;
     size_t offered = 0;
@@ -143,8 +144,10 @@ static enum websocket_code code_of(const struct conn *conn, enum rc why)
 
 void carrier_finish(struct conn *conn, enum rc why)
 {
-    if (conn->websocket == NULL)
+    struct websocket *ws = conn_websocket(conn);
+
+    if (ws == NULL)
         return;
-    websocket_close(conn->websocket, code_of(conn, why));
+    websocket_close(ws, code_of(conn, why));
     conn->is_output_fresh = true;
 }

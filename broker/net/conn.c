@@ -29,7 +29,22 @@ uint64_t conn_id(const struct conn *conn)
 
 const char *conn_peer(const struct conn *conn)
 {
-    return conn->peer;
+    const struct conn_peer *peer = &conn->peer;
+    bool is_six = peer->family == AF_INET6;
+    char text[INET6_ADDRSTRLEN];
+
+    if (inet_ntop(peer->family, peer->address, text, sizeof(text)) == NULL)
+        return "unix";
+    (void)snprintf(conn->loop->peer, sizeof(conn->loop->peer), "%s%s%s:%u", is_six ? "[" : "", text,
+                   is_six ? "]" : "", (unsigned)peer->port);
+    return conn->loop->peer;
+}
+
+struct conn_extra *conn_extra(struct conn *conn)
+{
+    if (conn->extra == NULL)
+        conn->extra = mem_new(struct conn_extra);
+    return conn->extra;
 }
 
 /* A listener on one address knows it; on the wildcard address the socket must be asked. */
@@ -41,14 +56,16 @@ static void learn_local(struct conn *conn)
     if (conn->listener->is_any && getsockname(conn->fd, (struct sockaddr *)&address, &len) == 0)
         conn_set_local(conn, &address);
     else
-        conn->local_host = mem_copy_text(slice_str(conn->listener->config.address));
+        conn_extra(conn)->local_host = mem_copy_text(slice_str(conn->listener->config.address));
 }
 
 const char *conn_local_host(const struct conn *conn)
 {
-    if (conn->local_host == NULL)
-        learn_local((struct conn *)(uintptr_t)conn); /* a cache, filled at the first question */
-    return conn->local_host;
+    struct conn *cache = (struct conn *)(uintptr_t)conn; /* filled at the first question */
+
+    if (conn->extra == NULL || conn->extra->local_host == NULL)
+        learn_local(cache);
+    return conn->extra->local_host;
 }
 
 uint16_t conn_local_port(const struct conn *conn)
@@ -69,10 +86,14 @@ bool conn_is_tls(const struct conn *conn)
 const char *conn_certificate_name(const struct conn *conn)
 {
     struct conn *cache = (struct conn *)(uintptr_t)conn;
+    char *name = conn->extra == NULL ? NULL : conn->extra->certificate_name;
 
-    if (conn->certificate_name == NULL && conn->tls != NULL)
-        cache->certificate_name = tls_certificate_name(conn->tls);
-    return conn->certificate_name;
+    if (name != NULL || conn->tls == NULL)
+        return name;
+    name = tls_certificate_name(conn->tls);
+    if (name != NULL)
+        conn_extra(cache)->certificate_name = name;
+    return name;
 }
 
 const char *conn_listener_name(const struct conn *conn)
@@ -101,20 +122,19 @@ void conn_set_peer(struct conn *conn, const struct sockaddr_storage *peer)
 {
     const struct sockaddr_in *in = (const struct sockaddr_in *)peer;
     const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)peer;
-    char text[INET6_ADDRSTRLEN];
 
+    conn->peer = (struct conn_peer){ .family = (uint8_t)peer->ss_family };
     if (peer->ss_family == AF_INET) {
-        (void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-        (void)snprintf(conn->peer, sizeof(conn->peer), "%s:%u", text, ntohs(in->sin_port));
+        memcpy(conn->peer.address, &in->sin_addr, sizeof(in->sin_addr));
+        conn->peer.port = ntohs(in->sin_port);
         conn->is_loopback = ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
     } else if (peer->ss_family == AF_INET6) {
-        (void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-        (void)snprintf(conn->peer, sizeof(conn->peer), "[%s]:%u", text, ntohs(in6->sin6_port));
+        memcpy(conn->peer.address, &in6->sin6_addr, sizeof(in6->sin6_addr));
+        conn->peer.port = ntohs(in6->sin6_port);
         conn->is_loopback =
             IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr) ||
             (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr) && in6->sin6_addr.s6_addr[12] == IN_LOOPBACKNET);
     } else {
-        (void)snprintf(conn->peer, sizeof(conn->peer), "unix");
         conn->is_loopback = true;
     }
 }
@@ -134,8 +154,23 @@ void conn_set_local(struct conn *conn, const struct sockaddr_storage *local)
         (void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
         conn->local_port = ntohs(in6->sin6_port);
     }
-    mem_free(conn->local_host);
-    conn->local_host = mem_copy_text(slice_str(text));
+    mem_free(conn_extra(conn)->local_host);
+    conn->extra->local_host = mem_copy_text(slice_str(text));
+}
+
+static void extra_free(struct conn_extra **ref)
+{
+    struct conn_extra *extra = *ref;
+
+    *ref = NULL;
+    if (extra == NULL)
+        return;
+    if (extra->write_event != NULL)
+        event_free(extra->write_event);
+    mem_free(extra->websocket);
+    mem_free(extra->local_host);
+    mem_free(extra->certificate_name);
+    mem_free(extra);
 }
 
 static void release(struct conn *conn)
@@ -143,16 +178,12 @@ static void release(struct conn *conn)
     struct listener *listener = conn->listener;
 
     conn_set_reading(conn, false);
-    if (conn->write_event != NULL)
-        event_free(conn->write_event);
+    extra_free(&conn->extra); /* its event before the socket */
     tls_conn_free(&conn->tls);
-    MEM_FREE(conn->websocket);
     if (!PLANTED("socket-kept"))
         (void)close(conn->fd);
     input_done(conn);
     output_done(conn);
-    mem_free(conn->local_host);
-    mem_free(conn->certificate_name);
     link_remove(&conn->all);
     link_remove_if(&conn->work);
     link_remove_if(&conn->waiting);
@@ -230,14 +261,14 @@ void conn_set_reading(struct conn *conn, bool is_on)
  * pauses for each request of a client that waits for the answer costs no call to the kernel. */
 void conn_pause(struct conn *conn, enum conn_pause why)
 {
-    conn->paused |= (unsigned)why;
+    conn->paused |= (uint8_t)why;
 }
 
 void conn_resume(struct conn *conn, enum conn_pause why)
 {
-    if ((conn->paused & (unsigned)why) == 0)
+    if ((conn->paused & why) == 0)
         return;
-    conn->paused &= ~(unsigned)why;
+    conn->paused &= (uint8_t) ~(unsigned)why;
     if (conn->paused != 0 || conn->state != CONN_OPEN)
         return;
     conn->is_resumed = true;
@@ -246,7 +277,8 @@ void conn_resume(struct conn *conn, enum conn_pause why)
 
 void conn_expect(struct conn *conn, size_t n)
 {
-    conn->expect_bytes = n;
+    ASSERT(n <= UINT32_MAX);
+    conn->expect_bytes = (uint32_t)n;
 }
 
 void conn_set_frame_timeout(struct conn *conn, unsigned ms)
@@ -328,8 +360,8 @@ static void sweep_one(struct conn *conn, unsigned limit_ms)
     if (conn->state == CONN_OPEN || conn->state == CONN_HANDSHAKE) {
         count_add(COUNT_NET_TIMEOUTS, 1);
         log_peer(LOG_NOTICE, "net.timeout", "conn=%llu peer=%s listener=%s what=%s unread=%zu",
-                 (unsigned long long)conn->id, conn->peer, conn->listener->config.name,
-                 conn->state == CONN_OPEN ? "frame" : "handshake", conn->input.len);
+                 (unsigned long long)conn->id, conn_peer(conn), conn->listener->config.name,
+                 conn->state == CONN_OPEN ? "frame" : "handshake", input_unread(conn).len);
         conn_close(conn, RC_TIMEOUT);
         return;
     }

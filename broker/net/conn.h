@@ -16,7 +16,8 @@ struct loop;
 
 /* ---- who is there ---- */
 uint64_t conn_id(const struct conn *conn); /* unique in this process, from 1 */
-/* "127.0.0.1:53411", "[::1]:53411" or "unix"; borrowed until closed. As a trusted proxy told. */
+/* "127.0.0.1:53411", "[::1]:53411" or "unix"; borrowed until another connection of the loop is
+ * asked. As a trusted proxy told. */
 const char *conn_peer(const struct conn *conn);
 /* The address and port the peer connected to, as numbers for those who must advertise it. */
 const char *conn_local_host(const struct conn *conn);
@@ -72,7 +73,8 @@ void conn_pause(struct conn *conn, enum conn_pause why);
 /* Unread input is given to on_input again at the end of this turn. */
 void conn_resume(struct conn *conn, enum conn_pause why);
 /* The frame under way needs `n` bytes in all: on_input is not called with fewer. The session has
- * checked n against its limit. 0 takes it back. Memory grows with what came, not with n. */
+ * checked n against its limit, which is below 4 GB. 0 takes it back. Memory grows with what came,
+ * not with n. */
 void conn_expect(struct conn *conn, size_t n);
 /* Unused input that stays incomplete for this long ends the connection (RC_TIMEOUT). 0: never.
  * Default CONN_FRAME_TIMEOUT_MS. */

@@ -10,47 +10,49 @@
 
 void input_done(struct conn *conn)
 {
-    MEM_FREE(conn->input.at);
-    conn->input = (struct input){ 0 };
+    MEM_FREE(conn->input);
 }
 
-/* Room for `n` bytes behind the unread ones, which move to the front. */
-static bool make_room(struct input *in, size_t n)
+/* Room for `n` bytes behind the unread ones, which move to the front. NULL: there is none. */
+static struct input *make_room(struct conn *conn, size_t n)
 {
-    size_t room = (in->len + n + INPUT_ROUND_BYTES - 1) & ~(INPUT_ROUND_BYTES - 1);
-    uint8_t *at;
+    struct input *in = conn->input;
+    size_t len = input_unread(conn).len;
+    size_t room = (sizeof(*in) + len + n + INPUT_ROUND_BYTES - 1) & ~(INPUT_ROUND_BYTES - 1);
 
-    if (in->start > 0) {
-        memmove(in->at, in->at + in->start, in->len);
+    if (in != NULL && in->start > 0) {
+        memmove(in->at, in->at + in->start, len);
         in->start = 0;
     }
-    if (room <= in->room)
-        return true;
-    at = mem_try_resize(in->at, room);
-    if (at == NULL)
-        return false;
-    in->at = at;
-    in->room = room;
-    return true;
+    if (in != NULL && room <= in->room)
+        return in;
+    in = mem_try_resize(in, room);
+    if (in == NULL)
+        return NULL;
+    *in = (struct input){ .len = len, .room = room };
+    conn->input = in;
+    return in;
 }
 
 static void refuse_memory(struct conn *conn)
 {
     log_peer(LOG_WARNING, "net.no-memory", "conn=%llu peer=%s", (unsigned long long)conn->id,
-             conn->peer);
+             conn_peer(conn));
     conn_close(conn, RC_MEMORY);
 }
 
 void input_keep(struct conn *conn, struct slice rest)
 {
-    struct input *in = &conn->input;
+    struct input *in = conn->input;
 
-    in->start = in->len = 0;
     if (rest.len == 0) {
         input_done(conn);
         return;
     }
-    if (!make_room(in, rest.len)) {
+    if (in != NULL)
+        in->start = in->len = 0;
+    in = make_room(conn, rest.len);
+    if (in == NULL) {
         refuse_memory(conn);
         return;
     }
@@ -78,23 +80,23 @@ static void watch(struct conn *conn, size_t came, size_t used)
 {
     if (conn->state != CONN_OPEN)
         return;
-    if (conn->input.len == 0) {
+    if (conn->input == NULL) {
         conn_wait_over(conn);
         return;
     }
-    conn->wait_bytes += came;
+    conn->wait_bytes += (uint32_t)came;
     if (!link_is_linked(&conn->waiting) || used > 0 || conn->wait_bytes >= INPUT_PROGRESS_BYTES)
         conn_wait(conn);
 }
 
 bool input_give(struct conn *conn)
 {
-    struct input *in = &conn->input;
+    struct input *in = conn->input;
     bool was_called = false;
     size_t used = 0;
 
-    if (in->len > 0) {
-        used = call_session(conn, slice_of(in->at + in->start, in->len), &was_called);
+    if (in != NULL) {
+        used = call_session(conn, input_unread(conn), &was_called);
         if (conn->state != CONN_OPEN)
             return was_called;
         in->start += used;
@@ -103,7 +105,7 @@ bool input_give(struct conn *conn)
             input_done(conn);
         watch(conn, 0, used);
     }
-    if (in->len == 0)
+    if (conn->input == NULL)
         conn_wait_over(conn);
     if (conn->paused == 0 && carrier_has_pending(conn)) {
         input_on_readable(conn->fd, EV_READ, conn);
@@ -123,9 +125,11 @@ static void look_inside(struct conn *conn)
 
 static void on_end(struct conn *conn)
 {
-    if (conn->state == CONN_OPEN && conn->websocket != NULL && conn->websocket->is_over) {
+    const struct websocket *ws = conn_websocket(conn);
+
+    if (conn->state == CONN_OPEN && ws != NULL && ws->is_over) {
         /* its close is answered, or ours is sent; then the peer is to see the end of the socket */
-        conn_finish(conn, conn->websocket->peer_code == 0 ? RC_PROTOCOL : RC_CLOSED);
+        conn_finish(conn, ws->peer_code == 0 ? RC_PROTOCOL : RC_CLOSED);
         return;
     }
     conn->is_input_over = true;
@@ -146,16 +150,18 @@ static void count_input(struct conn *conn, size_t n)
  * with what has come and ends where the frame ends. */
 static void read_own(struct conn *conn)
 {
-    struct input *in = &conn->input;
-    size_t want = in->len + LOOP_INPUT_BYTES / 2;
+    size_t before = input_unread(conn).len;
+    size_t want = before + LOOP_INPUT_BYTES / 2;
+    struct input *in;
     bool was_called;
     size_t n = 0;
     size_t used;
     enum rc rc;
 
-    if (conn->expect_bytes > in->len && conn->expect_bytes - in->len < want)
-        want = conn->expect_bytes - in->len;
-    if (!make_room(in, want)) {
+    if (conn->expect_bytes > before && conn->expect_bytes - before < want)
+        want = conn->expect_bytes - before;
+    in = make_room(conn, want);
+    if (in == NULL) {
         refuse_memory(conn);
         return;
     }
@@ -180,16 +186,15 @@ static void read_own(struct conn *conn)
 
 static void read_shared(struct conn *conn)
 {
-    struct input *in = &conn->input;
     uint8_t *at = conn->loop->input;
-    size_t before = in->len;
+    size_t before = input_unread(conn).len;
     bool was_called;
     size_t n = 0;
     size_t used;
     enum rc rc;
 
     if (before > 0)
-        memcpy(at, in->at + in->start, before);
+        memcpy(at, input_unread(conn).at, before);
     rc = carrier_read(conn, at + before, LOOP_INPUT_BYTES - before, &n);
     if (rc == RC_AGAIN)
         return;
@@ -234,7 +239,7 @@ void input_on_readable(evutil_socket_t fd, short what, void *arg)
                 conn_wait(conn); /* looks from time to time whether the peer is still there */
             return;
         }
-        if (conn->input.len > INPUT_COPY_MAX_BYTES)
+        if (input_unread(conn).len > INPUT_COPY_MAX_BYTES)
             read_own(conn);
         else
             read_shared(conn);

@@ -84,11 +84,12 @@ struct output {
     size_t bytes;
 };
 
+/* Input that was not used yet. */
 struct input {
-    uint8_t *at; /* owned; NULL when all was used */
     size_t start;
     size_t len; /* from start */
     size_t room;
+    uint8_t at[];
 };
 
 enum conn_state {
@@ -109,22 +110,37 @@ enum opening {
     OPENING_DONE,
 };
 
-struct conn {
-    struct link all;             /* loop->conns */
-    struct link work;            /* loop->work: something to do at the end of this turn */
-    struct link waiting;         /* loop->waiting: a deadline runs */
-    struct loop *loop;           /* borrowed until freed */
-    struct listener *listener;   /* borrowed: it lives as long as its connections */
-    struct tls_conn *tls;        /* owned; NULL: plain */
+/* Of a connection by WebSocket, one whose peer was slow once, and one that was asked for a name. */
+struct conn_extra {
     struct websocket *websocket; /* owned; NULL: none */
-    void *session;               /* the protocol's, from on_open to on_closed */
+    struct event *write_event;   /* owned; made when the kernel is full for the first time */
+    char *local_host;            /* owned; made when asked for */
+    char *certificate_name;      /* owned; made when asked for, or as a proxy told */
+};
+
+struct conn_peer {
+    uint8_t address[sizeof(struct in6_addr)]; /* of IPv4 the first four; of others none */
+    uint8_t family;
+    uint16_t port;
+};
+
+struct conn {
+    struct link all;           /* loop->conns */
+    struct link work;          /* loop->work: something to do at the end of this turn */
+    struct link waiting;       /* loop->waiting: a deadline runs */
+    struct loop *loop;         /* borrowed until freed */
+    struct listener *listener; /* borrowed: it lives as long as its connections */
+    struct tls_conn *tls;      /* owned; NULL: plain */
+    void *session;             /* the protocol's, from on_open to on_closed */
+    struct input *input;       /* owned; NULL when all was used */
+    struct conn_extra *extra;  /* owned; NULL: it has none of that */
     uint64_t id;
     int fd;
-    enum conn_state state;
-    enum opening opening;
-    enum rc why; /* of its end */
-    unsigned paused;
     unsigned frame_timeout_ms;
+    enum conn_state state : 8;
+    enum opening opening : 8;
+    enum rc why : 8; /* of its end */
+    uint8_t paused;  /* enum conn_pause bits */
     bool has_session;
     bool is_reading;      /* read_event is added */
     bool is_write_armed;  /* the kernel was full */
@@ -137,20 +153,18 @@ struct conn {
     bool is_input_over;   /* the peer closed its side */
     bool is_looked_into;  /* `input` holds what the next step of the opening begins with */
     bool is_loopback;
-    struct input input;
-    size_t expect_bytes;
+    uint32_t expect_bytes;
+    uint32_t wait_bytes; /* input since wait_since_ns */
     struct output output;
     uint64_t last_input_ns;
     uint64_t last_output_ns;
     uint64_t wait_since_ns;
-    size_t wait_bytes; /* input since wait_since_ns */
     struct event read_event;
-    struct event *write_event; /* owned; made when the kernel is full for the first time */
-    char *local_host;          /* owned; made when asked for */
-    char *certificate_name;    /* owned; made when asked for, or as a proxy told */
+    struct conn_peer peer;
     uint16_t local_port;
-    char peer[INET6_ADDRSTRLEN + 9]; /* "[" "]:65535" */
 };
+/* 10,000 that are idle are to cost 1,500 bytes each, all told: what only some have stands apart. */
+_Static_assert(sizeof(struct conn) <= 344, "an idle connection");
 
 struct listener {
     struct link all; /* loop->listeners */
@@ -213,8 +227,9 @@ struct loop {
     struct list waiting;
     struct timer sweep;
     uint64_t last_conn_id;
-    uint8_t *input; /* owned: LOOP_INPUT_BYTES that all connections read into */
-    uint8_t *sink;  /* owned: CONN_RESERVE_MAX bytes that nobody sends */
+    uint8_t *input;                  /* owned: LOOP_INPUT_BYTES that all connections read into */
+    uint8_t *sink;                   /* owned: CONN_RESERVE_MAX bytes that nobody sends */
+    char peer[INET6_ADDRSTRLEN + 9]; /* conn_peer() of the one asked for last: "[" "]:65535" */
     struct chunk *large_free;
     struct chunk *small_free;
     struct piece *piece_free;
@@ -239,6 +254,12 @@ void loop_add_work(struct loop *loop, struct conn *conn);
 struct conn *conn_open(struct listener *listener, int fd, const struct sockaddr_storage *peer);
 /* The handshake is done, or there is none: makes the session. */
 void conn_start(struct conn *conn);
+/* Made when something of it is needed first. */
+struct conn_extra *conn_extra(struct conn *conn);
+static inline struct websocket *conn_websocket(const struct conn *conn)
+{
+    return conn->extra == NULL ? NULL : conn->extra->websocket;
+}
 /* Who the peer is, and what it connected to. */
 void conn_set_peer(struct conn *conn, const struct sockaddr_storage *peer);
 void conn_set_local(struct conn *conn, const struct sockaddr_storage *local);
@@ -300,6 +321,12 @@ void input_on_readable(evutil_socket_t fd, short what, void *arg);
 /* Gives unread input to the session again. True when it was called. */
 bool input_give(struct conn *conn);
 void input_done(struct conn *conn);
+static inline struct slice input_unread(const struct conn *conn)
+{
+    const struct input *in = conn->input;
+
+    return in == NULL ? SLICE_NONE : slice_of(in->at + in->start, in->len);
+}
 /* Keeps `rest`, which lies in the loop's buffer, as the connection's unread input. */
 void input_keep(struct conn *conn, struct slice rest);
 

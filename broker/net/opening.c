@@ -23,7 +23,7 @@
 static enum rc refuse(struct conn *conn, const char *why)
 {
     log_peer(LOG_NOTICE, "net.refused", "conn=%llu peer=%s listener=%s why=%s",
-             (unsigned long long)conn->id, conn->peer, conn->listener->config.name, why);
+             (unsigned long long)conn->id, conn_peer(conn), conn->listener->config.name, why);
     return RC_REFUSED;
 }
 
@@ -87,7 +87,7 @@ static enum rc apply_proxy(struct conn *conn, const struct proxy_head *head)
         break;
     }
     if (!slice_is_none(head->name))
-        conn->certificate_name = mem_copy_text(head->name);
+        conn_extra(conn)->certificate_name = mem_copy_text(head->name);
     conn->opening = after_proxy(&conn->listener->config);
     return RC_OK;
 }
@@ -95,15 +95,14 @@ static enum rc apply_proxy(struct conn *conn, const struct proxy_head *head)
 /* The socket is read no further than the head goes: what follows may be for TLS. */
 static enum rc step_proxy(struct conn *conn)
 {
-    struct input *in = &conn->input;
     uint8_t *at = conn->loop->input;
-    size_t before = in->len;
+    size_t before = input_unread(conn).len;
     struct proxy_head head;
     enum rc rc;
     ssize_t n;
 
     if (before > 0)
-        memcpy(at, in->at + in->start, before);
+        memcpy(at, input_unread(conn).at, before);
     n = recv(conn->fd, at + before, PROXY_HEAD_MAX_BYTES - before, MSG_PEEK);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return RC_AGAIN;
@@ -176,14 +175,13 @@ static enum rc step_tls(struct conn *conn)
 /* All that came and fits a request's head, in the loop's buffer. */
 static enum rc read_early(struct conn *conn, struct slice *ret)
 {
-    struct input *in = &conn->input;
     uint8_t *at = conn->loop->input;
-    size_t before = in->len;
+    size_t before = input_unread(conn).len;
     size_t n = 0;
     enum rc rc;
 
     if (before > 0)
-        memcpy(at, in->at + in->start, before);
+        memcpy(at, input_unread(conn).at, before);
     *ret = slice_of(at, before);
     if (before >= HTTP_HEAD_MAX_BYTES)
         return RC_OK;
@@ -210,8 +208,8 @@ static enum rc step_look_inside(struct conn *conn)
 static enum rc grant(struct conn *conn, struct slice answer)
 {
     input_done(conn);
-    conn->websocket = mem_new(struct websocket);
-    conn->websocket->frame_left = answer.len;
+    conn_extra(conn)->websocket = mem_new(struct websocket);
+    conn->extra->websocket->frame_left = answer.len;
     conn->opening = OPENING_DONE;
     conn->state = CONN_OPEN;
     conn_write(conn, answer);
@@ -257,14 +255,13 @@ static enum rc answer_upgrade(struct conn *conn, struct slice in)
 
 static enum rc step_upgrade(struct conn *conn)
 {
-    struct input *in = &conn->input;
-    struct slice came;
+    struct slice came = input_unread(conn);
     enum rc rc;
 
     if (conn->is_looked_into) { /* what the look has read may be all there is */
         conn->is_looked_into = false;
-        memcpy(conn->loop->input, in->at + in->start, in->len);
-        return answer_upgrade(conn, slice_of(conn->loop->input, in->len));
+        memcpy(conn->loop->input, came.at, came.len);
+        return answer_upgrade(conn, slice_of(conn->loop->input, came.len));
     }
     rc = read_early(conn, &came);
     return rc == RC_OK ? answer_upgrade(conn, came) : rc;

@@ -277,21 +277,24 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 
 void output_arm(struct conn *conn, bool is_on)
 {
+    struct conn_extra *extra;
+
     if (conn->is_write_armed == is_on)
         return;
-    if (conn->write_event == NULL) {
-        conn->write_event =
+    extra = conn_extra(conn);
+    if (extra->write_event == NULL) {
+        extra->write_event =
             event_new(conn->loop->base, conn->fd, EV_WRITE | EV_PERSIST, on_writable, conn);
-        if (conn->write_event == NULL) {
+        if (extra->write_event == NULL) {
             conn_close(conn, RC_MEMORY);
             return;
         }
     }
     conn->is_write_armed = is_on;
     if (is_on)
-        (void)event_add(conn->write_event, NULL);
+        (void)event_add(extra->write_event, NULL);
     else
-        (void)event_del(conn->write_event);
+        (void)event_del(extra->write_event);
 }
 
 static void sent(struct conn *conn, size_t n)
