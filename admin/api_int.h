@@ -91,6 +91,7 @@ const struct api_route *api_route_of(struct api_session *session,
 
 /* ---- handlers ---- */
 api_handler_fn api_get_overview, api_get_health, api_get_metrics, api_get_streams, api_get_queues;
+api_handler_fn api_get_users;
 api_handler_fn api_get_definitions, api_put_definitions, api_post_backup;
 api_handler_fn api_post_compact;
 api_handler_fn api_get_bans, api_post_unban, api_post_drain, api_post_trace;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of streams and queues, a page at a time: ?limit=N&after=NAME, and "next" in the answer
- * where there is more. ?name=NAME: that stream alone. */
+/* Lists of streams, queues and users, a page at a time: ?limit=N&after=NAME, and "next" in the
+ * answer where there is more. ?name=NAME: that stream alone. */
 #include "admin/api_int.h"
 #include "admin/definitions.h"
 #include "admin/jot.h"
@@ -9,6 +9,7 @@
 #include "broker/core/definitions.h"
 #include "broker/core/queue.h"
 #include "broker/core/stream.h"
+#include "broker/core/user.h"
 
 struct page {
     uint64_t limit;
@@ -205,6 +206,63 @@ void api_get_queues(struct api_session *s, const struct http_request *r, struct 
     jot_bytes(&s->body, "next",
               last != NULL && queue_next(s->api->core, last) != NULL ? queue_spec(last)->name
                                                                      : SLICE_NONE);
+    jot_close(&s->body, '}');
+    text_done(&page.after);
+    api_answer(s, 200);
+}
+
+/* ---- users ---- */
+
+static void add_user(struct text *to, const struct user *user)
+{
+    static const char *const overflows[] = { "drop_oldest", "drop_newest", "reject", "end" };
+    const struct user_caps *caps = &user->caps;
+
+    jot_open(to, NULL, '{');
+    jot_bytes(to, "name", user->by_name.key);
+    jot_count(to, "connections", user->connections);
+    jot_count(to, "sessions", user->sessions);
+    jot_count(to, "owed_messages", user->owed_count);
+    jot_count(to, "owed_bytes", user->owed_bytes);
+    jot_count(to, "refused", user->refused);
+    jot_count(to, "messages_dropped", user->dropped);
+    jot_count(to, "messages_rejected", user->rejected);
+    jot_count(to, "sessions_ended", user->ended);
+    jot_count(to, "max_connections", caps->connections);
+    jot_count(to, "max_sessions", caps->sessions);
+    jot_count(to, "max_session_expiry_ms", caps->session_expiry_ms);
+    jot_count(to, "session_max_messages", caps->session_messages);
+    jot_count(to, "session_max_bytes", caps->session_bytes);
+    jot_string(to, "session_overflow", overflows[caps->overflow]);
+    jot_close(to, '}');
+}
+
+/* Those who have something here now. */
+void api_get_users(struct api_session *s, const struct http_request *r, struct slice body)
+{
+    const struct user *user = NULL, *last = NULL;
+    struct page page;
+
+    (void)body;
+    if (!read_page(s, r, &page))
+        return;
+    if (page.has_after) {
+        user = user_find(s->api->core, text_slice(&page.after));
+        if (user == NULL) {
+            refuse_after(s, &page);
+            return;
+        }
+    }
+    jot_open(&s->body, NULL, '{');
+    jot_open(&s->body, "users", '[');
+    while (page.limit-- > 0 && (user = user_next(s->api->core, user)) != NULL) {
+        add_user(&s->body, user);
+        last = user;
+    }
+    jot_close(&s->body, ']');
+    jot_bytes(&s->body, "next",
+              last != NULL && user_next(s->api->core, last) != NULL ? last->by_name.key
+                                                                    : SLICE_NONE);
     jot_close(&s->body, '}');
     text_done(&page.after);
     api_answer(s, 200);

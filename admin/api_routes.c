@@ -20,6 +20,7 @@ static const struct api_route routes[] = {
     { "/api/overview", HTTP_GET, false, api_get_overview },
     { "/api/streams", HTTP_GET, false, api_get_streams },
     { "/api/queues", HTTP_GET, false, api_get_queues },
+    { "/api/users", HTTP_GET, false, api_get_users },
     { "/api/definitions", HTTP_GET, false, api_get_definitions },
     { "/api/definitions", HTTP_PUT, true, api_put_definitions },
     { "/api/backup", HTTP_POST, true, api_post_backup },

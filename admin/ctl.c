@@ -34,6 +34,7 @@ static const char usage[] =
     "       tercet drain [--to HOST:PORT] [--rate N] [--for-now] | --stop\n"
     "                                                    send MQTT clients elsewhere\n"
     "       tercet trace WHAT [--bytes N] [--rate N]     show an MQTT client's packets\n"
+    "       tercet users [--json]                        what users have connected and stored\n"
     "       tercet bans [--json] | unban NAME            who connected too often; let it in again\n"
     "       tercet export [FILE]                         write its definitions, as JSON\n"
     "       tercet import FILE|- [--skip NAMES]          make what a file of them says\n"

@@ -115,7 +115,10 @@ static void print_status(const json_t *all)
     (void)printf("retained    %lld messages, %lld bytes; %lld refused\n",
                  number_of(counters, "core_retained"), number_of(counters, "core_retained_bytes"),
                  number_of(counters, "core_retained_refused_total"));
-    (void)printf("connections %lld\n", number_of(counters, "net_open"));
+    (void)printf("connections %lld; %lld of users and %lld sessions refused\n",
+                 number_of(counters, "net_open"),
+                 number_of(counters, "core_user_connections_refused_total"),
+                 number_of(counters, "core_sessions_refused_total"));
     json_array_foreach(json_object_get(all, "listeners"), i, listener)
     {
         (void)printf("listening   %s%s on %s", word_of(listener, "protocol", "?"),
@@ -324,6 +327,11 @@ static int do_trace(const struct order *order)
     return ctl_trace(&order->place, &trace);
 }
 
+static int do_users(const struct order *order)
+{
+    return ctl_users(&order->place, order->is_json);
+}
+
 static int do_bans(const struct order *order)
 {
     return ctl_bans(&order->place, order->is_json);
@@ -359,6 +367,7 @@ static const struct command {
     { "drain", do_drain, 0, 0, TAKES_PLACE | TAKES_DRAIN | TAKES_RATE, "no words" },
     { "trace", do_trace, 1, 1, TAKES_PLACE | TAKES_RATE | TAKES_BYTES,
       "a client identifier, an address or a topic filter" },
+    { "users", do_users, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
     { "bans", do_bans, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
     { "unban", do_unban, 1, 1, TAKES_PLACE, "a client identifier or an address" },
     { "export", do_export, 0, 1, TAKES_PLACE, "at most a file" },

@@ -52,15 +52,97 @@ int ctl_unban(const struct ctl_place *place, const char *name)
     return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-static void print_ban(const json_t *ban)
+/* ---- listings ---- */
+
+/* Of a name, or in hexadecimal of one that is no text. */
+static const char *name_of(const json_t *entry)
 {
-    const json_t *name = json_object_get(ban, "name");
+    const json_t *name = json_object_get(entry, "name");
     const char *text = json_string_value(name);
 
-    if (text == NULL) /* bytes that are no text */
-        text = json_string_value(json_object_get(name, "hex"));
+    return text != NULL ? text : json_string_value(json_object_get(name, "hex"));
+}
+
+static long long count_of(const json_t *entry, const char *name)
+{
+    return (long long)json_integer_value(json_object_get(entry, name));
+}
+
+/* One page of users behind `after`, NULL: the first. Appends to `all`; *ret_page tells the next.
+ */
+static bool take_users(const struct ctl_place *place, const char *after, json_t *all,
+                       json_t **ret_page)
+{
+    struct text path = { 0 }, body = { 0 };
+    bool is_good;
+
+    text_format(&path, "/api/users");
+    if (after != NULL)
+        ctl_add_field(&path, "after", after);
+    text_add_byte(&path, '\0');
+    is_good = ctl_ask(place, "GET", (const char *)path.at, SLICE_NONE, &body);
+    if (is_good) {
+        *ret_page = json_loadb((const char *)body.at, body.len, JSON_ALLOW_NUL, NULL);
+        is_good = json_array_extend(all, json_object_get(*ret_page, "users")) == 0 ||
+                  ctl_fail("the broker's answer is no list of users");
+    }
+    text_done(&path);
+    text_done(&body);
+    return is_good;
+}
+
+/* "3 of 10", or "3" without a limit. */
+static void print_part(const char *what, long long count, long long max)
+{
+    if (max > 0)
+        (void)printf("  %s %lld of %lld", what, count, max);
+    else
+        (void)printf("  %s %lld", what, count);
+}
+
+static void print_user(const json_t *user)
+{
+    (void)printf("%s ", name_of(user));
+    print_part("connections", count_of(user, "connections"), count_of(user, "max_connections"));
+    print_part("sessions", count_of(user, "sessions"), count_of(user, "max_sessions"));
+    (void)printf("  owed %lld messages, %lld bytes  refused %lld", count_of(user, "owed_messages"),
+                 count_of(user, "owed_bytes"), count_of(user, "refused"));
+    (void)printf("  messages dropped %lld, rejected %lld  sessions ended %lld\n",
+                 count_of(user, "messages_dropped"), count_of(user, "messages_rejected"),
+                 count_of(user, "sessions_ended"));
+}
+
+int ctl_users(const struct ctl_place *place, bool is_json)
+{
+    json_t *all = json_array(), *page = NULL, *user;
+    const char *after = NULL;
+    bool is_good = true;
+    size_t i;
+
+    do {
+        json_t *next = NULL;
+
+        is_good = take_users(place, after, all, &next);
+        json_decref(page); /* `after` was of it */
+        page = next;
+        after = json_string_value(json_object_get(page, "next"));
+    } while (is_good && after != NULL);
+    if (is_good && is_json) {
+        is_good = json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+    } else if (is_good) {
+        json_array_foreach(all, i, user) print_user(user);
+    }
+    if (is_good && fflush(stdout) != 0)
+        is_good = ctl_fail("standard output: %s", strerror(errno));
+    json_decref(page);
+    json_decref(all);
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static void print_ban(const json_t *ban)
+{
     (void)printf("%-7s  %6lld s  %s\n", json_string_value(json_object_get(ban, "kind")),
-                 (long long)json_integer_value(json_object_get(ban, "left_ms")) / 1000, text);
+                 count_of(ban, "left_ms") / 1000, name_of(ban));
 }
 
 int ctl_bans(const struct ctl_place *place, bool is_json)

@@ -24,6 +24,8 @@ struct ctl_trace {
 
 /* Prints until it is interrupted, or the broker ends. */
 int ctl_trace(const struct ctl_place *place, const struct ctl_trace *trace);
+/* What those have who have something there now. */
+int ctl_users(const struct ctl_place *place, bool is_json);
 int ctl_bans(const struct ctl_place *place, bool is_json);
 int ctl_unban(const struct ctl_place *place, const char *name);
 

@@ -22,7 +22,7 @@ struct access {
 
 static const struct slice nobody = { (const uint8_t *)"anonymous", sizeof("anonymous") - 1 };
 
-static struct credentials *credentials_of(struct client *client)
+struct credentials *credentials_of(struct client *client)
 {
     struct badge *badge = &client->badge;
 
@@ -296,6 +296,7 @@ static void credentials_free(struct credentials **ref)
 
 void badge_done(struct client *client)
 {
+    client_set_user(client, SLICE_NONE);
     credentials_free(&client->badge.credentials);
     set_id(client, NULL, 0, false);
     client->badge = (struct badge){ 0 };
@@ -391,6 +392,7 @@ static enum rc let_in(struct client *client, struct slice user, const struct acc
     client->principal.is_anonymous = is_anonymous;
     client->badge.has_user = !client->principal.is_anonymous;
     has_account(client, account);
+    client_set_user(client, is_anonymous ? SLICE_NONE : client->principal.name);
     client->badge.is_in = true;
     forget_decisions(client);
     weigh(client);

@@ -224,6 +224,7 @@ static void init_tables(struct core *core)
     deadlines_init(&core->deadlines);
     deadlines_init(&core->retention_dues);
     accesses_init(core);
+    users_init(core);
 }
 
 static enum rc load(struct core *core)
@@ -313,6 +314,7 @@ void core_free(struct core **ref)
     delayed_done(core);
     awaits_done(core);
     sessions_done(core);
+    users_done(core);
     routes_done(core);
     exchanges_done(core);
     queues_done(core);

@@ -35,7 +35,8 @@ libcore_a_SOURCES = \
 	%D%/will.c \
 	%D%/share.c %D%/share.h \
 	%D%/stream.c %D%/stream.h %D%/stream_int.h \
-	%D%/time_search.c
+	%D%/time_search.c \
+	%D%/user.c %D%/user.h
 # Users, passwords and rules: no core is needed to read or ask them.
 noinst_LIBRARIES += libaccess.a
 libaccess_a_SOURCES = \

@@ -18,6 +18,7 @@
 #include "broker/core/name.h"
 #include "broker/core/ordered.h"
 #include "broker/core/rules.h"
+#include "broker/core/user.h"
 #include "storage/log.h"
 #include "storage/meta.h"
 
@@ -95,6 +96,7 @@ struct core {
     struct routed routed;    /* what it reached; kept for its memory */
     uint64_t bindings_epoch; /* changes with every binding and every queue */
 
+    struct users users;
     struct map sessions;
     uint64_t owed_count; /* to all of them, groups too */
     uint64_t owed_bytes;
@@ -164,6 +166,8 @@ struct credentials {
     struct decision *decided;         /* owned; NULL until there are rules to ask */
     struct link revoked;              /* while those are told who are to go */
     struct password_request *request; /* while the password is being checked */
+    struct user *user;                /* counted reference; NULL: it gave no name */
+    bool is_counted;                  /* among its user's connections */
 };
 
 /* Of who deals with queues. */
@@ -228,6 +232,8 @@ void author_free(struct author **author);
 void client_act_for(struct client *client, const struct author *author);
 /* Ends those of its consumers that it may not have any more (consumer.c). */
 void consumers_authorise(struct client *client);
+/* Made when they are asked for first. */
+struct credentials *credentials_of(struct client *client);
 /* Nothing is known of it yet but whether it is on this machine. */
 void badge_init(struct client *client);
 void badge_done(struct client *client);

@@ -176,12 +176,16 @@ static enum rc check_room(const struct core *core, const struct route *route,
     const struct reference as = { .size = reference_size(message->body.len) & 63u };
     uint64_t bytes;
 
-    if (__builtin_expect(core->config.session_overflow != OVERFLOW_REJECT, 1) || message->qos == 0)
+    if (__builtin_expect(!core->users.rejects, 1) || message->qos == 0)
         return RC_OK;
     bytes = reference_bytes(&as);
     for (size_t i = 0; i < route->target_count; i++) {
-        if (route->targets[i].qos == 0 || !session_is_full(route->targets[i].session, bytes))
+        struct session *session = route->targets[i].session;
+
+        if (route->targets[i].qos == 0 || session->user->caps.overflow != OVERFLOW_REJECT ||
+            !session_is_full(session, bytes))
             continue;
+        session->user->rejected++;
         count_add(COUNT_CORE_SESSION_REJECTED, 1);
         return RC_LIMIT;
     }

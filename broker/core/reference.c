@@ -26,6 +26,8 @@ static void count_open(struct session *session, const struct reference *r)
     session->open_bytes += bytes;
     session->core->owed_count++;
     session->core->owed_bytes += bytes;
+    session->user->owed_count++;
+    session->user->owed_bytes += bytes;
 }
 
 static void count_closed(struct session *session, const struct reference *r)
@@ -36,6 +38,8 @@ static void count_closed(struct session *session, const struct reference *r)
     session->open_bytes -= bytes;
     session->core->owed_count--;
     session->core->owed_bytes -= bytes;
+    session->user->owed_count--;
+    session->user->owed_bytes -= bytes;
 }
 
 /* ---- recording: a chunk as references.c encodes it, under session u64, chunk u64, form u8. Before
@@ -332,6 +336,8 @@ void references_end(struct session *session)
     references_each(&session->references, NULL, visit_unpin, session);
     session->core->owed_count -= session->open_count;
     session->core->owed_bytes -= session->open_bytes;
+    session->user->owed_count -= session->open_count;
+    session->user->owed_bytes -= session->open_bytes;
     references_free(&session->references);
 }
 
@@ -500,6 +506,7 @@ static void find_owed(struct session *session)
 static void drop(struct session *session, const char *why)
 {
     count_add(COUNT_CORE_DROPPED, 1);
+    session->user->dropped++;
     log_peer(LOG_WARNING, "core.dropped", "session=%s owed=%zu why=\"%s\"",
              log_quote(session->id, session->by_id.key.len), session->open_count, why);
 }
@@ -518,7 +525,7 @@ static bool drop_oldest(struct session *session)
 /* False: the new one, which is counted as that, is not to be kept. */
 static bool make_room(struct session *session, uint64_t bytes)
 {
-    enum session_overflow overflow = session->core->config.session_overflow;
+    enum session_overflow overflow = session->user->caps.overflow;
 
     if (overflow == OVERFLOW_END && session->share == NULL) {
         if (!link_is_linked(&session->overflowing))

@@ -15,18 +15,19 @@
 #include "broker/core/share.h"
 
 /* ---- the catalogue: sessions: number u64, expiry u64, detached u64, sent_below u64 (since it is
- * kept) ---- */
+ * kept), its user's name (since users are counted) ---- */
 
 void session_record(struct session *session)
 {
-    uint8_t value[32];
+    struct text *out = &session->core->scratch;
 
-    put_u64(value, session->number);
-    put_u64(value + 8, session->expiry_ms);
-    put_u64(value + 16, (uint64_t)session->detached_ms);
-    put_u64(value + 24, session->references.sent_below);
-    core_put(session->core, META_SESSIONS, session_id(session), slice_of(value, sizeof(value)),
-             DURABILITY_ALWAYS);
+    text_clear(out);
+    text_add_u64(out, session->number);
+    text_add_u64(out, session->expiry_ms);
+    text_add_u64(out, (uint64_t)session->detached_ms);
+    text_add_u64(out, session->references.sent_below);
+    text_add(out, session->user->by_name.key);
+    core_put(session->core, META_SESSIONS, session_id(session), text_slice(out), DURABILITY_ALWAYS);
 }
 
 struct subscription_key {
@@ -77,7 +78,7 @@ static void on_cursor_ready(void *arg)
     session_wake(session);
 }
 
-struct session *session_new(struct core *core, struct slice id, uint64_t number)
+struct session *session_new(struct core *core, struct slice id, struct slice user, uint64_t number)
 {
     struct session *session = mem_zeroed(sizeof(*session) + id.len + 1);
 
@@ -90,6 +91,7 @@ struct session *session_new(struct core *core, struct slice id, uint64_t number)
     ring_init(&session->dirty_chunks, sizeof(uint64_t));
     list_init(&session->retained);
     cursor_init(&session->cursor, on_cursor_ready, session);
+    session_set_user(session, user);
     map_add(&core->sessions, slice_of(session->id, id.len), &session->by_id);
     count_add(COUNT_CORE_SESSIONS, 1);
     return session;
@@ -130,6 +132,8 @@ static void session_free(struct session *session)
     notes_free(session);
     cursor_done(&session->cursor);
     references_end(session);
+    session->user->sessions--;
+    user_unref(core, &session->user);
     ring_done(&session->dirty_chunks);
     deadline_stop(&core->deadlines, &session->expiry);
     will_done(session);
@@ -189,6 +193,7 @@ void sessions_end_overflowing(struct core *core)
 
         link_remove(&session->overflowing);
         count_add(COUNT_CORE_SESSIONS_OVERFLOWED, 1);
+        session->user->ended++;
         log_event(LOG_WARNING, "core.session_overflowed", "id=%s owed=%zu",
                   log_quote(session->id, session->by_id.key.len), session->open_count);
         if (client != NULL && client->ops->on_session_over != NULL)
@@ -235,6 +240,22 @@ void session_detach(struct session **ref)
     will_start(session);
 }
 
+void session_cut_expiry(struct session *session, uint64_t max_ms)
+{
+    uint64_t gone_ms = 0;
+    int64_t now_ms = core_wall_ms(session->core);
+
+    if (session->expiry_ms <= max_ms)
+        return;
+    session_set_expiry(session, max_ms);
+    if (session->client != NULL)
+        return;
+    if (now_ms > session->detached_ms)
+        gone_ms = (uint64_t)(now_ms - session->detached_ms);
+    deadline_stop(&session->core->deadlines, &session->expiry);
+    start_expiry(session, max_ms > gone_ms ? max_ms - gone_ms : 0);
+}
+
 /* ---- opening ---- */
 
 static void take_over(struct session *session)
@@ -247,6 +268,16 @@ static void take_over(struct session *session)
         before->ops->on_taken_over(before->session);
     will_taken_over(session);
     references_detach(session);
+}
+
+/* Whether the client's user may have it: who takes over from itself needs no place for one more. */
+static enum rc may_open(struct client *client, const struct session *session)
+{
+    enum rc rc = client_admit_for(client, session == NULL ? NULL : session->client);
+
+    if (rc == RC_OK && (session == NULL || session->user != user_of(client)))
+        rc = user_may_have_session(client);
+    return rc;
 }
 
 enum rc session_open(struct client *client, const struct session_spec *spec, struct session **ret,
@@ -262,6 +293,9 @@ enum rc session_open(struct client *client, const struct session_spec *spec, str
         return rc;
     if (spec->id.len > SESSION_ID_MAX_BYTES || share_is_key(spec->id))
         return RC_TOO_LARGE;
+    rc = may_open(client, session);
+    if (rc != RC_OK)
+        return rc;
     if (session != NULL) {
         take_over(session);
         if (spec->is_clean_start || !session_is_durable(session)) {
@@ -276,9 +310,11 @@ enum rc session_open(struct client *client, const struct session_spec *spec, str
         return RC_LIMIT;
     }
     if (session == NULL)
-        session = session_new(core, spec->id, core_number(core));
+        session = session_new(core, spec->id, user_of(client)->by_name.key, core_number(core));
     else
         was_durable = session_is_durable(session);
+    if (session->user != user_of(client))
+        session_set_user(session, user_of(client)->by_name.key);
     session->client = client;
     client_borrow_id(client, session_id(session));
     session->detached_ms = 0;
@@ -447,11 +483,14 @@ void session_ready(struct session *session)
 static enum rc visit_session(void *arg, struct slice key, struct slice value)
 {
     struct rd rd = rd_of(value);
-    struct session *session = session_new(arg, key, rd_u64(&rd));
+    uint64_t number = rd_u64(&rd), expiry_ms = rd_u64(&rd);
+    int64_t detached_ms = rd_i64(&rd);
+    uint64_t sent_below = rd.left > 0 ? rd_u64(&rd) : 0;
+    struct session *session = session_new(arg, key, rd_rest(&rd), number);
 
-    session->expiry_ms = rd_u64(&rd);
-    session->detached_ms = rd_i64(&rd);
-    session->references.sent_below = rd.left > 0 ? rd_u64(&rd) : 0;
+    session->expiry_ms = expiry_ms;
+    session->detached_ms = detached_ms;
+    session->references.sent_below = sent_below;
     if (share_is_key(key))
         share_make(session);
     return rd.bad ? RC_CORRUPT : RC_OK;

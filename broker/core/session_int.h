@@ -46,6 +46,7 @@ struct note {
 struct session {
     struct core *core;
     struct client *client; /* borrowed; NULL while nobody is connected */
+    struct user *user;     /* counted reference: whose it is */
     struct map_node by_id; /* its key lies in `id` */
     uint64_t number;
     uint64_t expiry_ms;
@@ -87,7 +88,7 @@ static inline bool session_is_durable(const struct session *session)
 }
 void session_wake(struct session *session);
 /* Asserted new: nobody has that id. */
-struct session *session_new(struct core *core, struct slice id, uint64_t number);
+struct session *session_new(struct core *core, struct slice id, struct slice user, uint64_t number);
 void session_record(struct session *session);
 /* All of it goes from the catalogue. */
 void session_forget_recorded(struct session *session);
@@ -98,12 +99,13 @@ void session_retained_done(struct subscription *s);
 /* It is owed as many messages as it may be, or as much that one of so many bytes is too much. */
 static inline bool session_is_full(const struct session *session, uint64_t bytes)
 {
-    const struct core_config *config = &session->core->config;
+    const struct user_caps *caps = &session->user->caps;
 
-    return session->open_count >= config->session_max_messages ||
-           (config->session_max_bytes > 0 &&
-            session->open_bytes + bytes > config->session_max_bytes);
+    return session->open_count >= caps->session_messages ||
+           (caps->session_bytes > 0 && session->open_bytes + bytes > caps->session_bytes);
 }
+/* It may outlive its connection no longer than that, from when it was left. */
+void session_cut_expiry(struct session *session, uint64_t max_ms);
 /* Ends those that overflowed. */
 void sessions_end_overflowing(struct core *core);
 /* Ends it for good. */

@@ -113,7 +113,7 @@ static enum rc group_of(struct core *core, const struct subscription_spec *spec,
     if (node != NULL) {
         group = CONTAINER_OF(node, struct session, by_id);
     } else {
-        group = session_new(core, slice_of(key.bytes, key.len),
+        group = session_new(core, slice_of(key.bytes, key.len), SLICE_NONE,
                             core->is_loading ? 0 : core_number(core));
         share_make(group);
     }

@@ -212,6 +212,7 @@ static enum rc open_core(struct broker *b, struct text *why)
                     rc_word(rc));
         return rc;
     }
+    boot_apply_users(b->core, s);
     rc = boot_apply_access(b->core, s, why);
     if (rc != RC_OK)
         return rc;
@@ -354,6 +355,8 @@ enum rc broker_reload(struct broker *broker, const struct settings *fresh, struc
     enum rc rc = RC_OK;
 
     rc = boot_apply_access(broker->core, fresh, why);
+    if (rc == RC_OK)
+        boot_apply_users(broker->core, fresh);
     log_set_threshold((enum log_level)fresh->log_level);
     broker->shutdown_grace_ms = fresh->shutdown_grace_ms;
     LIST_EACH (k, &fresh->listeners) {

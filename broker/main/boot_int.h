@@ -69,6 +69,8 @@ struct broker {
  * RC_OK: what held before holds, and `why` says what is wrong with which line. */
 MUST_CHECK enum rc boot_apply_access(struct core *core, const struct settings *settings,
                                      struct text *why);
+/* Lets hold how much users may have: at the start, and at a reload. */
+void boot_apply_users(struct core *core, const struct settings *settings);
 /* Whether who comes by this listener must show who it is, or was told in so many words that it need
  * not. */
 bool boot_is_guarded(const struct settings *settings, const struct listener_settings *l);

@@ -14,7 +14,7 @@ libsettings_a_SOURCES = \
 	%D%/settings_options.c
 tercetd_SOURCES = \
 	%D%/boot.c %D%/boot.h %D%/boot_int.h \
-	%D%/boot_access.c \
+	%D%/boot_access.c %D%/boot_users.c \
 	%D%/boot_admin.c \
 	%D%/boot_listen.c \
 	%D%/main.c \

@@ -28,7 +28,6 @@ static void *start_mqtt(struct core *core, struct loop *loop, const struct setti
     };
 
     config.max_keep_alive_s = (uint16_t)(settings->mqtt_max_keep_alive_ms / 1000);
-    config.max_session_expiry_s = (uint32_t)(settings->mqtt_max_session_expiry_ms / 1000);
     config.profile = &mqtt_profiles[settings->mqtt_profile];
     config.receive_maximum = config.profile->receive_maximum;
     config.max_packet_bytes = config.profile->max_packet_bytes;

@@ -156,6 +156,7 @@ void settings_start(struct settings *s)
     *s = (struct settings){ 0 };
     list_init(&s->listeners);
     list_init(&s->streams);
+    list_init(&s->users);
     list_init(&s->bridges);
     options_set_defaults(HEAD, s);
 }
@@ -180,6 +181,14 @@ void settings_done(struct settings *s)
         options_done(STREAM, stream);
         mem_free(stream->pattern);
         mem_free(stream);
+    }
+    while (!list_is_empty(&s->users)) {
+        struct user_settings *user = LIST_FIRST(&s->users, struct user_settings, link);
+
+        link_remove(&user->link);
+        options_done(USER, user);
+        mem_free(user->pattern);
+        mem_free(user);
     }
 }
 
@@ -335,6 +344,11 @@ bool stream_settings_has_retention_bytes(const struct stream_settings *s)
 bool stream_settings_has_durability(const struct stream_settings *s)
 {
     return is_given(STREAM, s, "durability");
+}
+
+bool user_settings_is_given(const struct user_settings *u, const char *name)
+{
+    return is_given(USER, u, name);
 }
 
 bool settings_has_admin_port(const struct settings *s)

@@ -69,6 +69,19 @@ struct stream_settings {
     struct option_marks given;
 };
 
+/* A [user NAME]: what users of that name may have instead of what holds for all. */
+struct user_settings {
+    struct link link;
+    char *pattern; /* owned: a name, or how it begins with '*' behind */
+    uint64_t max_connections;
+    uint64_t max_sessions;
+    uint64_t max_session_expiry_ms;
+    uint64_t session_max_messages;
+    uint64_t session_max_bytes;
+    unsigned session_overflow;
+    struct option_marks given;
+};
+
 #define STREAM_RULES_MAX   1000 /* each is compared when a stream is made or loaded */
 #define SETTINGS_PROTOCOLS 3
 #define LISTENERS_MAX      64
@@ -166,6 +179,7 @@ struct settings {
     struct text warnings;  /* of reading, a line each */
     struct list listeners; /* of struct listener_settings */
     struct list streams;   /* of struct stream_settings */
+    struct list users;     /* of struct user_settings */
     struct list bridges;   /* of struct bridge_config */
 };
 
@@ -203,6 +217,7 @@ bool settings_has_consumed_retention_bytes(const struct settings *s);
 bool stream_settings_has_retention(const struct stream_settings *s);
 bool stream_settings_has_retention_bytes(const struct stream_settings *s);
 bool stream_settings_has_durability(const struct stream_settings *s);
+bool user_settings_is_given(const struct user_settings *u, const char *name);
 /* False: no admin door on TCP. */
 bool settings_has_admin_port(const struct settings *s);
 /* False: the port is to be the default of its protocol. */

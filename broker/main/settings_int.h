@@ -10,6 +10,7 @@ enum {
     SECTION_HEAD, /* of the file; the command line's too */
     SECTION_LISTENER,
     SECTION_STREAM,
+    SECTION_USER,
     SECTION_BRIDGE,
     SETTINGS_SECTIONS
 };
@@ -19,5 +20,6 @@ extern const struct option_section settings_sections[SETTINGS_SECTIONS];
 #define HEAD     (&settings_sections[SECTION_HEAD])
 #define LISTENER (&settings_sections[SECTION_LISTENER])
 #define STREAM   (&settings_sections[SECTION_STREAM])
+#define USER     (&settings_sections[SECTION_USER])
 
 #endif

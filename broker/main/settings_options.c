@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/base/mem.h"
+#include "broker/core/accounts.h"
 #include "broker/core/delayed.h"
+#include "broker/core/user.h"
 #include "broker/main/bridge_settings.h"
 #include "broker/main/settings_int.h"
 #include "config.h"
@@ -120,17 +122,18 @@ static const struct option head_options[] = {
       AT(consumed_retention_bytes), "BYTES",
       "How much of that a queue keeps at most; 0 sets no limit. With ephemeral, the default is "
       "64m." },
-    { "session_max_messages", OPTION_NUMBER, "10000000", 1, UINT64_C(1) << 26, NULL, FILE_ONLY,
-      AT(session_max_messages), "N",
+    { "session_max_messages", OPTION_NUMBER, "10000000", 1, UINT64_C(1) << 26, NULL,
+      FILE_ONLY | RELOAD, AT(session_max_messages), "N",
       "Messages that may wait for one MQTT session, or for a group of shared subscriptions." },
-    { "session_max_bytes", OPTION_BYTES, "0", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
+    { "session_max_bytes", OPTION_BYTES, "0", 0, UINT64_C(1) << 50, NULL, FILE_ONLY | RELOAD,
       AT(session_max_bytes), "BYTES",
       "Bytes of them that may; 0 sets no limit. Each is counted as up to half as much again." },
-    { "sessions_max", OPTION_NUMBER, "0", 0, UINT32_MAX, NULL, FILE_ONLY, AT(sessions_max), "N",
+    { "sessions_max", OPTION_NUMBER, "0", 0, UINT32_MAX, NULL, FILE_ONLY | RELOAD, AT(sessions_max),
+      "N",
       "MQTT sessions that there may be, connected or not; 0 sets no limit. A client that would "
       "make "
       "one more is refused (MQTT 5: 0x97)." },
-    { "session_overflow", OPTION_CHOICE, "drop_oldest", 0, 0, overflows, FILE_ONLY,
+    { "session_overflow", OPTION_CHOICE, "drop_oldest", 0, 0, overflows, FILE_ONLY | RELOAD,
       AT(session_overflow), "WHAT",
       "What happens to one more: drop_oldest or drop_newest, which are counted and logged; reject, "
       "the publisher is refused (MQTT 5: 0x97); end, the session ends. What Kafka clients and "
@@ -186,7 +189,7 @@ static const struct option head_options[] = {
       "The longest keep alive of an MQTT client, in whole seconds; a longer one, or none, is cut "
       "to "
       "it. 0 sets no limit." },
-    { "mqtt_max_session_expiry", OPTION_TIME, "0", 0, YEARS_MS, NULL, FILE_ONLY,
+    { "mqtt_max_session_expiry", OPTION_TIME, "0", 0, YEARS_MS, NULL, FILE_ONLY | RELOAD,
       AT(mqtt_max_session_expiry_ms), "TIME",
       "How long an MQTT session may outlive its connection at most, in whole seconds; 0 sets no "
       "limit." },
@@ -411,6 +414,35 @@ static const struct option stream_options[] = {
 
 #undef AT
 
+#define AT(field) offsetof(struct user_settings, field)
+
+static const struct option user_options[] = {
+    { "max_connections", OPTION_NUMBER, "0", 0, UINT32_MAX, NULL, FILE_ONLY | RELOAD,
+      AT(max_connections), "N",
+      "How many connections each of these users may have at a time, whichever protocols they "
+      "speak; 0 sets no limit. One more is refused: in MQTT 5 with 0x97, unless it takes over a "
+      "session from another one of the user's, in AMQP with 530 when it opens, by Kafka after its "
+      "login." },
+    { "max_sessions", OPTION_NUMBER, "0", 0, UINT32_MAX, NULL, FILE_ONLY | RELOAD, AT(max_sessions),
+      "N",
+      "How many MQTT sessions each of them may have, connected or kept; 0 sets no limit. One more "
+      "is refused, in MQTT 5 with 0x97." },
+    { "max_session_expiry", OPTION_TIME, "0", 0, YEARS_MS, NULL, FILE_ONLY | RELOAD,
+      AT(max_session_expiry_ms), "TIME",
+      "How long their sessions may outlive a connection, instead of mqtt_max_session_expiry; 0 "
+      "sets no limit. Sessions that were promised more are cut to it at once." },
+    { "session_max_messages", OPTION_NUMBER, "10000000", 1, UINT64_C(1) << 26, NULL,
+      FILE_ONLY | RELOAD, AT(session_max_messages), "N",
+      "How many messages may wait for one of their sessions." },
+    { "session_max_bytes", OPTION_BYTES, "0", 0, UINT64_C(1) << 50, NULL, FILE_ONLY | RELOAD,
+      AT(session_max_bytes), "BYTES", "How many bytes of them; 0 sets no limit." },
+    { "session_overflow", OPTION_CHOICE, "drop_oldest", 0, 0, overflows, FILE_ONLY | RELOAD,
+      AT(session_overflow), "WHAT", "What happens to one more, as at the head of the file." },
+};
+
+#undef AT
+
+static void *begin_user(void *arg, struct slice name, struct text *why);
 static void *begin_listener(void *arg, struct slice name, struct text *why);
 static void *begin_stream(void *arg, struct slice name, struct text *why);
 
@@ -434,6 +466,12 @@ const struct option_section settings_sections[SETTINGS_SECTIONS] = {
       "(Kafka's topic configurations, AMQP's queue arguments) comes before it.",
       stream_options, COUNT(stream_options), offsetof(struct stream_settings, given),
       begin_stream },
+    { "user",
+      "What the users of a name may have, of all listeners, instead of what the head of the file "
+      "says for all. With * behind it the name stands for all that begin so. The first section "
+      "that fits holds, and what it leaves out is as for all. Who gives no name is no user. What "
+      "users have, and were refused, tercet users tells.",
+      user_options, COUNT(user_options), offsetof(struct user_settings, given), begin_user },
     BRIDGE_SECTION,
 };
 
@@ -493,4 +531,32 @@ static void *begin_stream(void *arg, struct slice name, struct text *why)
     options_set_defaults(STREAM, stream);
     list_append(&s->streams, &stream->link);
     return stream;
+}
+
+static void *begin_user(void *arg, struct slice name, struct text *why)
+{
+    struct settings *s = arg;
+    struct user_settings *user;
+    unsigned count = 0;
+
+    if (name.len > ACCOUNT_NAME_MAX_BYTES + 1) {
+        text_format(why, "a user's name has at most %u bytes", ACCOUNT_NAME_MAX_BYTES);
+        return NULL;
+    }
+    LIST_EACH (k, &s->users) {
+        count++;
+        if (slice_equal_str(name, CONTAINER_OF(k, struct user_settings, link)->pattern)) {
+            text_format(why, "a second section for users of this name");
+            return NULL;
+        }
+    }
+    if (count == USER_RULES_MAX) {
+        text_format(why, "more than %u sections for users", USER_RULES_MAX);
+        return NULL;
+    }
+    user = mem_new(struct user_settings);
+    user->pattern = mem_copy_text(name);
+    options_set_defaults(USER, user);
+    list_append(&s->users, &user->link);
+    return user;
 }

@@ -3,6 +3,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/core/password.h"
+#include "broker/core/user.h"
 #include "config.h"
 #include "protocols/amqp/amqp_int.h"
 #include "protocols/amqp/amqp_table.h"
@@ -228,6 +229,10 @@ enum rc amqp_on_open(struct amqp_session *s, struct amqp_channel *channel,
     (void)channel; /* there is none */
     if (!slice_equal_str(vhost, AMQP_VHOST))
         return amqp_refuse(s, AMQP_REPLY_NOT_ALLOWED, "vhost %.*s not found", SLICE_FMT(vhost));
+    if (client_admit(s->client) != RC_OK)
+        return amqp_refuse(s, AMQP_REPLY_NOT_ALLOWED,
+                           "connection refused for user '%.*s': user connection limit is reached",
+                           SLICE_FMT(client_principal(s->client)->name));
     amqp_enter(s, STATE_RUNNING);
     if (s->heartbeat == 0)
         timer_stop(&s->timer);

@@ -4,6 +4,7 @@
 #include "broker/base/wire.h"
 #include "broker/core/client.h"
 #include "broker/core/password.h"
+#include "broker/core/user.h"
 #include "broker/net/conn.h"
 #include "protocols/kafka/kafka_int.h"
 #include "protocols/kafka/kafka_messages.h"
@@ -20,6 +21,7 @@ enum step {
     STEP_DONE,
     STEP_WAIT,
     STEP_FAILED,
+    STEP_FULL, /* its user has as many connections as it may have */
 };
 
 /* ---- life ---- */
@@ -32,6 +34,8 @@ enum rc kafka_sasl_init(struct kafka_sasl *sasl, struct client *client, struct c
     if (!client_needs_no_name(client))
         return RC_OK;
     rc = client_login(client, SLICE_NONE, SLICE_NONE);
+    if (rc == RC_OK)
+        rc = client_admit(client);
     sasl->is_in = rc == RC_OK;
     return rc;
 }
@@ -118,9 +122,12 @@ static void answer_request(struct kafka_sasl *sasl, enum step step, struct slice
     struct kafka_sasl_authenticate_response *r = KAFKA_RESPONSE(request, sasl_authenticate);
 
     sasl->request = NULL;
-    if (r != NULL && step == STEP_FAILED) {
+    if (r != NULL && (step == STEP_FAILED || step == STEP_FULL)) {
         r->error_code = KAFKA_ERROR_SASL_AUTHENTICATION_FAILED;
-        r->error_message = SLICE("Authentication failed: these credentials are not right");
+        r->error_message =
+            step == STEP_FULL
+                ? SLICE("Authentication failed: this user has as many connections as it may have")
+                : SLICE("Authentication failed: these credentials are not right");
     } else if (r != NULL) {
         r->auth_bytes = kafka_arena_copy(&request->arena, out);
     }
@@ -129,15 +136,17 @@ static void answer_request(struct kafka_sasl *sasl, enum step step, struct slice
 
 static void finish(struct kafka_sasl *sasl, enum step step, struct slice out)
 {
+    if (step == STEP_DONE && client_admit(sasl->client) != RC_OK)
+        step = STEP_FULL;
     if (step == STEP_DONE) {
         sasl->is_in = sasl->is_done = true;
         sasl->is_raw = false;
     }
     if (sasl->request != NULL)
         answer_request(sasl, step, out);
-    else if (step != STEP_FAILED)
+    else if (step == STEP_MORE || step == STEP_DONE)
         write_raw(sasl, out);
-    if (step == STEP_FAILED)
+    if (step == STEP_FAILED || step == STEP_FULL)
         conn_finish(sasl->conn, RC_AUTH);
 }
 

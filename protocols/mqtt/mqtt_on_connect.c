@@ -9,6 +9,7 @@
 #include "broker/core/core.h"
 #include "broker/core/message.h"
 #include "broker/core/session.h"
+#include "broker/core/user.h"
 #include "protocols/mqtt/mqtt_errors.h"
 #include "protocols/mqtt/mqtt_int.h"
 #include "protocols/mqtt/mqtt_kept.h"
@@ -69,17 +70,23 @@ static enum rc check(struct mqtt_session *s, const struct mqtt_connect *c)
 static void cut_to_limits(struct mqtt_session *s)
 {
     const struct mqtt_config *config = &s->server->config;
-    uint64_t max_expiry_ms = (uint64_t)config->max_session_expiry_s * 1000;
 
     if (config->max_keep_alive_s > 0 &&
         (s->keep_alive_s == 0 || s->keep_alive_s > config->max_keep_alive_s)) {
         s->keep_alive_s = config->max_keep_alive_s;
         s->is_keep_alive_cut = true;
     }
-    if (max_expiry_ms > 0 && s->expiry_ms > max_expiry_ms) {
-        s->expiry_ms = max_expiry_ms;
-        s->is_expiry_cut = true;
-    }
+}
+
+/* The same, of what is limited for each user. */
+static void cut_to_user(struct mqtt_session *s)
+{
+    uint64_t max_ms = client_session_expiry_max_ms(s->client);
+
+    if (s->expiry_ms <= max_ms)
+        return;
+    s->expiry_ms = max_ms;
+    s->is_expiry_cut = true;
 }
 
 /* What the client asked for, and the session keeps to. */
@@ -275,6 +282,7 @@ enum rc mqtt_welcome(struct mqtt_session *s, const struct mqtt_connect *c, struc
         assigned = id;
     }
     rc = mqtt_control_count(s, c->client_id);
+    cut_to_user(s);
     if (rc == RC_OK)
         rc = open_session(s, c, id, &is_present);
     if (rc == RC_OK)

@@ -3,6 +3,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/core/session.h"
+#include "broker/core/user.h"
 #include "protocols/mqtt/mqtt_int.h"
 #include "protocols/mqtt/mqtt_trace.h"
 
@@ -25,7 +26,7 @@ enum rc mqtt_on_pingreq(struct mqtt_session *s, const struct mqtt_frame *frame)
 /* 3.14.2.2.2: an expiry that was zero stays so. */
 static enum rc change_expiry(struct mqtt_session *s, const struct mqtt_properties *p)
 {
-    uint64_t max_ms = (uint64_t)s->server->config.max_session_expiry_s * 1000;
+    uint64_t max_ms = client_session_expiry_max_ms(s->client);
     uint64_t expiry_ms = (uint64_t)p->session_expiry_s * 1000;
 
     if (!mqtt_has(p, MQTT_SESSION_EXPIRY))
@@ -34,7 +35,7 @@ static enum rc change_expiry(struct mqtt_session *s, const struct mqtt_propertie
         return RC_PROTOCOL;
     if (p->session_expiry_s == UINT32_MAX)
         expiry_ms = SESSION_NEVER_EXPIRES;
-    if (max_ms > 0 && expiry_ms > max_ms)
+    if (expiry_ms > max_ms)
         expiry_ms = max_ms;
     s->expiry_ms = expiry_ms;
     s->is_durable = expiry_ms > 0;

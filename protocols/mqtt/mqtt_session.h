@@ -15,12 +15,11 @@ struct mqtt_session;
 
 /* What the operator sets. */
 struct mqtt_config {
-    uint16_t max_keep_alive_s;     /* a longer one, or none, is cut to this; 0: no limit */
-    uint16_t receive_maximum;      /* a client's messages of QoS > 0 under way to us */
-    uint32_t max_packet_bytes;     /* the largest packet taken */
-    uint32_t max_session_expiry_s; /* a longer one is cut to this; 0: no limit */
-    uint32_t max_payload_bytes;    /* a message with more is refused; 0: no limit of its own */
-    uint16_t topic_alias_maximum;  /* a client's, up to MQTT_ALIAS_MAX */
+    uint16_t max_keep_alive_s;    /* a longer one, or none, is cut to this; 0: no limit */
+    uint16_t receive_maximum;     /* a client's messages of QoS > 0 under way to us */
+    uint32_t max_packet_bytes;    /* the largest packet taken */
+    uint32_t max_payload_bytes;   /* a message with more is refused; 0: no limit of its own */
+    uint16_t topic_alias_maximum; /* a client's, up to MQTT_ALIAS_MAX */
     uint16_t send_window;  /* to a client that does not say how many it takes; 0: MQTT_WINDOW_3, and
                             * in MQTT 5 as many as can be */
     uint8_t versions;      /* bits of those spoken: 3.1 the lowest, then 3.1.1 and 5 */

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How much users may have, as the settings say. */
+#include "broker/base/mem.h"
+#include "broker/core/user.h"
+#include "broker/main/boot_int.h"
+
+static struct user_caps common_of(const struct settings *s)
+{
+    return (struct user_caps){
+        .session_expiry_ms = s->mqtt_max_session_expiry_ms / 1000 * 1000, /* told in seconds */
+        .session_messages = s->session_max_messages,
+        .session_bytes = s->session_max_bytes,
+        .overflow = (enum session_overflow)s->session_overflow,
+    };
+}
+
+static struct user_caps caps_of(const struct user_settings *u, const struct user_caps *common)
+{
+    struct user_caps caps = *common;
+
+    caps.connections = u->max_connections;
+    caps.sessions = u->max_sessions;
+    if (user_settings_is_given(u, "max_session_expiry"))
+        caps.session_expiry_ms = u->max_session_expiry_ms / 1000 * 1000;
+    if (user_settings_is_given(u, "session_max_messages"))
+        caps.session_messages = u->session_max_messages;
+    if (user_settings_is_given(u, "session_max_bytes"))
+        caps.session_bytes = u->session_max_bytes;
+    if (user_settings_is_given(u, "session_overflow"))
+        caps.overflow = (enum session_overflow)u->session_overflow;
+    return caps;
+}
+
+void boot_apply_users(struct core *core, const struct settings *s)
+{
+    struct users_config config = { .sessions_max = s->sessions_max, .common = common_of(s) };
+    struct user_rule *rules = NULL;
+
+    LIST_EACH (k, &s->users) {
+        const struct user_settings *u = CONTAINER_OF(k, struct user_settings, link);
+
+        rules = mem_resize(rules, (config.rule_count + 1) * sizeof(*rules));
+        rules[config.rule_count++] =
+            (struct user_rule){ slice_str(u->pattern), caps_of(u, &config.common) };
+    }
+    config.rules = rules;
+    users_set(core, &config);
+    mem_free(rules);
+}
