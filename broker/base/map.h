@@ -13,8 +13,11 @@ struct map_node {
 };
 
 struct map {
-    struct map_node **buckets; /* owned */
-    size_t bucket_count;       /* a power of two, or 0 */
+    union {                          /* owned */
+        struct map_node **buckets;   /* up to 512 lie side by side */
+        struct map_node ***segments; /* so many in each, all owned */
+    };
+    size_t bucket_count;
     size_t count;
     size_t first; /* no bucket before it holds a node */
 };
@@ -28,7 +31,8 @@ struct map_node *map_get(const struct map *m, struct slice key);
 struct map_node *map_get_hashed(const struct map *m, struct slice key, uint64_t hash);
 /* Room for that many, so that adding them looks at none twice. */
 void map_reserve(struct map *m, size_t count);
-/* The key must not be there (asserted by the caller having looked it up). */
+/* The key must not be there (asserted by the caller having looked it up). It takes no longer with a
+ * million entries than with a thousand: one bucket is split at a time. */
 void map_add(struct map *m, struct slice key, struct map_node *node);
 void map_remove(struct map *m, struct map_node *node);
 /* Any node, or NULL when empty: for taking everything out, in time linear in what is there. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A set of pointers found by a hash of what they point to: for the many and small, where a map's
  * node in each would cost as much as the thing itself. 8 bytes a slot, a quarter to half of them
- * free. */
+ * free. It grows without a stop: each item that comes takes some of those before it along. */
 #ifndef TERCET_BROKER_BASE_TABLE_H
 #define TERCET_BROKER_BASE_TABLE_H
 
@@ -13,10 +13,17 @@
 typedef uint64_t table_hash_fn(const void *item);
 typedef bool table_is_fn(const void *item, const void *key);
 
+/* In segments, so that no large run of memory is ever cleared at once. */
+struct table_slots {
+    void ***segments; /* owned; NULL: nothing in it is taken */
+    size_t room;      /* a power of two, or 0 */
+};
+
 struct table {
-    void **slots; /* owned array of borrowed pointers; NULL: free */
-    size_t room;  /* a power of two, or 0 */
-    size_t count;
+    struct table_slots now;
+    struct table_slots before; /* while it grows: what has not moved yet */
+    size_t moved;              /* slots of it that have */
+    size_t count;              /* in both */
     table_hash_fn *hash;
 };
 

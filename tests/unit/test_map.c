@@ -121,6 +121,40 @@ START_TEST(taking_everything_out_passes_each_bucket_once)
 }
 END_TEST
 
+/* What one turn of the loop may wait for: never for all that is there. */
+START_TEST(a_large_map_grows_by_a_bucket_at_a_time)
+{
+    size_t before;
+
+    for (size_t i = 0; i < KEYS; i++) {
+        before = map.bucket_count;
+        add(&entries[i]);
+        if (before >= 512)
+            ck_assert_uint_le(map.bucket_count, before + 1);
+        ck_assert_uint_ge(map.bucket_count, map.count);
+    }
+    for (size_t i = 0; i < KEYS; i++)
+        ck_assert_ptr_eq(map_get(&map, key_of(&entries[i])), &entries[i].node);
+    check_walk(KEYS);
+    empty_it();
+}
+END_TEST
+
+START_TEST(room_can_be_made_before_and_between)
+{
+    map_reserve(&map, 700);
+    ck_assert_uint_eq(map.bucket_count, 700);
+    for (size_t i = 0; i < 600; i++)
+        add(&entries[i]);
+    map_reserve(&map, KEYS);
+    for (size_t i = 600; i < KEYS; i++)
+        add(&entries[i]);
+    ck_assert_uint_eq(map.bucket_count, KEYS);
+    check_walk(KEYS);
+    empty_it();
+}
+END_TEST
+
 START_TEST(an_empty_map_finds_nothing)
 {
     ck_assert_ptr_null(map_get(&map, SLICE("x")));
@@ -169,6 +203,8 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, random_operations_agree_with_a_model);
     tcase_add_test(tests, taking_everything_out_passes_each_bucket_once);
+    tcase_add_test(tests, a_large_map_grows_by_a_bucket_at_a_time);
+    tcase_add_test(tests, room_can_be_made_before_and_between);
     tcase_add_test(tests, an_empty_map_finds_nothing);
     tcase_add_test(tests, keys_are_bytes_and_may_be_empty);
     tcase_add_test_raise_signal(tests, removing_what_is_not_in_it_aborts, SIGABRT);

@@ -88,7 +88,51 @@ START_TEST(an_item_costs_less_than_three_pointers)
     table_init(&table, good_hash);
     for (size_t i = 0; i < ITEMS; i++)
         table_add(&table, &things[i]);
-    ck_assert_uint_lt(table.room, 3 * (size_t)ITEMS);
+    ck_assert_uint_lt(table.now.room, 3 * (size_t)ITEMS);
+    table_done(&table);
+}
+END_TEST
+
+/* Items that are removed while it grows may stand in either set of slots. */
+START_TEST(a_table_grows_by_some_slots_at_a_time)
+{
+    unsigned growing = 0;
+
+    table_init(&table, good_hash);
+    for (size_t i = 0; i < ITEMS; i++) {
+        size_t moved = table.before.room > 0 ? table.moved : 0;
+
+        table_add(&table, &things[i]);
+        growing += table.before.room > 0;
+        if (table.before.room > 0)
+            ck_assert_uint_le(table.moved, moved + 8);
+        if (table.before.room > 0 && i % 3 == 0) {
+            table_remove(&table, &things[i / 2]);
+            ck_assert_ptr_null(
+                table_get(&table, good_hash(&things[i / 2]), is_numbered, &things[i / 2].number));
+            table_add(&table, &things[i / 2]);
+        }
+        for (size_t k = 0; k <= i; k += 1 + i / 16)
+            ck_assert_ptr_eq(
+                table_get(&table, good_hash(&things[k]), is_numbered, &things[k].number),
+                &things[k]);
+    }
+    ck_assert_uint_gt(growing, 60);
+    table_done(&table);
+}
+END_TEST
+
+START_TEST(room_can_be_made_while_it_grows)
+{
+    table_init(&table, good_hash);
+    for (size_t i = 0; table.before.room == 0; i++)
+        table_add(&table, &things[i]);
+    table_reserve(&table, 4 * (size_t)ITEMS);
+    for (size_t i = table.count; i < ITEMS; i++)
+        table_add(&table, &things[i]);
+    for (size_t i = 0; i < ITEMS; i++)
+        ck_assert_ptr_eq(table_get(&table, good_hash(&things[i]), is_numbered, &things[i].number),
+                         &things[i]);
     table_done(&table);
 }
 END_TEST
@@ -117,6 +161,8 @@ int main(void)
     tcase_add_test(tests, random_operations_agree_with_a_model);
     tcase_add_test(tests, hashes_that_collide_are_told_apart);
     tcase_add_test(tests, an_item_costs_less_than_three_pointers);
+    tcase_add_test(tests, a_table_grows_by_some_slots_at_a_time);
+    tcase_add_test(tests, room_can_be_made_while_it_grows);
     tcase_add_test(tests, an_empty_table_finds_nothing);
     tcase_add_test_raise_signal(tests, removing_what_is_not_in_it_aborts, SIGABRT);
     return suite_run("table", tests);
