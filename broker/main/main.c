@@ -38,6 +38,9 @@ enum {
 #define MALLOC_TRIM_BYTES (64 << 20)
 /* Asked of the kernel at a time when the heap grows; what is not touched costs nothing. */
 #define MALLOC_PAD_BYTES (2 << 20)
+/* What is freed joins its neighbours at once. Else small pieces, of which the writer frees very
+ * many, are put by until somebody asks for a large one, who then joins all of them: tens of ms. */
+#define MALLOC_PUT_BY_BYTES 0
 
 static void say(FILE *to, struct text *text)
 {
@@ -61,6 +64,7 @@ static void set_up_process(void)
     (void)mallopt(M_MMAP_THRESHOLD, MALLOC_MAP_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_TRIM_BYTES);
     (void)mallopt(M_TOP_PAD, MALLOC_PAD_BYTES);
+    (void)mallopt(M_MXFAST, MALLOC_PUT_BY_BYTES);
     (void)umask(PRIVATE_UMASK);
     /* A connection is a descriptor: all that the system allows. */
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
