@@ -11,7 +11,8 @@ libadmin_a_SOURCES = \
 	%D%/definitions_export.c \
 	%D%/definitions_import.c \
 	%D%/definitions_item.c %D%/definitions_item.h \
-	%D%/jot.c %D%/jot.h
+	%D%/jot.c %D%/jot.h \
+	%D%/pieces.c %D%/pieces.h
 libadmin_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 ADMIN_LIBS = libadmin.a $(JANSSON_LIBS)
 

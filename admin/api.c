@@ -28,6 +28,9 @@ static struct api_session *session_of(void *arg)
 
 /* ---- answering ---- */
 
+/* In one turn so much of an answer is given to the connection, and no more than it takes. */
+#define SEND_TURN_BYTES ((size_t)1 << 20)
+
 static void end_export(struct api_session *s)
 {
     timer_stop(&s->step);
@@ -36,11 +39,19 @@ static void end_export(struct api_session *s)
     s->is_exporting = false;
 }
 
+static void end_body(struct api_session *s)
+{
+    text_done(&s->head);
+    pieces_done(&s->received);
+    s->body_left = 0;
+}
+
 static void end_request(struct api_session *s)
 {
     end_export(s);
+    end_body(s);
     text_done(&s->body); /* a listing may have been long */
-    s->is_waiting = false;
+    s->is_waiting = s->is_sending = false;
     s->was_told_to_go_on = false;
     s->allow = NULL;
     if (s->is_kept) {
@@ -70,6 +81,30 @@ static void send_body(struct api_session *s)
     block_unref(&block);
 }
 
+/* Of an export what lies in pieces, then the body. */
+static void send_some(struct api_session *s)
+{
+    struct block *block;
+    struct slice bytes;
+    size_t given = 0;
+
+    s->is_sending = true;
+    while (s->is_exporting && !s->is_head && given < SEND_TURN_BYTES && !conn_is_full(s->conn) &&
+           (block = pieces_take(&s->export.told, &bytes)) != NULL) {
+        conn_write_block(s->conn, block, bytes);
+        block_unref(&block);
+        given += bytes.len;
+    }
+    if (s->is_exporting && !s->is_head && s->export.told.bytes > 0) {
+        if (!conn_is_full(s->conn)) /* else on_drained() comes */
+            timer_start(&s->step, 0);
+        return;
+    }
+    if (!s->is_head)
+        send_body(s);
+    end_request(s);
+}
+
 void api_answer_as(struct api_session *s, unsigned status, const char *type)
 {
     struct http_answer answer = {
@@ -78,6 +113,7 @@ void api_answer_as(struct api_session *s, unsigned status, const char *type)
     struct text head = { 0 };
 
     if (s->body.bad) {
+        end_export(s);
         text_clear(&s->body);
         answer.status = 503;
         jot_open(&s->body, NULL, '{');
@@ -85,15 +121,13 @@ void api_answer_as(struct api_session *s, unsigned status, const char *type)
         jot_string(&s->body, "reason", "the answer does not fit into memory");
         jot_close(&s->body, '}');
     }
-    answer.body_bytes = s->body.len;
+    answer.body_bytes = s->body.len + (s->is_exporting ? s->export.told.bytes : 0);
     http_encode(&head, &answer);
     conn_write(s->conn, text_slice(&head));
-    if (!s->is_head)
-        send_body(s);
     text_done(&head);
     if (answer.status >= 400)
         count_add(COUNT_ADMIN_REFUSED, 1);
-    end_request(s);
+    send_some(s);
 }
 
 void api_answer(struct api_session *s, unsigned status)
@@ -107,6 +141,7 @@ void api_refuse(struct api_session *s, unsigned status, const char *word, const 
     struct text reason = { 0 };
     va_list list;
 
+    end_export(s);
     va_start(list, format);
     text_format_list(&reason, format, list);
     va_end(list);
@@ -167,17 +202,80 @@ static bool may_ask(struct api_session *s, const struct http_request *r,
     return true;
 }
 
-/* True when the whole request lies there, or it was refused. */
-static bool take_body(struct api_session *s, const struct http_request *r, struct slice in)
+static void tell_to_go_on(struct api_session *s, const struct http_request *r)
+{
+    if (!r->is_asking_first || s->was_told_to_go_on)
+        return;
+    conn_write(s->conn, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
+    s->was_told_to_go_on = true;
+}
+
+/* True when the whole request lies there. */
+static bool has_body(struct api_session *s, const struct http_request *r, struct slice in)
 {
     if (in.len - r->head_bytes >= r->body_bytes)
         return true;
     conn_expect(s->conn, r->head_bytes + (size_t)r->body_bytes);
-    if (r->is_asking_first && !s->was_told_to_go_on) {
-        conn_write(s->conn, SLICE("HTTP/1.1 100 Continue\r\n\r\n"));
-        s->was_told_to_go_on = true;
-    }
+    tell_to_go_on(s, r);
     return false;
+}
+
+/* All of it is there. */
+static void handle(struct api_session *s, const struct http_request *r, struct slice body)
+{
+    const struct api_route *route;
+
+    timer_stop(&s->idle);
+    s->is_waiting = true;
+    conn_expect(s->conn, 0);
+    conn_pause(s->conn, CONN_PAUSE_BUSY);
+    count_add(COUNT_ADMIN_REQUESTS, 1);
+    route = api_route_of(s, r);
+    if (route == NULL || !may_ask(s, r, route))
+        return;
+    if (s->received.bytes > 0 && !route->is_long)
+        api_refuse(s, 413, "too-large", "the body of this request has at most %llu bytes",
+                   (unsigned long long)API_BODY_WHOLE_BYTES);
+    else
+        route->handle(s, r, body);
+}
+
+/* The next part of a long body; gives how many bytes it used. */
+static size_t take_part(struct api_session *s, struct slice in)
+{
+    size_t n = in.len < s->body_left ? in.len : (size_t)s->body_left;
+    struct http_request r;
+    enum rc rc;
+
+    timer_start(&s->idle, API_IDLE_MS);
+    if (!pieces_add(&s->received, slice_of(in.at, n))) {
+        s->is_kept = false;
+        api_refuse_rc(s, RC_MEMORY, "the body does not fit into memory");
+        return in.len;
+    }
+    s->body_left -= n;
+    if (s->body_left > 0)
+        return n;
+    rc = http_decode(text_slice(&s->head), &r);
+    ASSERT(rc == RC_OK); /* as before */
+    handle(s, &r, SLICE_NONE);
+    return n;
+}
+
+/* The head is kept as it came, for what was read of it points into it. */
+static size_t begin_parts(struct api_session *s, const struct http_request *r, struct slice in)
+{
+    text_add(&s->head, slice_of(in.at, r->head_bytes));
+    if (s->head.bad) {
+        s->is_kept = false;
+        api_refuse_rc(s, RC_MEMORY, "there is no memory for the request");
+        return in.len;
+    }
+    s->body_left = r->body_bytes;
+    conn_expect(s->conn, 0);
+    if (in.len == r->head_bytes)
+        tell_to_go_on(s, r);
+    return r->head_bytes + take_part(s, slice_after(in, r->head_bytes));
 }
 
 static size_t fail(struct api_session *s, struct slice in, enum rc rc)
@@ -198,10 +296,12 @@ static size_t fail(struct api_session *s, struct slice in, enum rc rc)
 /* Gives how many bytes it used; 0: more are needed. */
 static size_t take_request(struct api_session *s, struct slice in)
 {
-    const struct api_route *route;
     struct http_request r;
-    enum rc rc = http_decode(in, &r);
+    enum rc rc;
 
+    if (s->body_left > 0)
+        return take_part(s, in);
+    rc = http_decode(in, &r);
     if (rc == RC_AGAIN)
         return 0;
     if (rc != RC_OK)
@@ -214,16 +314,11 @@ static size_t take_request(struct api_session *s, struct slice in)
                    (unsigned long long)API_BODY_MAX_BYTES);
         return in.len;
     }
-    if (!take_body(s, &r, in))
+    if (r.body_bytes > API_BODY_WHOLE_BYTES)
+        return begin_parts(s, &r, in);
+    if (!has_body(s, &r, in))
         return 0;
-    timer_stop(&s->idle);
-    s->is_waiting = true;
-    conn_expect(s->conn, 0);
-    conn_pause(s->conn, CONN_PAUSE_BUSY);
-    count_add(COUNT_ADMIN_REQUESTS, 1);
-    route = api_route_of(s, &r);
-    if (route != NULL && may_ask(s, &r, route))
-        route->handle(s, &r, slice_of(in.at + r.head_bytes, (size_t)r.body_bytes));
+    handle(s, &r, slice_of(in.at + r.head_bytes, (size_t)r.body_bytes));
     return r.head_bytes + (size_t)r.body_bytes;
 }
 
@@ -236,6 +331,24 @@ static void on_idle(void *arg)
     conn_finish(s->conn, RC_TIMEOUT);
 }
 
+static void on_step(void *arg)
+{
+    struct api_session *s = session_of(arg);
+
+    if (s->is_sending)
+        send_some(s);
+    else
+        api_export_step(s);
+}
+
+static void on_drained(void *session)
+{
+    struct api_session *s = session_of(session);
+
+    if (s->is_sending)
+        send_some(s);
+}
+
 static enum rc on_open(void *context, struct conn *conn, void **ret_session)
 {
     struct api_session *s = mem_new(struct api_session);
@@ -246,7 +359,8 @@ static enum rc on_open(void *context, struct conn *conn, void **ret_session)
     s->number = ++s->api->last_session;
     s->is_local = strcmp(conn_peer(conn), "unix") == 0;
     timer_init(&s->idle, conn_loop(conn), on_idle, s);
-    timer_init(&s->step, conn_loop(conn), api_export_step, s);
+    timer_init(&s->step, conn_loop(conn), on_step, s);
+    pieces_init(&s->received);
     timer_start(&s->idle, API_IDLE_MS);
     list_append(&s->api->sessions, &s->link);
     *ret_session = s;
@@ -265,6 +379,7 @@ static void on_closed(void *session, enum rc why)
 
     (void)why; /* net has logged it */
     end_export(s);
+    end_body(s);
     timer_done(&s->step);
     timer_done(&s->idle);
     link_remove(&s->link);
@@ -278,6 +393,8 @@ static void on_shutdown(void *session)
     struct api_session *s = session_of(session);
 
     s->is_kept = false;
+    if (s->is_sending)
+        return; /* it ends with what it sends */
     if (s->is_waiting)
         api_refuse(s, 503, "closed", "the broker is stopping");
     else
@@ -288,6 +405,7 @@ const struct protocol api_protocol = {
     .name = "admin",
     .on_open = on_open,
     .on_input = on_input,
+    .on_drained = on_drained,
     .on_closed = on_closed,
     .on_shutdown = on_shutdown,
 };

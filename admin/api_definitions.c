@@ -192,11 +192,13 @@ void api_put_definitions(struct api_session *s, const struct http_request *r, st
         rc = RC_OK;
     if (rc == RC_OK && api->import != NULL)
         rc = RC_IN_USE;
+    if (rc == RC_OK && !pieces_add(&s->received, body)) /* or it lies there already */
+        rc = RC_MEMORY;
     if (rc == RC_OK)
-        import = definitions_import_new(api->client, api->config.rules, body, text_slice(&skip));
+        import =
+            definitions_import_new(api->client, api->config.rules, &s->received, text_slice(&skip));
     text_done(&skip);
-    if (import == NULL) {
-        rc = rc == RC_OK ? RC_MEMORY : rc;
+    if (rc != RC_OK) {
         api_refuse_rc(s, rc,
                       rc == RC_IN_USE   ? "another import is under way"
                       : rc == RC_MEMORY ? "the file does not fit into memory"

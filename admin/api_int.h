@@ -19,6 +19,8 @@ struct conn;
 
 /* Definitions of some hundred thousand queues; a larger set is imported in parts. */
 #define API_BODY_MAX_BYTES ((uint64_t)64 << 20)
+/* A body up to this length is given in one piece. */
+#define API_BODY_WHOLE_BYTES ((uint64_t)64 << 10)
 /* Entries of a listing in one answer, and how many there are when nobody says. */
 #define API_PAGE_MAX     1000
 #define API_PAGE_DEFAULT 500
@@ -43,14 +45,18 @@ struct api_session {
     struct link link;
     struct api *api; /* borrowed */
     struct conn *conn;
-    uint64_t number;  /* what an answer that comes later is for */
-    struct text body; /* of the answer being built */
+    uint64_t number;        /* what an answer that comes later is for */
+    struct text body;       /* of the answer being built */
+    struct text head;       /* owned: of a request whose body is long, which comes in parts; */
+    struct pieces received; /* owned: what came of that */
+    uint64_t body_left;     /* so much of it is yet to come */
     struct timer idle;
     struct timer step; /* of an answer that takes several turns */
     struct definitions_export export;
     bool is_local; /* came over the Unix socket */
     bool is_exporting;
     bool is_waiting; /* an answer is due */
+    bool is_sending; /* it is on its way, and more of it than the connection takes at once */
     bool is_head;    /* of the request that is being answered */
     bool is_kept;
     const char *allow; /* the methods there are, when another was asked for */
@@ -82,8 +88,9 @@ void api_import_free(struct api *api);
 struct api_route {
     const char *path;
     enum http_method method;
-    bool is_change; /* over the Unix socket only */
     api_handler_fn *handle;
+    bool is_change; /* over the Unix socket only */
+    bool is_long;   /* its body may be long: then it lies in session->received */
 };
 /* The route of a request, or NULL when it was refused. */
 const struct api_route *api_route_of(struct api_session *session,

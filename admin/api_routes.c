@@ -15,20 +15,20 @@
 #define NS_PER_US 1000u
 
 static const struct api_route routes[] = {
-    { "/healthz", HTTP_GET, false, api_get_health },
-    { "/metrics", HTTP_GET, false, api_get_metrics },
-    { "/api/overview", HTTP_GET, false, api_get_overview },
-    { "/api/streams", HTTP_GET, false, api_get_streams },
-    { "/api/queues", HTTP_GET, false, api_get_queues },
-    { "/api/users", HTTP_GET, false, api_get_users },
-    { "/api/definitions", HTTP_GET, false, api_get_definitions },
-    { "/api/definitions", HTTP_PUT, true, api_put_definitions },
-    { "/api/backup", HTTP_POST, true, api_post_backup },
-    { "/api/compact", HTTP_POST, true, api_post_compact },
-    { "/api/bans", HTTP_GET, false, api_get_bans },
-    { "/api/unban", HTTP_POST, true, api_post_unban },
-    { "/api/drain", HTTP_POST, true, api_post_drain },
-    { "/api/trace", HTTP_POST, true, api_post_trace },
+    { "/healthz", HTTP_GET, api_get_health, false, false },
+    { "/metrics", HTTP_GET, api_get_metrics, false, false },
+    { "/api/overview", HTTP_GET, api_get_overview, false, false },
+    { "/api/streams", HTTP_GET, api_get_streams, false, false },
+    { "/api/queues", HTTP_GET, api_get_queues, false, false },
+    { "/api/users", HTTP_GET, api_get_users, false, false },
+    { "/api/definitions", HTTP_GET, api_get_definitions, false, false },
+    { "/api/definitions", HTTP_PUT, api_put_definitions, true, true },
+    { "/api/backup", HTTP_POST, api_post_backup, true, false },
+    { "/api/compact", HTTP_POST, api_post_compact, true, false },
+    { "/api/bans", HTTP_GET, api_get_bans, false, false },
+    { "/api/unban", HTTP_POST, api_post_unban, true, false },
+    { "/api/drain", HTTP_POST, api_post_drain, true, false },
+    { "/api/trace", HTTP_POST, api_post_trace, true, false },
 };
 
 static const char *const method_names[] = {

@@ -8,6 +8,7 @@
 #ifndef TERCET_ADMIN_DEFINITIONS_H
 #define TERCET_ADMIN_DEFINITIONS_H
 
+#include "admin/pieces.h"
 #include "broker/base/rc.h"
 #include "broker/base/text.h"
 
@@ -44,10 +45,13 @@ extern const char *const definitions_kind_names[DEFINITIONS_KIND_COUNT];
 struct definitions_export {
     struct core *core; /* borrowed, as the next two */
     const struct definitions_rules *rules;
-    struct text *to;
-    unsigned kind;     /* enum definitions_kind: the list under way */
-    struct text after; /* owned: the name to go on after */
+    struct text *to;     /* the end of what is told; */
+    struct pieces told;  /* owned: what comes before that */
+    unsigned kind;       /* enum definitions_kind: the list under way */
+    struct text after;   /* owned: the name to go on after */
+    struct text binding; /* owned: of the exchange of that name, if it was left in its midst */
     bool has_after;
+    bool is_inside; /* it was */
     unsigned restarts;
 };
 
@@ -69,11 +73,11 @@ void definitions_export_done(struct definitions_export *e);
  */
 struct definitions_import; /* body in definitions_import.c */
 
-/* `skip`: names of top-level members to pass over, with commas. Both are copied. NULL: no memory.
- */
+/* `json` is taken: *json is empty then. `skip`: names of top-level members to pass over, with
+ * commas; copied. */
 struct definitions_import *definitions_import_new(struct client *client,
                                                   const struct definitions_rules *rules,
-                                                  struct slice json, struct slice skip);
+                                                  struct pieces *json, struct slice skip);
 /* Once, before the first step; any thread, for it takes a second for a large file. */
 void definitions_import_read_wt(struct definitions_import *import);
 /* Once, after the last step; likewise. */

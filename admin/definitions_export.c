@@ -13,6 +13,8 @@
 #include "config.h"
 
 #define VHOST "/"
+/* What is told is moved to the pieces when it has come to so much. */
+#define CUT_BYTES ((size_t)64 << 10)
 
 const char *const definitions_kind_names[DEFINITIONS_KIND_COUNT] = {
     [DEFINITIONS_STREAMS] = "streams",
@@ -212,11 +214,6 @@ static void add_binding(void *arg, const struct binding_spec *spec)
     jot_close(e->to, '}');
 }
 
-static void add_bindings(struct definitions_export *e, void *one)
-{
-    binding_each(one, add_binding, e);
-}
-
 /* ---- a part in each turn ---- */
 
 static void *stream_by_name(struct core *core, struct slice name)
@@ -268,12 +265,12 @@ static const struct listing {
     void *(*find)(struct core *core, struct slice name);
     void *(*next)(struct core *core, void *after);
     struct slice (*name_of)(const void *one);
-    void (*add)(struct definitions_export *e, void *one);
+    void (*add)(struct definitions_export *e, void *one); /* NULL: see add_one() */
 } listings[DEFINITIONS_KIND_COUNT] = {
     [DEFINITIONS_STREAMS] = { stream_by_name, stream_after, name_of_stream, add_stream },
     [DEFINITIONS_QUEUES] = { queue_by_name, queue_after, name_of_queue, add_queue },
     [DEFINITIONS_EXCHANGES] = { exchange_by_name, exchange_after, name_of_exchange, add_exchange },
-    [DEFINITIONS_BINDINGS] = { exchange_by_name, exchange_after, name_of_exchange, add_bindings },
+    [DEFINITIONS_BINDINGS] = { exchange_by_name, exchange_after, name_of_exchange, NULL },
 };
 
 static void begin(struct definitions_export *e)
@@ -281,6 +278,9 @@ static void begin(struct definitions_export *e)
     struct text *to = e->to;
 
     text_clear(to);
+    text_clear(&e->binding);
+    pieces_done(&e->told);
+    e->is_inside = false;
     e->kind = DEFINITIONS_STREAMS;
     e->has_after = false;
     jot_open(to, NULL, '{');
@@ -298,6 +298,7 @@ void definitions_export_begin(struct definitions_export *e, struct core *core,
                               const struct definitions_rules *rules, struct text *to)
 {
     *e = (struct definitions_export){ .core = core, .rules = rules, .to = to };
+    pieces_init(&e->told);
     begin(e);
 }
 
@@ -315,33 +316,76 @@ static enum rc next_list(struct definitions_export *e)
     return RC_OK;
 }
 
+/* Deleted since: where to go on is not known any more. */
+static enum rc begin_anew(struct definitions_export *e)
+{
+    begin(e);
+    return ++e->restarts > DEFINITIONS_RESTARTS_MAX ? RC_IN_USE : RC_AGAIN;
+}
+
+/* RC_AGAIN: there are more of them. */
+static enum rc add_one(struct definitions_export *e, void *one, unsigned *count)
+{
+    const struct listing *listing = &listings[e->kind];
+
+    --*count;
+    if (listing->add == NULL)
+        return binding_some(one, &e->binding, count, add_binding, e);
+    listing->add(e, one);
+    return RC_OK;
+}
+
+/* The last byte stays: it tells whether a comma is due. */
+static enum rc cut(struct definitions_export *e)
+{
+    struct text *to = e->to;
+
+    if (to->bad)
+        return RC_MEMORY;
+    if (to->len < CUT_BYTES)
+        return RC_AGAIN;
+    if (!pieces_add(&e->told, slice_of(to->at, to->len - 1)))
+        return RC_MEMORY;
+    to->at[0] = to->at[to->len - 1];
+    to->len = 1;
+    return RC_AGAIN;
+}
+
 enum rc definitions_export_step(struct definitions_export *e, unsigned count)
 {
     const struct listing *listing = &listings[e->kind];
     void *one = NULL;
+    enum rc rc;
 
     if (e->has_after) {
         one = listing->find(e->core, text_slice(&e->after));
-        if (one == NULL) { /* deleted since: where to go on is not known any more */
-            begin(e);
-            return ++e->restarts > DEFINITIONS_RESTARTS_MAX ? RC_IN_USE : RC_AGAIN;
-        }
+        if (one == NULL)
+            return begin_anew(e);
     }
-    while (count-- > 0) {
-        void *next = listing->next(e->core, one);
+    while (count > 0) {
+        void *next = e->is_inside ? one : listing->next(e->core, one);
 
         if (next == NULL)
             return e->to->bad ? RC_MEMORY : next_list(e);
         one = next;
-        listing->add(e, one);
+        rc = add_one(e, one, &count);
+        if (rc == RC_NOT_FOUND)
+            return begin_anew(e);
+        e->is_inside = rc == RC_AGAIN;
+        if (!e->is_inside)
+            text_clear(&e->binding);
+        if (rc == RC_MEMORY)
+            return rc;
     }
     text_clear(&e->after);
     text_add(&e->after, listing->name_of(one));
     e->has_after = true;
-    return e->to->bad ? RC_MEMORY : RC_AGAIN;
+    return cut(e);
 }
 
 void definitions_export_done(struct definitions_export *e)
 {
     text_done(&e->after);
+    text_done(&e->binding);
+    pieces_done(&e->told);
 }

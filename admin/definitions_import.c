@@ -6,6 +6,8 @@
 
 #include "admin/definitions_item.h"
 #include "admin/jot.h"
+#include "broker/base/block.h"
+#include "broker/base/list.h"
 #include "broker/base/mem.h"
 #include "broker/core/client.h"
 #include "broker/core/compaction.h"
@@ -448,8 +450,7 @@ static enum rc check_member(struct import *in, const char *name, json_t *value)
 
 struct definitions_import {
     struct import in;
-    uint8_t *bytes; /* owned: the file; NULL when it was read */
-    size_t len;
+    struct pieces file; /* owned; empty when it was read */
     struct text skip;
     struct text errors;
     struct definitions_tally tally[DEFINITIONS_KIND_COUNT];
@@ -460,49 +461,75 @@ struct definitions_import {
 
 struct definitions_import *definitions_import_new(struct client *client,
                                                   const struct definitions_rules *rules,
-                                                  struct slice json, struct slice skip)
+                                                  struct pieces *json, struct slice skip)
 {
-    uint8_t *bytes = mem_try(json.len + 1);
-    struct definitions_import *i;
+    struct definitions_import *i = mem_new(struct definitions_import);
 
-    if (bytes == NULL)
-        return NULL;
-    memcpy(bytes, json.at, json.len);
-    i = mem_new(struct definitions_import);
-    i->bytes = bytes;
-    i->len = json.len;
+    i->file = *json;
+    pieces_init(json);
     text_add(&i->skip, skip);
     i->in = (struct import){ .client = client,
                              .rules = rules,
                              .skip = text_slice(&i->skip),
                              .errors = &i->errors,
+                             .fields = mem_new_array(struct header_value, DEFINITION_FIELDS_MAX),
                              .is_dry = true };
     json_object_seed(0); /* before another thread needs it */
     for (int kind = 0; kind < DEFINITIONS_KIND_COUNT; kind++)
-        i->in.noted[kind] = json_object();
+        map_init(&i->in.noted[kind]);
     return i;
+}
+
+struct reading {
+    struct pieces *from;
+    struct block *block; /* owned */
+    struct slice left;   /* of it */
+};
+
+/* Gives blocks back as they are read: nobody else has a reference to them. */
+static size_t read_some(void *to, size_t room, void *arg)
+{
+    struct reading *r = arg;
+    size_t n;
+
+    if (r->left.len == 0) {
+        block_unref(&r->block);
+        r->block = pieces_take(r->from, &r->left);
+    }
+    if (r->block == NULL)
+        return 0;
+    n = r->left.len < room ? r->left.len : room;
+    memcpy(to, r->left.at, n);
+    r->left = slice_after(r->left, n);
+    return n;
 }
 
 void definitions_import_read_wt(struct definitions_import *i)
 {
+    struct reading r = { .from = &i->file };
     json_error_t error;
 
-    i->in.root =
-        json_loadb((const char *)i->bytes, i->len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    i->in.root = json_load_callback(read_some, &r, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (i->in.root == NULL)
         text_format(&i->errors, "line %d, column %d: %s\n", error.line, error.column, error.text);
-    MEM_FREE(i->bytes);
+    block_unref(&r.block);
+    pieces_done(&i->file);
 }
 
 void definitions_import_forget_wt(struct definitions_import *i)
 {
     for (int kind = 0; kind < DEFINITIONS_KIND_COUNT; kind++) {
-        json_decref(i->in.noted[kind]);
-        i->in.noted[kind] = NULL;
+        struct map_node *node;
+
+        while ((node = map_any(&i->in.noted[kind])) != NULL) {
+            map_remove(&i->in.noted[kind], node);
+            mem_free(CONTAINER_OF(node, struct noted, node));
+        }
+        map_done(&i->in.noted[kind]);
     }
     json_decref(i->in.root);
     i->in.root = NULL;
-    MEM_FREE(i->bytes);
+    pieces_done(&i->file);
 }
 
 void definitions_import_free(struct definitions_import **ref)
@@ -513,6 +540,7 @@ void definitions_import_free(struct definitions_import **ref)
         return;
     definitions_import_forget_wt(i);
     text_done(&i->in.why);
+    mem_free(i->in.fields);
     text_done(&i->skip);
     text_done(&i->errors);
     MEM_FREE(*ref);

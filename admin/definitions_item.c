@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "admin/jot.h"
+#include "broker/base/list.h"
 #include "broker/base/mem.h"
 #include "broker/core/definitions.h"
 #include "broker/core/headers_match.h"
@@ -13,8 +14,6 @@ void item_done(struct item *item)
     for (unsigned i = 0; i < item->owned_count; i++)
         mem_free(item->owned[i]);
     item->owned_count = 0;
-    mem_free(item->fields);
-    item->fields = NULL;
     text_done(&item->table);
 }
 
@@ -258,14 +257,14 @@ static enum rc read_fields(struct item *item, json_t *json, unsigned *ret_count)
         return item_fail(item, RC_INVALID, "more than %d arguments", DEFINITION_FIELDS_MAX);
     json_object_foreach(json, name, value)
     {
-        struct header_value *field = &item->fields[(*ret_count)++];
+        struct header_value *field = &item->in->fields[(*ret_count)++];
 
-        field->name = slice_str(name);
+        *field = (struct header_value){ .name = slice_str(name) };
         if (!read_field(item, value, field))
             return item_fail(item, RC_INVALID,
                              "argument %s: lists and objects cannot be told in JSON", name);
     }
-    if (item->in->rules->write_arguments(item->fields, *ret_count, &item->table) != RC_OK)
+    if (item->in->rules->write_arguments(item->in->fields, *ret_count, &item->table) != RC_OK)
         return item_fail(item, RC_INVALID, "arguments that no table can hold");
     return RC_OK;
 }
@@ -279,14 +278,14 @@ enum rc item_arguments(struct item *item, struct slice *ret_table,
     unsigned count = 0;
     enum rc rc = RC_OK;
 
-    item->fields = mem_new_array(struct header_value, DEFINITION_FIELDS_MAX);
     /* RabbitMQ writes an empty list for none. */
     if (json != NULL && !json_is_object(json) && json_array_size(json) + !json_is_array(json) > 0)
         return item_fail(item, RC_MALFORMED, "arguments is no object");
     if (native != NULL && !read_hex(item, native, &octets))
         return item_fail(item, RC_MALFORMED, "arguments_amqp is not hexadecimal");
     if (!slice_is_none(octets) && says_the_same(item, octets))
-        rc = item->in->rules->read_arguments(octets, item->fields, DEFINITION_FIELDS_MAX, &count);
+        rc = item->in->rules->read_arguments(octets, item->in->fields, DEFINITION_FIELDS_MAX,
+                                             &count);
     else if (json_is_object(json)) {
         octets = SLICE_NONE;
         rc = read_fields(item, json, &count);
@@ -296,7 +295,7 @@ enum rc item_arguments(struct item *item, struct slice *ret_table,
         return item->in->rc != RC_OK ? rc : item_fail(item, rc, "arguments cannot be read");
     *ret_table = slice_is_none(octets) ? text_slice(&item->table) : octets;
     if (ret_fields != NULL) {
-        *ret_fields = item->fields;
+        *ret_fields = item->in->fields;
         *ret_count = count;
     }
     return RC_OK;
@@ -306,18 +305,24 @@ enum rc item_arguments(struct item *item, struct slice *ret_table,
 
 enum rc item_note(struct item *item, struct slice name)
 {
-    json_t *set = item->in->noted[item->kind];
-    json_t *have = json_object_getn(set, (const char *)name.at, name.len);
+    struct map *set = &item->in->noted[item->kind];
+    struct map_node *have = map_get(set, name);
+    struct noted *noted;
 
-    if (have == NULL)
-        return json_object_setn(set, (const char *)name.at, name.len, item->json) == 0 ? RC_OK
-                                                                                       : RC_MEMORY;
-    if (json_equal(have, item->json))
+    if (have == NULL) {
+        noted = mem_zeroed(sizeof(*noted) + name.len);
+        if (name.len > 0)
+            memcpy(noted + 1, name.at, name.len);
+        noted->json = item->json;
+        map_add(set, slice_of((const uint8_t *)(noted + 1), name.len), &noted->node);
+        return RC_OK;
+    }
+    if (json_equal(CONTAINER_OF(have, struct noted, node)->json, item->json))
         return RC_EXISTS;
     return item_fail(item, RC_MISMATCH, "the file says it twice, with other properties");
 }
 
 bool item_is_noted(const struct import *in, enum definitions_kind kind, struct slice name)
 {
-    return json_object_getn(in->noted[kind], (const char *)name.at, name.len) != NULL;
+    return map_get(&in->noted[kind], name) != NULL;
 }

@@ -6,17 +6,25 @@
 #include <jansson.h>
 
 #include "admin/definitions.h"
+#include "broker/base/map.h"
 
 struct header_value;
+
+/* A name that will be made. */
+struct noted {
+    struct map_node node; /* key: the name, which lies behind this */
+    json_t *json;         /* borrowed: the entry that says so */
+};
 
 struct import {
     struct client *client;
     const struct definitions_rules *rules;
     json_t *root;
     struct slice skip;
-    json_t *noted[DEFINITIONS_KIND_COUNT]; /* names that will be made, each with its entry */
+    struct map noted[DEFINITIONS_KIND_COUNT]; /* struct noted: owned */
     struct text *errors;
-    struct text why; /* owned: for the rules to write in */
+    struct text why;             /* owned: for the rules to write in */
+    struct header_value *fields; /* owned: of the entry at hand; made once, for it is large */
     unsigned error_count;
     enum rc rc; /* of the first mistake */
     bool is_dry;
@@ -30,8 +38,7 @@ struct item {
     json_t *json;
     enum definitions_kind kind;
     size_t index;
-    struct text table;           /* owned: its arguments as octets */
-    struct header_value *fields; /* owned */
+    struct text table; /* owned: its arguments as octets */
     void *owned[ITEM_OWNED_MAX];
     unsigned owned_count;
 };

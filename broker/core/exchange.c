@@ -384,14 +384,43 @@ static void binding_spec_of(const struct binding *binding, struct binding_spec *
     ASSERT(!rd.bad && rd.left == 0);
 }
 
-void binding_each(const struct exchange *source, binding_visit_fn *visit, void *arg)
+/* Where in the list those behind the one with that identity begin; NULL: it is gone. */
+static struct link *bindings_behind(const struct exchange *source, struct slice identity)
 {
-    LIST_EACH (k, &source->bindings) {
+    struct map_node *node;
+    struct binding *binding;
+
+    if (identity.len == 0)
+        return source->bindings.head.next;
+    node = map_get(&source->core->bindings, identity);
+    if (node == NULL)
+        return NULL;
+    binding = CONTAINER_OF(node, struct binding, by_identity);
+    return binding->source == source ? binding->of_source.next : NULL;
+}
+
+enum rc binding_some(const struct exchange *source, struct text *after, unsigned *count,
+                     binding_visit_fn *visit, void *arg)
+{
+    struct link *link = bindings_behind(source, text_slice(after));
+    const struct binding *last = NULL;
+
+    if (link == NULL)
+        return RC_NOT_FOUND;
+    for (; *count > 0 && link != &source->bindings.head; link = link->next, --*count) {
         struct binding_spec spec;
 
-        binding_spec_of(CONTAINER_OF(k, struct binding, of_source), &spec);
+        last = CONTAINER_OF(link, struct binding, of_source);
+        binding_spec_of(last, &spec);
         visit(arg, &spec);
     }
+    if (link == &source->bindings.head)
+        return RC_OK;
+    if (last != NULL) {
+        text_clear(after);
+        text_add(after, slice_of(last->identity, last->identity_len));
+    }
+    return after->bad ? RC_MEMORY : RC_AGAIN;
 }
 
 void bindings_forget_queue(struct queue *queue)

@@ -13,6 +13,7 @@ struct header_value; /* broker/core/headers_match.h */
 struct core;
 struct exchange;
 struct queue;
+struct text;
 
 enum exchange_type {
     EXCHANGE_DIRECT,
@@ -65,7 +66,11 @@ MUST_CHECK enum rc binding_add(struct client *client, const struct binding_spec 
 /* Its bindings as source, in the order they were made; `headers` are not given. Borrowed during the
  * call, which must not change bindings. */
 typedef void binding_visit_fn(void *arg, const struct binding_spec *spec);
-void binding_each(const struct exchange *source, binding_visit_fn *visit, void *arg);
+/* The first `*count`, which is counted down, or those behind the ones that the last call came to:
+ * `after`, empty at first, keeps the place. RC_AGAIN: there are more. RC_OK: there are none.
+ * RC_NOT_FOUND: that place is gone. RC_MEMORY. */
+MUST_CHECK enum rc binding_some(const struct exchange *source, struct text *after, unsigned *count,
+                                binding_visit_fn *visit, void *arg);
 /* Is there this very binding? */
 bool binding_exists(const struct binding_spec *spec);
 /* RC_NOT_FOUND when there is none (the protocol may call that success). */

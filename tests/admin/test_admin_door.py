@@ -265,7 +265,10 @@ class Definitions(unittest.TestCase):
         names = ["many-%04d" % i for i in range(1500)]
         with Broker(data=True) as b:
             ask(b, "PUT", "/api/definitions", json.dumps(
-                {"queues": [{"name": name, "durable": True} for name in names]}))
+                {"queues": [{"name": name, "durable": True} for name in names],
+                 "bindings": [{"source": "amq.direct", "destination": name,
+                               "destination_type": "queue", "routing_key": name}
+                              for name in names]}))
             stop = threading.Event()
             host, port = b.address("amqp")
 
@@ -275,6 +278,7 @@ class Definitions(unittest.TestCase):
                     while not stop.is_set():
                         for i in range(5):
                             channel.queue_declare("gone-%d" % i, durable=True)
+                            channel.queue_bind("gone-%d" % i, "amq.direct", "many")
                         for i in range(5):
                             channel.queue_delete("gone-%d" % i)
 
@@ -289,6 +293,8 @@ class Definitions(unittest.TestCase):
                     for kind in ("queues", "streams"):
                         got = [one["name"] for one in told[kind]]
                         self.assertEqual([n for n in got if n.startswith("many")], names)
+                    got = [one["destination"] for one in told["bindings"]]
+                    self.assertEqual([n for n in got if n.startswith("many")], names)
             finally:
                 stop.set()
                 thread.join()
@@ -410,6 +416,35 @@ class LargeImport(BrokerCase):
         self.assertEqual(answer.status, 200)
         self.assertEqual(json.loads(answer.read())["queues"],
                          {"created": self.COUNT, "present": 0})
+
+    def test_a_long_answer_goes_to_a_slow_reader_whole(self):
+        self.assertEqual(self.put("slow").getresponse().status, 200)
+        connection = UnixConnection(socket_of(self.broker))
+        self.addCleanup(connection.close)
+        connection.request("GET", "/api/definitions")
+        answer = connection.getresponse()
+        text = answer.read(70000)
+        self.assertEqual(ask(self.broker, "GET", "/healthz")[0], 200)
+        told = json.loads(text + answer.read())
+        mine = [q["name"] for q in told["queues"] if q["name"].startswith("slow.")]
+        self.assertEqual(mine, ["slow.%d" % i for i in range(self.COUNT)])
+        connection.request("HEAD", "/api/definitions")
+        answer = connection.getresponse()
+        self.assertEqual(answer.read(), b"")
+        self.assertGreater(int(answer.headers["Content-Length"]), self.COUNT * 50)
+
+    def test_a_long_body_is_for_definitions_alone(self):
+        status, told = ask(self.broker, "POST", "/api/compact?name=x", "x" * 70000)
+        self.assertEqual((status, told["error"]), (413, "too-large"))
+
+    def test_who_goes_in_the_midst_of_a_long_body_leaves_nothing(self):
+        before = self.queues()
+        with socket.socket(socket.AF_UNIX) as one:
+            one.connect(socket_of(self.broker))
+            one.sendall(b"PUT /api/definitions HTTP/1.1\r\nHost: x\r\n"
+                        b"Content-Length: 1000000\r\n\r\n{" + b" " * 500000)
+        self.assertEqual(ask(self.broker, "PUT", "/api/definitions", "{}")[0], 200)
+        self.assertEqual(self.queues(), before)
 
     def test_it_goes_on_when_who_asked_has_gone_and_is_one_at_a_time(self):
         before = self.queues()

@@ -204,6 +204,48 @@ START_TEST(bindings_and_exchanges_survive_a_restart)
 }
 END_TEST
 
+static char told[8];
+
+static void on_binding(void *arg, const struct binding_spec *spec)
+{
+    size_t len = strlen(told);
+
+    (void)arg;
+    ck_assert_uint_lt(len, sizeof(told) - 1);
+    ck_assert_uint_eq(spec->key.len, 1);
+    told[len] = (char)spec->key.at[0];
+    told[len + 1] = '\0';
+}
+
+START_TEST(bindings_are_told_in_parts_and_a_place_that_is_gone_is_told)
+{
+    struct exchange *x = declare("x", EXCHANGE_DIRECT, NULL);
+    struct binding_spec spec = { .source = x, .key = SLICE("b"), .arguments = SLICE("") };
+    struct text place = { 0 };
+    unsigned count = 2;
+
+    told[0] = '\0';
+    spec.queue = rig_queue(&rig, a, "q", true);
+    for (char key[2] = "a"; key[0] <= 'e'; key[0]++)
+        rig_bind(&rig, a, "x", "q", key);
+    ck_assert_int_eq(binding_some(x, &place, &count, on_binding, NULL), RC_AGAIN);
+    ck_assert_uint_eq(count, 0);
+    rig_bind(&rig, a, "amq.direct", "q", "z"); /* another's is passed over */
+    spec.key = SLICE("c");                     /* before it was told: it is not */
+    ck_assert_int_eq(binding_remove(a->client, &spec), RC_OK);
+    count = 1;
+    ck_assert_int_eq(binding_some(x, &place, &count, on_binding, NULL), RC_AGAIN);
+    count = 9;
+    ck_assert_int_eq(binding_some(x, &place, &count, on_binding, NULL), RC_OK);
+    ck_assert_uint_eq(count, 8);
+    ck_assert_str_eq(told, "abde");
+    spec.key = SLICE("d"); /* the place itself */
+    ck_assert_int_eq(binding_remove(a->client, &spec), RC_OK);
+    ck_assert_int_eq(binding_some(x, &place, &count, on_binding, NULL), RC_NOT_FOUND);
+    text_done(&place);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("core exchanges");
@@ -219,6 +261,7 @@ int main(void)
     tcase_add_test(plain, publishing_to_the_shared_one_reaches_sessions_and_the_stream);
     tcase_add_test(plain, redeclaring_differently_is_told_and_the_predeclared_stay);
     tcase_add_test(plain, auto_delete_exchange_goes_with_its_last_binding);
+    tcase_add_test(plain, bindings_are_told_in_parts_and_a_place_that_is_gone_is_told);
     tcase_add_checked_fixture(durable, setup_durable, teardown);
     tcase_add_test(durable, bindings_and_exchanges_survive_a_restart);
     suite_add_tcase(suite, plain);
