@@ -31,27 +31,35 @@ static enum rc refuse(struct mqtt_session *s, enum rc rc)
 
 /* ---- AUTH ---- */
 
+/* The exchange under way; NULL: none. */
+static struct mqtt_auth *auth_of(const struct mqtt_session *s)
+{
+    return s->extra == NULL ? NULL : s->extra->auth;
+}
+
 void mqtt_auth_done(struct mqtt_session *s)
 {
-    if (s->auth == NULL)
+    struct mqtt_auth *auth = auth_of(s);
+
+    if (auth == NULL)
         return;
-    scram_done(&s->auth->scram);
-    text_done(&s->auth->answer);
-    MEM_FREE(s->auth);
+    scram_done(&auth->scram);
+    text_done(&auth->answer);
+    MEM_FREE(s->extra->auth);
 }
 
 static void begin(struct mqtt_session *s)
 {
-    s->auth = mem_new(struct mqtt_auth);
-    scram_init(&s->auth->scram, (enum scram_hash)s->auth_hash);
+    mqtt_extra(s)->auth = mem_new(struct mqtt_auth);
+    scram_init(&s->extra->auth->scram, (enum scram_hash)s->auth_hash);
 }
 
 void mqtt_auth_describe(const struct mqtt_session *s, struct mqtt_properties *p)
 {
-    if (s->auth == NULL)
+    if (auth_of(s) == NULL)
         return;
     p->authentication_method = slice_str(scram_name((enum scram_hash)s->auth_hash));
-    p->authentication_data = text_slice(&s->auth->answer);
+    p->authentication_data = text_slice(&s->extra->auth->answer);
     mqtt_set(p, MQTT_AUTHENTICATION_METHOD);
     mqtt_set(p, MQTT_AUTHENTICATION_DATA);
 }
@@ -80,13 +88,13 @@ static enum rc send_auth(struct mqtt_session *s, uint8_t reason, struct slice da
 /* Whatever was wrong with it, the client learns no more than that it was not let in. */
 static enum rc refuse_proof(struct mqtt_session *s, enum rc rc)
 {
-    client_login_refused(s->client, text_slice(&s->auth->scram.user), rc);
+    client_login_refused(s->client, text_slice(&s->extra->auth->scram.user), rc);
     return mqtt_fail(s, RC_REFUSED, MQTT_NOT_AUTHORIZED);
 }
 
 static enum rc take_first(struct mqtt_session *s, struct slice data)
 {
-    struct scram *scram = &s->auth->scram;
+    struct scram *scram = &s->extra->auth->scram;
     struct scram_verifier verifier;
     struct text out = { 0 };
     enum rc rc = scram_take_first(scram, data);
@@ -95,7 +103,7 @@ static enum rc take_first(struct mqtt_session *s, struct slice data)
         client_scram_verifier(s->client, text_slice(&scram->user), scram->hash, &verifier);
         rc = scram_give_first(scram, &verifier, SLICE_NONE, &out);
     }
-    s->auth->has_first = true;
+    s->extra->auth->has_first = true;
     rc = rc == RC_OK ? send_auth(s, MQTT_CONTINUE_AUTHENTICATION, text_slice(&out))
                      : refuse_proof(s, rc);
     text_done(&out);
@@ -105,8 +113,8 @@ static enum rc take_first(struct mqtt_session *s, struct slice data)
 /* 4.12.1: who authenticates again is who it was. */
 static enum rc check_same(const struct mqtt_session *s)
 {
-    return s->state != STATE_ACTIVE ||
-                   slice_equal(text_slice(&s->auth->scram.user), client_principal(s->client)->name)
+    return s->state != STATE_ACTIVE || slice_equal(text_slice(&s->extra->auth->scram.user),
+                                                   client_principal(s->client)->name)
                ? RC_OK
                : RC_AUTH;
 }
@@ -117,13 +125,13 @@ static enum rc finish(struct mqtt_session *s)
     enum rc rc;
 
     if (s->state == STATE_ACTIVE) {
-        rc = send_auth(s, MQTT_SUCCESS, text_slice(&s->auth->answer));
+        rc = send_auth(s, MQTT_SUCCESS, text_slice(&s->extra->auth->answer));
     } else {
-        rc = mqtt_decode_connect(text_slice(&s->connect), &c);
+        rc = mqtt_decode_connect(text_slice(&s->extra->connect), &c);
         if (rc == RC_OK)
-            rc = mqtt_welcome(s, &c, text_slice(&s->connect));
+            rc = mqtt_welcome(s, &c, text_slice(&s->extra->connect));
         if (rc == RC_OK && !s->is_will_dated)
-            text_done(&s->connect);
+            text_done(&s->extra->connect);
     }
     mqtt_auth_done(s);
     return rc;
@@ -131,8 +139,8 @@ static enum rc finish(struct mqtt_session *s)
 
 static enum rc take_final(struct mqtt_session *s, struct slice data)
 {
-    struct scram *scram = &s->auth->scram;
-    enum rc rc = scram_take_final(scram, data, &s->auth->answer);
+    struct scram *scram = &s->extra->auth->scram;
+    enum rc rc = scram_take_final(scram, data, &s->extra->auth->answer);
 
     if (rc == RC_OK)
         rc = check_same(s);
@@ -143,7 +151,7 @@ static enum rc take_final(struct mqtt_session *s, struct slice data)
 
 static enum rc take_data(struct mqtt_session *s, struct slice data)
 {
-    return s->auth->has_first ? take_final(s, data) : take_first(s, data);
+    return s->extra->auth->has_first ? take_final(s, data) : take_first(s, data);
 }
 
 /* 4.12.0-5, 4.12.1-1: the method is the one of CONNECT. */
@@ -167,8 +175,8 @@ enum rc mqtt_on_auth(struct mqtt_session *s, const struct mqtt_frame *frame)
     if (!s->has_auth_method || !is_same_method(s, &a.properties))
         return RC_PROTOCOL;
     /* 4.12.1: again, when nothing is under way; else it goes on */
-    if (is_begin ? s->state != STATE_ACTIVE || s->auth != NULL
-                 : a.reason != MQTT_CONTINUE_AUTHENTICATION || s->auth == NULL)
+    if (is_begin ? s->state != STATE_ACTIVE || auth_of(s) != NULL
+                 : a.reason != MQTT_CONTINUE_AUTHENTICATION || auth_of(s) == NULL)
         return RC_PROTOCOL;
     if (is_begin)
         begin(s);
@@ -183,8 +191,7 @@ static enum rc begin_first(struct mqtt_session *s, const struct mqtt_connect *c,
         return mqtt_fail(s, RC_UNSUPPORTED, MQTT_BAD_AUTHENTICATION_METHOD);
     s->auth_hash = (uint8_t)hash;
     s->has_auth_method = true;
-    text_add(&s->connect, body);
-    if (s->connect.bad)
+    if (!mqtt_keep_connect(s, body))
         return RC_MEMORY;
     begin(s);
     mqtt_enter(s, STATE_AWAIT_AUTH);
@@ -208,8 +215,7 @@ enum rc mqtt_login(struct mqtt_session *s, const struct mqtt_connect *c, struct 
         return mqtt_welcome(s, c, body);
     if (rc != RC_AGAIN)
         return refuse(s, rc);
-    text_add(&s->connect, body);
-    if (s->connect.bad)
+    if (!mqtt_keep_connect(s, body))
         return RC_MEMORY;
     mqtt_enter(s, STATE_AWAIT_LOGIN);
     mqtt_pause(s, CONN_PAUSE_BUSY);
@@ -225,14 +231,14 @@ void mqtt_on_login(void *session, enum rc rc)
     if (s->state != STATE_AWAIT_LOGIN)
         return;
     if (rc == RC_OK)
-        rc = mqtt_decode_connect(text_slice(&s->connect), &c);
+        rc = mqtt_decode_connect(text_slice(&s->extra->connect), &c);
     else
         rc = refuse(s, rc);
     if (rc == RC_OK)
-        rc = mqtt_welcome(s, &c, text_slice(&s->connect));
+        rc = mqtt_welcome(s, &c, text_slice(&s->extra->connect));
     mqtt_resume(s, CONN_PAUSE_BUSY);
     if (rc != RC_OK)
         mqtt_end(s, rc, rc_word(rc));
     else if (!s->is_will_dated)
-        text_done(&s->connect);
+        text_done(&s->extra->connect);
 }

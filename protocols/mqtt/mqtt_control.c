@@ -52,7 +52,6 @@ void mqtt_control_opened(struct mqtt_session *s)
 void mqtt_control_closed(struct mqtt_session *s)
 {
     link_remove_if(&s->of_server);
-    mqtt_meter_free(s);
 }
 
 /* ---- who connects too often ---- */

@@ -89,9 +89,10 @@ void mqtt_control_say_where(const struct mqtt_session *s, struct mqtt_properties
                             uint8_t reason);
 
 /* ---- mqtt_rate.c ---- */
-/* A PUBLISH of so many bytes was taken. RC_LIMIT: it was one too many. */
+/* A PUBLISH of so many bytes was taken; fine without a meter. RC_LIMIT: it was one too many. */
 MUST_CHECK enum rc mqtt_meter_take(struct mqtt_session *s, size_t bytes);
 void mqtt_meter_new(struct mqtt_session *s);
+/* Of a session with an extra part. */
 void mqtt_meter_free(struct mqtt_session *s);
 
 #endif

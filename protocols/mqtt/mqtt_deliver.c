@@ -314,7 +314,9 @@ void mqtt_give_credit(struct mqtt_session *s)
         if (!PLANTED("credit-lost"))
             session_ready(s->session);
     }
-    LIST_EACH (k, &s->queues) {
+    if (s->extra == NULL)
+        return;
+    LIST_EACH (k, &s->extra->queues) {
         struct mqtt_queue_sub *sub = CONTAINER_OF(k, struct mqtt_queue_sub, link);
 
         if (!sub->is_starved || sub->consumer == NULL)

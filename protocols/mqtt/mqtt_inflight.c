@@ -84,8 +84,7 @@ static bool is_counted(unsigned state)
 void mqtt_inflight_set(struct mqtt_inflight *t, struct mqtt_flight *flight,
                        enum mqtt_flight_state state)
 {
-    t->sent -= is_counted(flight->state);
-    t->sent += is_counted(state);
+    t->sent = (uint16_t)(t->sent - is_counted(flight->state) + is_counted(state));
     flight->state = (uint8_t)state;
 }
 
@@ -106,7 +105,7 @@ struct mqtt_flight *mqtt_inflight_resumed(struct mqtt_inflight *t, uint64_t hand
         unsigned i = (t->resumed_at + n) & (t->room - 1);
 
         if (t->slots[i].state == FLIGHT_RESUME && t->slots[i].handle == handle) {
-            t->resumed_at = i;
+            t->resumed_at = (uint16_t)i;
             return &t->slots[i];
         }
     }

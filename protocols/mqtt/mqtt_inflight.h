@@ -33,10 +33,10 @@ struct mqtt_flight {
 struct mqtt_inflight {
     struct mqtt_flight *slots; /* owned; NULL while nothing was sent with QoS > 0 */
     unsigned room;             /* a power of two, or 0 */
-    unsigned count;            /* taken slots, resumed ones too */
-    unsigned sent;             /* those that count against the client's receive maximum */
+    uint16_t count;            /* taken slots, resumed ones too: each has an id of its own */
+    uint16_t sent;             /* those that count against the client's receive maximum */
     uint16_t last_id;
-    unsigned resumed_at; /* where the last one to be sent again was found */
+    uint16_t resumed_at; /* where the last one to be sent again was found */
 };
 
 /* More than this is never under way to one client, whatever it says it can take. */

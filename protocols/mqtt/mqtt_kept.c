@@ -22,16 +22,26 @@ static uint32_t note_of(uint16_t packet_id)
 
 bool mqtt_may_keep(const struct mqtt_session *s, struct slice topic, const struct mqtt_frame *frame)
 {
+    size_t kept_bytes = s->extra == NULL ? 0 : s->extra->kept_bytes;
+
     return s->server->config.profile->publishes_at_pubrel &&
-           s->kept_bytes + HEAD_BYTES + topic.len + frame->body.len <= MQTT_KEPT_MAX_BYTES;
+           kept_bytes + HEAD_BYTES + topic.len + frame->body.len <= MQTT_KEPT_MAX_BYTES;
+}
+
+/* Nothing but the identifier is kept of most. */
+static void count_kept(struct mqtt_session *s, size_t come, size_t gone)
+{
+    if (come > 0 || gone > 0)
+        mqtt_extra(s)->kept_bytes += come - gone;
 }
 
 /* Replaces the value and keeps the sum. */
 static void put(struct mqtt_session *s, uint16_t packet_id, const struct text *value)
 {
-    s->kept_bytes -= session_note_get(s->session, note_of(packet_id)).len;
+    size_t before = session_note_get(s->session, note_of(packet_id)).len;
+
     session_note_put(s->session, note_of(packet_id), text_slice(value));
-    s->kept_bytes += value->len;
+    count_kept(s, value->len, before);
 }
 
 static void add_message(struct text *to, const struct mqtt_session *s, const struct mqtt_publish *p,
@@ -104,7 +114,7 @@ bool mqtt_kept(const struct mqtt_session *s, uint16_t packet_id, struct mqtt_pub
 
 void mqtt_keep_no_longer(struct mqtt_session *s, uint16_t packet_id)
 {
-    s->kept_bytes -= session_note_get(s->session, note_of(packet_id)).len;
+    count_kept(s, 0, session_note_get(s->session, note_of(packet_id)).len);
     session_note_delete(s->session, note_of(packet_id));
 }
 
@@ -113,7 +123,7 @@ static void count_note(void *arg, uint32_t key, struct slice value)
     struct mqtt_session *s = arg;
 
     if ((key & NOTE_KIND) == NOTE_INBOUND)
-        s->kept_bytes += value.len;
+        count_kept(s, value.len, 0);
 }
 
 void mqtt_kept_resume(struct mqtt_session *s)

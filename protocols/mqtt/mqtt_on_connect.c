@@ -137,15 +137,23 @@ static enum rc set_will(struct mqtt_session *s, const struct mqtt_connect *c)
     return RC_OK;
 }
 
+bool mqtt_keep_connect(struct mqtt_session *s, struct slice body)
+{
+    struct text *connect = &mqtt_extra(s)->connect;
+
+    if (connect->len == 0)
+        text_add(connect, body);
+    return !connect->bad;
+}
+
 /* A will with an expiry: CONNECT is kept, for the time counts from when the will is published. */
-static enum rc keep_connect(struct mqtt_session *s, const struct mqtt_connect *c, struct slice body)
+static enum rc keep_for_will(struct mqtt_session *s, const struct mqtt_connect *c,
+                             struct slice body)
 {
     if (!c->will.is_set || !mqtt_has(&c->will.properties, MQTT_MESSAGE_EXPIRY))
         return RC_OK;
-    if (s->connect.len == 0) /* else it was kept for the login */
-        text_add(&s->connect, body);
-    s->is_will_dated = !s->connect.bad;
-    return s->connect.bad ? RC_MEMORY : RC_OK;
+    s->is_will_dated = mqtt_keep_connect(s, body);
+    return s->is_will_dated ? RC_OK : RC_MEMORY;
 }
 
 void mqtt_date_will(struct mqtt_session *s)
@@ -153,7 +161,7 @@ void mqtt_date_will(struct mqtt_session *s)
     struct mqtt_connect c;
 
     /* without memory the will set at CONNECT stays: at worst it expires early */
-    if (mqtt_decode_connect(text_slice(&s->connect), &c) == RC_OK)
+    if (mqtt_decode_connect(text_slice(&s->extra->connect), &c) == RC_OK)
         (void)set_will(s, &c);
 }
 
@@ -286,7 +294,7 @@ enum rc mqtt_welcome(struct mqtt_session *s, const struct mqtt_connect *c, struc
     if (rc == RC_OK)
         rc = open_session(s, c, id, &is_present);
     if (rc == RC_OK)
-        rc = keep_connect(s, c, body);
+        rc = keep_for_will(s, c, body);
     if (rc == RC_OK)
         rc = set_will(s, c);
     if (rc != RC_OK)

@@ -61,12 +61,21 @@ static enum rc set_alias(struct mqtt_session *s, unsigned alias, struct slice to
     if (copy == NULL)
         return RC_MEMORY;
     memcpy(copy, topic.at, topic.len);
-    if (s->aliases == NULL)
-        s->aliases = mem_new_array(struct mqtt_alias, MQTT_ALIAS_MAX);
-    slot = &s->aliases[alias - 1];
+    if (mqtt_extra(s)->aliases == NULL)
+        s->extra->aliases = mem_new_array(struct mqtt_alias, MQTT_ALIAS_MAX);
+    slot = &s->extra->aliases[alias - 1];
     mem_free(slot->at);
     *slot = (struct mqtt_alias){ copy, (uint32_t)topic.len };
     return RC_OK;
+}
+
+struct slice mqtt_alias_topic(const struct mqtt_session *s, unsigned alias)
+{
+    const struct mqtt_alias *aliases = s->extra == NULL ? NULL : s->extra->aliases;
+
+    if (aliases == NULL || alias == 0 || alias > MQTT_ALIAS_MAX)
+        return SLICE_NONE;
+    return slice_of(aliases[alias - 1].at, aliases[alias - 1].len);
 }
 
 /* The topic that is meant, by name or by alias. */
@@ -83,10 +92,8 @@ static enum rc resolve_topic(struct mqtt_session *s, const struct mqtt_publish *
         return mqtt_fail(s, RC_PROTOCOL, MQTT_TOPIC_ALIAS_INVALID);
     if (p->topic.len > 0)
         return mqtt_topic_is_valid(p->topic) ? set_alias(s, alias, p->topic) : RC_OK;
-    if (s->aliases == NULL || s->aliases[alias - 1].at == NULL)
-        return mqtt_fail(s, RC_PROTOCOL, profile->alias_unknown_reason);
-    *ret = slice_of(s->aliases[alias - 1].at, s->aliases[alias - 1].len);
-    return RC_OK;
+    *ret = mqtt_alias_topic(s, alias);
+    return slice_is_none(*ret) ? mqtt_fail(s, RC_PROTOCOL, profile->alias_unknown_reason) : RC_OK;
 }
 
 /* ---- PUBLISH ---- */
@@ -345,7 +352,7 @@ enum rc mqtt_on_publish(struct mqtt_session *s, const struct mqtt_frame *frame)
 {
     enum rc rc = take(s, frame);
 
-    return rc == RC_OK && s->meter != NULL ? mqtt_meter_take(s, frame->body.len) : rc;
+    return rc == RC_OK && s->extra != NULL ? mqtt_meter_take(s, frame->body.len) : rc;
 }
 
 enum rc mqtt_on_pubrel(struct mqtt_session *s, const struct mqtt_frame *frame)

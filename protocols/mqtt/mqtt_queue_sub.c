@@ -15,7 +15,9 @@
 
 static struct mqtt_queue_sub *find(const struct mqtt_session *s, struct slice filter)
 {
-    LIST_EACH (k, &s->queues) {
+    if (s->extra == NULL)
+        return NULL;
+    LIST_EACH (k, &s->extra->queues) {
         struct mqtt_queue_sub *sub = CONTAINER_OF(k, struct mqtt_queue_sub, link);
 
         if (slice_equal(sub->filter, filter))
@@ -73,15 +75,15 @@ static void sub_free(struct mqtt_session *s, struct mqtt_queue_sub *sub)
         consumer_cancel(&sub->consumer);
     if (link_is_linked(&sub->link)) {
         link_remove(&sub->link);
-        s->queue_count--;
+        s->extra->queue_count--;
     }
     mem_free(sub);
 }
 
 static void add(struct mqtt_session *s, struct mqtt_queue_sub *sub)
 {
-    list_append(&s->queues, &sub->link);
-    s->queue_count++;
+    list_append(&mqtt_extra(s)->queues, &sub->link);
+    s->extra->queue_count++;
 }
 
 /* ---- notes: QoS, subscription identifier, filter ---- */
@@ -127,7 +129,7 @@ enum rc mqtt_queue_subscribe(struct mqtt_session *s, const struct mqtt_filter *f
     uint8_t qos = filter->qos > QUEUE_QOS_MAX ? QUEUE_QOS_MAX : filter->qos;
     enum rc rc;
 
-    if (old == NULL && s->queue_count >= MQTT_QUEUES_MAX)
+    if (old == NULL && mqtt_extra(s)->queue_count >= MQTT_QUEUES_MAX)
         return RC_LIMIT;
     sub = sub_new(s, filter->filter, qos, id);
     if (sub == NULL)
@@ -160,7 +162,9 @@ enum rc mqtt_queue_unsubscribe(struct mqtt_session *s, struct slice filter)
 
 void mqtt_queue_cancel_all(struct mqtt_session *s)
 {
-    LIST_EACH_SAFE (k, &s->queues)
+    if (s->extra == NULL)
+        return;
+    LIST_EACH_SAFE (k, &s->extra->queues)
         sub_free(s, CONTAINER_OF(k, struct mqtt_queue_sub, link));
 }
 

@@ -80,8 +80,8 @@ static uint64_t idle_ms(const struct mqtt_session *s)
 
     if (conn_is_full(s->conn) && conn_last_output_ns(s->conn) > last_ns)
         last_ns = conn_last_output_ns(s->conn);
-    if (s->meter != NULL && s->meter->resumed_ns > last_ns)
-        last_ns = s->meter->resumed_ns;
+    if (s->extra != NULL && s->extra->meter != NULL && s->extra->meter->resumed_ns > last_ns)
+        last_ns = s->extra->meter->resumed_ns;
     return now_ns <= last_ns ? 0 : (now_ns - last_ns) / 1000000;
 }
 
@@ -119,12 +119,35 @@ enum rc mqtt_session_open(const struct mqtt_server *server, struct conn *conn,
                                 .conn = conn,
                                 .receive_max = UINT16_MAX,
                                 .packet_max = UINT32_MAX };
-    list_init(&s->queues);
     timer_init(&s->timer, conn_loop(conn), on_timer, s);
     timer_start(&s->timer, MQTT_CONNECT_TIMEOUT_MS);
     mqtt_control_opened(s);
     *ret = s;
     return RC_OK;
+}
+
+struct mqtt_extra *mqtt_extra(struct mqtt_session *s)
+{
+    if (s->extra == NULL) {
+        s->extra = mem_new(struct mqtt_extra);
+        list_init(&s->extra->queues);
+    }
+    return s->extra;
+}
+
+static void extra_free(struct mqtt_session *s)
+{
+    struct mqtt_extra *extra = s->extra;
+
+    if (extra == NULL)
+        return;
+    for (unsigned i = 0; extra->aliases != NULL && i < MQTT_ALIAS_MAX; i++)
+        mem_free(extra->aliases[i].at);
+    mem_free(extra->aliases);
+    text_done(&extra->connect);
+    mqtt_auth_done(s);
+    mqtt_meter_free(s);
+    MEM_FREE(s->extra);
 }
 
 static void drop_answers(struct mqtt_session *s)
@@ -177,12 +200,8 @@ void mqtt_session_close(struct mqtt_session **session, enum rc why)
     release(s);
     mqtt_control_closed(s);
     timer_done(&s->timer);
-    for (unsigned i = 0; s->aliases != NULL && i < MQTT_ALIAS_MAX; i++)
-        mem_free(s->aliases[i].at);
-    mem_free(s->aliases);
+    extra_free(s);
     mqtt_aliases_done(&s->given);
-    text_done(&s->connect);
-    mqtt_auth_done(s);
     mqtt_inflight_done(&s->inflight);
     mqtt_pending_done(&s->pending);
     s->magic = 0;

@@ -141,12 +141,10 @@ static struct slice client_of(const struct mqtt_session *s, const struct mqtt_fr
 /* The address that a client's PUBLISH is for, behind its alias and below its mount point. */
 static struct slice address_of(const struct mqtt_session *s, const struct mqtt_publish *p)
 {
-    unsigned alias = p->properties.topic_alias;
     struct slice topic = p->topic, address;
 
-    if (topic.len == 0 && s->aliases != NULL && alias > 0 && alias <= MQTT_ALIAS_MAX &&
-        s->aliases[alias - 1].at != NULL)
-        topic = slice_of(s->aliases[alias - 1].at, s->aliases[alias - 1].len);
+    if (topic.len == 0)
+        topic = mqtt_alias_topic(s, p->properties.topic_alias);
     return mqtt_mount_topic(s, topic, &address) == RC_OK ? address : topic;
 }
 
