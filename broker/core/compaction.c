@@ -182,7 +182,7 @@ void compaction_forget(struct partition *p)
 
 enum rc stream_compact(struct client *client, struct stream *stream)
 {
-    enum rc rc = authorise(client, OPERATION_ALTER, RESOURCE_TOPIC, stream->name_slice);
+    enum rc rc = authorise(client, OPERATION_ALTER, RESOURCE_TOPIC, stream->by_name.key);
 
     if (rc != RC_OK)
         return rc;

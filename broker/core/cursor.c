@@ -160,7 +160,7 @@ static enum rc give(struct cursor_window *window, const struct record *record, s
 
     if (!window->is_inflated && record->body.len >= CURSOR_SHARE_BYTES)
         block = window->pieces.at[window->piece].block;
-    *ret = message_of_record(window->partition->stream->name_slice, record, block);
+    *ret = message_of_record(window->partition->stream->by_name.key, record, block);
     if (*ret == NULL)
         return RC_MEMORY;
     *ret_offset = record->offset;
@@ -215,7 +215,7 @@ enum rc cursor_get(struct cursor *cursor, struct partition *p, uint64_t offset,
     }
     if (rc == RC_CORRUPT || rc == RC_IO)
         log_event(LOG_ERROR, "core.unreadable", "stream=%s partition=%u offset=%llu rc=%s",
-                  log_quote(p->stream->name_slice.at, p->stream->name_slice.len), p->index,
+                  log_quote(p->stream->by_name.key.at, p->stream->by_name.key.len), p->index,
                   (unsigned long long)offset, rc_word(rc));
     return rc;
 }

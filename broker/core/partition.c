@@ -253,7 +253,7 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
     if (rc == RC_OK)
         rc = core->stall; /* a request can be refused: its client tries again */
     if (rc == RC_OK)
-        rc = authorise_stream(client, OPERATION_PUBLISH, p->stream->name_slice);
+        rc = authorise_stream(client, OPERATION_PUBLISH, p->stream->by_name.key);
     if (rc == RC_OK)
         rc = batch_peek(bytes, &first, NULL, NULL);
     if (rc == RC_OK)
@@ -394,7 +394,7 @@ void partition_trim_to(struct partition *p, uint64_t start)
 
 enum rc partition_trim(struct partition *p, struct client *client, uint64_t start)
 {
-    enum rc rc = authorise(client, OPERATION_DELETE, RESOURCE_TOPIC, p->stream->name_slice);
+    enum rc rc = authorise(client, OPERATION_DELETE, RESOURCE_TOPIC, p->stream->by_name.key);
 
     if (rc != RC_OK)
         return rc;

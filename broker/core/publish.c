@@ -98,7 +98,7 @@ static enum rc append_to_queues(struct queue *const *queues, size_t count, struc
 
         if (queue == already)
             continue;
-        if (slice_equal(queue->stream->name_slice, stream)) {
+        if (slice_equal(queue->stream->by_name.key, stream)) {
             rc = append_to_queue(queue, message);
         } else {
             if (foreign == NULL)
@@ -489,7 +489,7 @@ static void publish_record(struct partition *partition, struct client *client,
                            const struct record *record, bool is_touched)
 {
     struct core *core = client->core;
-    struct message *message = message_of_record(partition->stream->name_slice, record, NULL);
+    struct message *message = message_of_record(partition->stream->by_name.key, record, NULL);
     struct placed placed = { partition, record->offset };
     const struct route *route;
     size_t taken = 0;
@@ -511,7 +511,7 @@ static void publish_record(struct partition *partition, struct client *client,
         rc = walk_exchanges(core, route, message, NULL, partition->stream->queue, &taken);
     if (rc != RC_OK && rc != RC_LIMIT) /* a full queue's refusal is counted */
         log_peer(LOG_ERROR, "core.copy_failed", "stream=%s offset=%llu rc=%s",
-                 log_quote(partition->stream->name_slice.at, partition->stream->name_slice.len),
+                 log_quote(partition->stream->by_name.key.at, partition->stream->by_name.key.len),
                  (unsigned long long)record->offset, rc_word(rc));
     deliver_to_targets(route, client, message, &placed);
     message_unref(&message);
@@ -524,7 +524,7 @@ void publish_batches(struct partition *partition, struct client *client, struct 
                      uint64_t base_offset)
 {
     struct core *core = client->core;
-    bool is_touched = matcher_touches(core->topics, partition->stream->name_slice);
+    bool is_touched = matcher_touches(core->topics, partition->stream->by_name.key);
     struct text inflated = { 0 };
 
     if (!is_touched && !tail_follows(partition->stream) && !counts_bytes(partition))

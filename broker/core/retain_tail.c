@@ -167,7 +167,7 @@ static bool is_of(const struct stream *stream, const struct message *message)
 
     return !slice_is_none(subject) && !slice_is_none(message->key) &&
            slice_equal(subject, message->key) &&
-           slice_equal(name_stream(message->address), stream->name_slice);
+           slice_equal(name_stream(message->address), stream->by_name.key);
 }
 
 static bool is_newer(const struct tail_entry *entry, const struct partition *p, uint64_t offset,
@@ -361,7 +361,7 @@ static void loaded(struct tail *tail)
     cursor_rest(&tail->work->cursor);
     wake_waiters(tail->stream->core);
     log_event(LOG_DEBUG, "core.tail_loaded", "stream=%s",
-              log_quote(tail->stream->name_slice.at, tail->stream->name_slice.len));
+              log_quote(tail->stream->by_name.key.at, tail->stream->by_name.key.len));
 }
 
 /* ---- compacted no more ---- */
@@ -488,7 +488,7 @@ static void move_in(struct stream *stream)
     struct text prefix = { 0 };
     struct ordered_node *node;
 
-    text_add(&prefix, stream->name_slice);
+    text_add(&prefix, stream->by_name.key);
     text_add_byte(&prefix, '/');
     node = prefix.bad ? NULL : ordered_seek(&core->retained_ordered, text_slice(&prefix));
     while (node != NULL && slice_starts(node->address, text_slice(&prefix))) {
@@ -579,9 +579,9 @@ static bool may_reach(const struct filter *filter, const struct stream *stream)
     struct filter_token first = filter_token(filter, 0);
 
     if (first.kind == FILTER_LITERAL)
-        return slice_equal(first.level, stream->name_slice);
-    return !filter_hides_dollar(filter) || stream->name_slice.len == 0 ||
-           stream->name_slice.at[0] != '$';
+        return slice_equal(first.level, stream->by_name.key);
+    return !filter_hides_dollar(filter) || stream->by_name.key.len == 0 ||
+           stream->by_name.key.at[0] != '$';
 }
 
 /* NULL: any of core->tails may be. */

@@ -33,7 +33,7 @@ static const struct slice nameless = { (const uint8_t *)"/", 1 };
 
 static struct slice catalogue_key(const struct stream *stream)
 {
-    return stream->name_slice.len == 0 ? nameless : stream->name_slice;
+    return stream->by_name.key.len == 0 ? nameless : stream->by_name.key;
 }
 
 void stream_record(struct stream *stream)
@@ -103,7 +103,7 @@ static struct stream *stream_new(struct core *core, struct slice name, unsigned 
     stream->core = core;
     if (name.len > 0)
         memcpy(at, name.at, name.len);
-    stream->name_slice = slice_of(at, name.len);
+    stream->by_name.key = slice_of(at, name.len);
     stream->partitions =
         partition_count == 1 ? &stream->only : mem_new_array(struct partition *, partition_count);
     stream->partition_count = partition_count;
@@ -116,7 +116,7 @@ static void resolve_policy(struct stream *stream)
 {
     struct stream_policy fallback;
 
-    policy_default(stream->core, stream->name_slice, stream->is_implicit, stream->partition_count,
+    policy_default(stream->core, stream->by_name.key, stream->is_implicit, stream->partition_count,
                    &fallback);
     policy_over(&stream->policy, &fallback, &stream->effective);
 }
@@ -132,7 +132,7 @@ static void stream_link(struct stream *stream)
     struct core *core = stream->core;
 
     if (!core->is_loading) {
-        map_add(&core->streams, stream->name_slice, &stream->by_name);
+        map_add(&core->streams, stream->by_name.key, &stream->by_name);
         table_add(&core->streams_by_id, stream);
     }
     list_append(&core->stream_list, &stream->link);
@@ -332,7 +332,7 @@ void stream_remove(struct stream *stream)
         producers_drop(stream->partitions[i]);
         core_took_ticket(core, log_drop(core->store, stream->partitions[i]->log));
     }
-    positions_forget_stream(core, stream->name_slice);
+    positions_forget_stream(core, stream->by_name.key);
     stream_free(stream);
 }
 
@@ -342,7 +342,7 @@ enum rc stream_delete(struct core *core, struct client *client, struct stream *s
 
     (void)core;
     if (client != NULL) {
-        rc = authorise(client, OPERATION_DELETE, RESOURCE_TOPIC, stream->name_slice);
+        rc = authorise(client, OPERATION_DELETE, RESOURCE_TOPIC, stream->by_name.key);
         if (rc != RC_OK)
             return rc;
     }
@@ -453,7 +453,7 @@ static void index_loaded(struct core *core)
     LIST_EACH (k, &core->stream_list) {
         struct stream *stream = CONTAINER_OF(k, struct stream, link);
 
-        map_add(&core->streams, stream->name_slice, &stream->by_name);
+        map_add(&core->streams, stream->by_name.key, &stream->by_name);
         table_add(&core->streams_by_id, stream);
         for (unsigned i = 0; i < stream->partition_count; i++)
             table_add(&core->logs, stream->partitions[i]);
@@ -503,7 +503,7 @@ struct stream *stream_next(struct core *core, struct stream *after)
 
 struct slice stream_name(const struct stream *stream)
 {
-    return stream->name_slice;
+    return stream->by_name.key;
 }
 
 const uint8_t *stream_id(const struct stream *stream)

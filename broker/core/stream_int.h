@@ -53,9 +53,8 @@ struct partition_append {
 
 struct stream {
     struct core *core;       /* borrowed */
-    struct slice name_slice; /* canonical; behind the struct, in its allocation */
-    struct map_node by_name;
-    struct link link;                     /* in core->stream_list */
+    struct map_node by_name; /* its key is the name: canonical; behind the struct, in one piece */
+    struct link link;        /* in core->stream_list */
     uint8_t id[STREAM_ID_BYTES];          /* in core->streams_by_id by it */
     struct partition **partitions;        /* of owned; an owned array, or `only` */
     struct queue *queue;                  /* borrowed: whose log it is; NULL */
@@ -74,6 +73,8 @@ struct stream {
     struct partition *only;
     struct partition first; /* partitions[0] */
 };
+/* A million at rest are to cost 500 bytes each, with name, tables and the log's own part. */
+_Static_assert(sizeof(struct stream) <= 328, "a stream at rest");
 
 /* Where a message went. */
 struct placed {
