@@ -10,6 +10,7 @@
 #include "broker/base/random.h"
 #include "broker/core/accounts.h"
 #include "broker/core/core_int.h"
+#include "broker/core/name.h"
 #include "broker/core/password_worker.h"
 #include "broker/core/rules.h"
 
@@ -174,8 +175,17 @@ enum rc authorise(struct client *client, enum operation operation, enum resource
     return refuse(client, operation, name);
 }
 
+enum rc authorise_kept(const struct client *client, enum operation operation, struct slice name)
+{
+    if (client->badge.access == NULL || !name_is_kept(name))
+        return RC_OK;
+    return refuse(client, operation, name);
+}
+
 enum rc authorise_stream(struct client *client, enum operation operation, struct slice stream)
 {
+    if (operation == OPERATION_PUBLISH && authorise_kept(client, operation, stream) != RC_OK)
+        return RC_REFUSED;
     if (__builtin_expect(client->badge.is_free, 1))
         return RC_OK;
     if (is_ruled(&client->badge) && decide(client, operation, RESOURCE_TOPIC, stream, true))

@@ -71,6 +71,10 @@ void access_set(struct core *core, const char *listener, struct access_config *c
  * and logged here. */
 MUST_CHECK enum rc authorise(struct client *client, enum operation operation,
                              enum resource resource, struct slice name);
+/* Some names are the broker's own (name_is_kept()): RC_REFUSED, counted and logged, unless the
+ * client is the broker's own too. Asked where names are looked up, not of each message. */
+MUST_CHECK enum rc authorise_kept(const struct client *client, enum operation operation,
+                                  struct slice name);
 /* The same of all that is in a stream, whatever its subjects: for those who deal with it whole.
  * authorise() asks it so when a queue is to be consumed. */
 MUST_CHECK enum rc authorise_stream(struct client *client, enum operation operation,

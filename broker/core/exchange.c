@@ -107,7 +107,9 @@ enum rc exchange_declare(struct client *client, const struct exchange_spec *spec
         *ret = exchange;
         return is_same(&exchange->spec, spec) ? RC_EXISTS : RC_MISMATCH;
     }
-    rc = authorise(client, OPERATION_CREATE, RESOURCE_EXCHANGE, spec->name);
+    rc = authorise_kept(client, OPERATION_CREATE, spec->name);
+    if (rc == RC_OK)
+        rc = authorise(client, OPERATION_CREATE, RESOURCE_EXCHANGE, spec->name);
     if (rc != RC_OK)
         return rc;
     if (spec->name.len > QUEUE_NAME_MAX_BYTES || spec->alternate.len > QUEUE_NAME_MAX_BYTES)

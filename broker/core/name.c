@@ -412,3 +412,37 @@ bool name_key_is_subject(struct slice stream, struct slice key)
     /* The empty key is a subject too: one empty level. */
     return name_check(key) == RC_OK && name_level_count(key) < NAME_MAX_LEVELS;
 }
+
+/* ---- names that the broker keeps for itself ---- */
+
+/* A bridge of another broker, which is a client to us, tells there whether it is connected. */
+static bool is_state_of_bridge(struct slice address)
+{
+    static const char before[] = "$SYS/broker/connection/", after[] = "/state";
+    size_t name_at = sizeof(before) - 1, after_len = sizeof(after) - 1;
+    size_t name_len;
+
+    if (address.len <= name_at + after_len || !slice_starts(address, slice_str(before)))
+        return false;
+    name_len = address.len - name_at - after_len;
+    return memcmp(address.at + name_at + name_len, after, after_len) == 0 &&
+           memchr(address.at + name_at, '/', name_len) == NULL;
+}
+
+bool name_is_kept(struct slice address)
+{
+    static const struct slice kept[] = {
+        { (const uint8_t *)"$SYS", 4 },     { (const uint8_t *)"$share", 6 },
+        { (const uint8_t *)"$queue", 6 },   { (const uint8_t *)"$stream", 7 },
+        { (const uint8_t *)"$CONTROL", 8 }, { (const uint8_t *)"$delayed", 8 },
+    };
+
+    if (address.len == 0 || address.at[0] != '$')
+        return false;
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        if (slice_starts(address, kept[i]) &&
+            (address.len == kept[i].len || address.at[kept[i].len] == '/'))
+            return !is_state_of_bridge(address);
+    }
+    return false;
+}

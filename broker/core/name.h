@@ -77,6 +77,10 @@ MUST_CHECK enum rc name_check_mqtt_topic(struct slice topic);
 /* An address from whatever protocol, already spelled: its length and levels are within limits, and
  * no byte is in it that the spelling forbids. UTF-8 is not asked. */
 MUST_CHECK enum rc name_check(struct slice address);
+/* Whether the address is one that the broker keeps for itself: what is under $SYS, but for the
+ * state of a bridge ($SYS/broker/connection/NAME/state), which bridges of other brokers tell; and
+ * what is under the words that begin MQTT filters and topics of other kinds. */
+bool name_is_kept(struct slice address);
 /* Whether a record key may stand as the subject of an address (and so as the tail of an MQTT
  * topic): UTF-8 without '+', '#', NUL, within the limits behind `stream`. A NONE key may. */
 bool name_key_is_subject(struct slice stream, struct slice key);

@@ -154,17 +154,16 @@ static enum rc walk_exchanges(struct core *core, const struct route *route, stru
 
 /* ---- to an address ---- */
 
-static enum rc find_stream(struct client *client, const struct route **route, struct slice address,
+static enum rc find_stream(struct core *core, const struct route **route, struct slice address,
                            struct stream **ret)
 {
-    struct core *core = client->core;
     struct stream_spec spec = { .name = name_stream(address), .is_implicit = true };
     enum rc rc;
 
     *ret = (*route)->stream;
     if (*ret != NULL || !core->config.auto_stream)
         return RC_OK;
-    rc = stream_create(core, client, &spec, ret);
+    rc = stream_create(core, NULL, &spec, ret); /* the publish was authorised */
     *route = route_of(core, address);
     return rc;
 }
@@ -234,12 +233,14 @@ static enum rc publish_routed(struct client *client, struct message *message,
     bool is_tail = false, refused = false;
     enum rc rc = RC_OK;
 
-    if ((message->flags & MESSAGE_RETAIN) != 0)
+    if (__builtin_expect(route->is_kept, 0))
+        rc = authorise_kept(client, OPERATION_PUBLISH, message->address);
+    if (rc == RC_OK && (message->flags & MESSAGE_RETAIN) != 0)
         rc = retain_check(core, route->stream, message);
     if (rc == RC_OK)
         rc = check_room(core, route, message);
     if (rc == RC_OK)
-        rc = find_stream(client, &route, message->address, &stream);
+        rc = find_stream(core, &route, message->address, &stream);
     if (rc == RC_OK && stream != NULL && own && stream->queue != NULL &&
         queue_refuses(stream->queue, 1, message->value.len))
         rc = RC_LIMIT;
@@ -343,7 +344,8 @@ static enum rc publish_default(struct client *client, const struct publish_excha
     }
     if (rc == RC_OK && *taken > 0) {
         route = route_of(core, message->address);
-        deliver_to_targets(route, client, message, &placed);
+        if (!route->is_kept) /* a queue of before such names were kept */
+            deliver_to_targets(route, client, message, &placed);
     }
     return rc == RC_OK && refused ? RC_LIMIT : rc;
 }
@@ -359,8 +361,10 @@ static enum rc publish_onward(struct client *client, struct message *message)
     struct stream *stream = NULL;
     enum rc rc = addressed == NULL ? RC_MEMORY : RC_OK;
 
+    if (rc == RC_OK && route->is_kept)
+        rc = authorise_kept(client, OPERATION_PUBLISH, message->address);
     if (rc == RC_OK)
-        rc = find_stream(client, &route, message->address, &stream);
+        rc = find_stream(core, &route, message->address, &stream);
     if (rc == RC_OK && stream != NULL && stream->queue == NULL &&
         !may_skip_log(core, message, stream))
         rc = stream_append(stream, addressed, addressed->body, durability_of(message), &placed);

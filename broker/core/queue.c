@@ -104,7 +104,9 @@ enum rc queue_declare(struct client *client, const struct queue_spec *spec, stru
     }
     if (spec->name.len > QUEUE_NAME_MAX_BYTES)
         return RC_LIMIT;
-    rc = authorise(client, OPERATION_CREATE, RESOURCE_QUEUE, spec->name);
+    rc = authorise_kept(client, OPERATION_CREATE, spec->name);
+    if (rc == RC_OK)
+        rc = authorise(client, OPERATION_CREATE, RESOURCE_QUEUE, spec->name);
     if (rc != RC_OK)
         return rc;
     rc = stream_for(client, spec, &stream);

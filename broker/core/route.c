@@ -173,6 +173,7 @@ static struct route *route_new(struct core *core, struct slice address)
     if (address.len > 0)
         memcpy(at, address.at, address.len);
     map_add(&core->routes, slice_of(at, address.len), &route->by_address);
+    route->is_kept = name_is_kept(address);
     list_append(&core->route_list, &route->link);
     return route;
 }

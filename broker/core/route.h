@@ -24,6 +24,7 @@ struct route {
     uint64_t topics_epoch;
     uint64_t bindings_epoch;
     struct stream *stream; /* of the first level; NULL: none yet */
+    bool is_kept;          /* the address is one of the broker's own (name_is_kept()) */
     struct queue **queues; /* owned: bound to amq.topic; NULL when there are none, as the others */
     size_t queue_count;
     struct exchange **exchanges; /* owned: bound to amq.topic, to be walked for each message */

@@ -148,6 +148,8 @@ static enum rc check_spec(struct core *core, struct client *client, const struct
         return RC_INVALID;
     if (stream_find(core, spec->name) != NULL)
         return RC_EXISTS;
+    if (client != NULL && authorise_kept(client, OPERATION_CREATE, spec->name) != RC_OK)
+        return RC_REFUSED;
     if (spec->is_implicit && core->implicit_streams >= IMPLICIT_STREAMS_MAX) {
         log_peer(LOG_WARNING, "core.streams_limit", "implicit=%u name=%s", core->implicit_streams,
                  log_quote(spec->name.at, spec->name.len));

@@ -130,6 +130,9 @@ static enum kafka_error create_topic(struct kafka_request *request,
         error =
             check_configs(&request->kafka->config, topic, kept, &policy, &result->error_message);
     if (error == KAFKA_ERROR_NONE)
+        error = kafka_error_of(authorise_kept(request->client, OPERATION_CREATE, spec.name),
+                               KAFKA_ABOUT_TOPIC);
+    if (error == KAFKA_ERROR_NONE)
         error =
             kafka_error_of(authorise(request->client, OPERATION_CREATE, RESOURCE_TOPIC, spec.name),
                            KAFKA_ABOUT_TOPIC);

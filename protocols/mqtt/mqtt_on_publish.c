@@ -8,6 +8,7 @@
 #include "broker/core/core.h"
 #include "broker/core/delayed.h"
 #include "broker/core/message.h"
+#include "broker/core/name.h"
 #include "broker/core/publish.h"
 #include "broker/core/session.h"
 #include "protocols/mqtt/mqtt_delayed.h"
@@ -17,38 +18,10 @@
 #include "protocols/mqtt/mqtt_map.h"
 #include "protocols/mqtt/mqtt_mount.h"
 
-/* $SYS/broker/connection/NAME/state: bridges of other brokers, which are clients to us, tell there
- * whether they are connected. */
-static bool is_state_of_bridge(struct slice topic)
-{
-    static const char before[] = "$SYS/broker/connection/", after[] = "/state";
-    size_t name_at = sizeof(before) - 1, after_len = sizeof(after) - 1;
-    size_t name_len;
-
-    if (topic.len <= name_at + after_len || !slice_starts(topic, slice_str(before)))
-        return false;
-    name_len = topic.len - name_at - after_len;
-    return memcmp(topic.at + name_at + name_len, after, after_len) == 0 &&
-           memchr(topic.at + name_at, '/', name_len) == NULL;
-}
-
 /* Topics that mean something to the broker itself are nobody's to publish to. */
 bool mqtt_may_publish_to(struct slice topic)
 {
-    static const struct slice ours[] = {
-        { (const uint8_t *)"$SYS", 4 },     { (const uint8_t *)"$share", 6 },
-        { (const uint8_t *)"$queue", 6 },   { (const uint8_t *)"$stream", 7 },
-        { (const uint8_t *)"$CONTROL", 8 }, { (const uint8_t *)"$delayed", 8 },
-    };
-
-    if (topic.len == 0 || topic.at[0] != '$')
-        return true;
-    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
-        if (slice_starts(topic, ours[i]) &&
-            (topic.len == ours[i].len || topic.at[ours[i].len] == '/'))
-            return is_state_of_bridge(topic);
-    }
-    return true;
+    return !name_is_kept(topic);
 }
 
 /* ---- topic aliases (3.3.2.3.4) ---- */
