@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// usage: java Round kafka|amqp|mqtt HOST PORT: 50 messages go out and come back, whole and in order.
+// usage: java Round kafka|amqp HOST PORT: 50 messages go out and come back, whole and in order.
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -18,17 +18,6 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.eclipse.paho.mqttv5.client.IMqttMessageListener;
-import org.eclipse.paho.mqttv5.client.IMqttToken;
-import org.eclipse.paho.mqttv5.client.MqttCallback;
-import org.eclipse.paho.mqttv5.client.MqttClient;
-import org.eclipse.paho.mqttv5.client.MqttConnectionOptions;
-import org.eclipse.paho.mqttv5.client.MqttDisconnectResponse;
-import org.eclipse.paho.mqttv5.client.persist.MemoryPersistence;
-import org.eclipse.paho.mqttv5.common.MqttException;
-import org.eclipse.paho.mqttv5.common.MqttMessage;
-import org.eclipse.paho.mqttv5.common.MqttSubscription;
-import org.eclipse.paho.mqttv5.common.packet.MqttProperties;
 
 public class Round {
     static final int COUNT = 50;
@@ -125,114 +114,11 @@ public class Round {
         }
     }
 
-    static MqttClient connect(String url, String id, boolean isKept) throws Exception {
-        MqttClient client = new MqttClient(url, id, new MemoryPersistence());
-        MqttConnectionOptions options = new MqttConnectionOptions();
-        options.setCleanStart(!isKept);
-        options.setSessionExpiryInterval(isKept ? 600L : 0L);
-        client.connect(options);
-        return client;
-    }
-
-    static BlockingQueue<String> subscribe(MqttClient client, String filter, int qos) throws Exception {
-        BlockingQueue<String> arrived = new LinkedBlockingQueue<>();
-        client.subscribe(new MqttSubscription[] { new MqttSubscription(filter, qos) },
-                new IMqttMessageListener[] { (name, message) -> arrived.add(
-                        new String(message.getPayload(), StandardCharsets.UTF_8) + " " + message.getQos()
-                        + " " + message.isRetained()) });
-        return arrived;
-    }
-
-    static void publish(MqttClient client, String topic, String value, int qos, boolean isRetained) throws Exception {
-        client.publish(topic, new MqttMessage(value.getBytes(StandardCharsets.UTF_8), qos, isRetained, null));
-    }
-
-    static void end(MqttClient client) throws Exception {
-        client.disconnect();
-        client.close();
-    }
-
-    static void everyQos(MqttClient client, String topic) throws Exception {
-        for (int qos = 0; qos < 3; qos++) {
-            String suffix = " " + qos + " false";
-            BlockingQueue<String> arrived = subscribe(client, topic + "/" + qos + "/+", qos);
-            for (String value : values())
-                publish(client, topic + "/" + qos + "/a", value, qos, false);
-            expect(take(arrived), values().stream().map(value -> value + suffix).toList());
-        }
-    }
-
-    static void retained(MqttClient client, String topic) throws Exception {
-        publish(client, topic + "/kept", "old", 1, true);
-        publish(client, topic + "/kept", "new", 1, true);
-        expect(subscribe(client, topic + "/kept/#", 1).poll(SECONDS, TimeUnit.SECONDS), "new 1 true");
-    }
-
-    /* All that comes, whatever it was subscribed to: paho finds no listener of a shared one. */
-    static BlockingQueue<String> listen(MqttClient client) {
-        BlockingQueue<String> arrived = new LinkedBlockingQueue<>();
-        client.setCallback(new MqttCallback() {
-            public void messageArrived(String name, MqttMessage message) {
-                arrived.add(new String(message.getPayload(), StandardCharsets.UTF_8) + " " + message.getQos());
-            }
-            public void disconnected(MqttDisconnectResponse response) { }
-            public void mqttErrorOccurred(MqttException error) { }
-            public void deliveryComplete(IMqttToken token) { }
-            public void connectComplete(boolean isAgain, String server) { }
-            public void authPacketArrived(int reason, MqttProperties properties) { }
-        });
-        return arrived;
-    }
-
-    static void shared(String url, MqttClient publisher, String topic) throws Exception {
-        MqttClient first = connect(url, "java-first", false), second = connect(url, "java-second", false);
-        BlockingQueue<String> firsts = listen(first), seconds = listen(second), all = new LinkedBlockingQueue<>();
-        first.subscribe("$share/g/" + topic + "/s", 1);
-        second.subscribe("$share/g/" + topic + "/s", 1);
-        for (String value : values())
-            publish(publisher, topic + "/s", value, 1, false);
-        for (int turns = 0; all.size() < COUNT && turns < SECONDS * 100; turns++) {
-            firsts.drainTo(all);
-            seconds.drainTo(all);
-            Thread.sleep(10);
-        }
-        expect(all.stream().sorted().toList(), values().stream().map(value -> value + " 1").sorted().toList());
-        end(first);
-        end(second);
-    }
-
-    static void resumed(String url, MqttClient publisher, String topic) throws Exception {
-        MqttClient kept = connect(url, "java-kept", true);
-        kept.subscribe(topic + "/later", 2);
-        end(kept);
-        for (String value : values())
-            publish(publisher, topic + "/later", value, 2, false);
-        kept = new MqttClient(url, "java-kept", new MemoryPersistence());
-        BlockingQueue<String> arrived = listen(kept);
-        MqttConnectionOptions options = new MqttConnectionOptions();
-        options.setCleanStart(false);
-        options.setSessionExpiryInterval(0L);
-        kept.connect(options);
-        expect(take(arrived), values().stream().map(value -> value + " 2").toList());
-        end(kept);
-    }
-
-    static void mqtt(String host, int port) throws Exception {
-        String url = "tcp://" + host + ":" + port, topic = "java/" + System.nanoTime();
-        MqttClient client = connect(url, "java", false);
-        everyQos(client, topic);
-        retained(client, topic);
-        shared(url, client, topic);
-        resumed(url, client, topic);
-        end(client);
-    }
-
     public static void main(String[] words) throws Exception {
         int port = Integer.parseInt(words[2]);
         switch (words[0]) {
         case "kafka" -> kafka(words[1], port);
         case "amqp" -> amqp(words[1], port);
-        case "mqtt" -> mqtt(words[1], port);
         default -> throw new IllegalArgumentException(words[0]);
         }
         System.out.println("ok");

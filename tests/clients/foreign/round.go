@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// usage: round kafka|amqp|mqtt HOST PORT: 50 messages go out and come back, whole and in order.
+// usage: round kafka|amqp HOST PORT: 50 messages go out and come back, whole and in order.
+//
+//	round mqtt3|mqtt5 URL [CA]: a round by paho's client of that version, see mqtt.go.
 package main
 
 import (
@@ -9,7 +11,6 @@ import (
 	"os"
 	"time"
 
-	mqtt "github.com/eclipse/paho.mqtt.golang"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -33,17 +34,6 @@ func expect(got, wanted string) {
 
 func value(i int) string {
 	return fmt.Sprintf("value %d", i)
-}
-
-func take(arrived chan string, suffix string) {
-	for i := 0; i < count; i++ {
-		select {
-		case got := <-arrived:
-			expect(got, value(i)+suffix)
-		case <-limit.Done():
-			check(fmt.Errorf("only %d came", i))
-		}
-	}
 }
 
 func roundKafka(address string) {
@@ -98,35 +88,15 @@ func roundAmqp(address string) {
 	check(connection.Close())
 }
 
-func roundMqtt(address string) {
-	arrived := make(chan string, count)
-	topic := fmt.Sprintf("go/%d", time.Now().UnixNano())
-	client := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + address))
-	wait := func(token mqtt.Token) {
-		token.Wait()
-		check(token.Error())
-	}
-	wait(client.Connect())
-	wait(client.Subscribe(topic+"/+", 2, func(_ mqtt.Client, message mqtt.Message) {
-		arrived <- fmt.Sprintf("%s %d", message.Payload(), message.Qos())
-	}))
-	for i := 0; i < count; i++ {
-		wait(client.Publish(topic+"/a", 2, false, value(i)))
-	}
-	take(arrived, " 2")
-	client.Disconnect(100)
-}
-
 func main() {
 	defer cancel()
-	address := os.Args[2] + ":" + os.Args[3]
 	switch os.Args[1] {
 	case "kafka":
-		roundKafka(address)
+		roundKafka(os.Args[2] + ":" + os.Args[3])
 	case "amqp":
-		roundAmqp(address)
-	case "mqtt":
-		roundMqtt(address)
+		roundAmqp(os.Args[2] + ":" + os.Args[3])
+	default:
+		roundMqtt(os.Args[1], os.Args[2], os.Args[3:])
 	}
 	fmt.Println("ok")
 }

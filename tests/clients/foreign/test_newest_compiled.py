@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The newest Java and Go clients of their registries, each through one ordinary round.
+"""The newest Java, Go and Rust clients of their registries, each through one ordinary round.
 
 `./dev interop` fetches and compiles them, where these languages are installed, and runs this; what
 is not there is a skip."""
@@ -9,50 +9,94 @@ import os
 import subprocess
 import unittest
 
-from tercet import SCALE, BrokerCase
+from tercet import SCALE, TOP, BrokerCase
 
+PEM = os.path.join(TOP, "tests", "lib", "localhost.pem")
+CONFIG = """
+[listener any]
+protocol = mqtt
+address = 127.0.0.1
+port = 0
+detect = yes
+certificate = %s
+key = %s
+""" % (PEM, PEM)
 HOME = os.environ.get("TERCET_INTEROP", "/nonexistent")
 SECONDS = 60
 
 
-class Round(BrokerCase):
+class CompiledCase(BrokerCase):
+    broker_options = {"config": CONFIG}
+
     def run_round(self, *line):
         done = subprocess.run(line, timeout=SECONDS * SCALE, check=False, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        said = done.stdout.decode()
-        self.assertEqual((done.returncode, said.splitlines()[-1:]), (0, ["ok"]), said)
+        said = done.stdout.decode(errors="replace")
+        self.assertEqual((done.returncode, said.splitlines()[-1:]), (0, ["ok"]), said[-4000:])
 
-    def java(self, protocol):
+    def java(self, folder, name, *words):
         classes = os.path.join(HOME, "java", "classes")
-        if not os.path.isfile(os.path.join(classes, "Round.class")):
+        if not os.path.isfile(os.path.join(classes, name + ".class")):
             self.skipTest("the Java clients were not fetched or compiled")
-        jars = glob.glob(os.path.join(HOME, "java", "jars", "*.jar"))
-        self.run_round("java", "-cp", ":".join([classes, *jars]), "Round", protocol,
-                       *map(str, self.broker.address(protocol)))
+        jars = glob.glob(os.path.join(HOME, "java", folder, "*.jar"))
+        self.run_round("java", "-Djava.util.logging.config.file=/dev/null", "-cp",
+                       ":".join([classes, *jars]), name, *map(str, words))
 
-    def go(self, protocol):
-        program = os.path.join(HOME, "go", "round")
+    def program(self, language, *words):
+        program = os.path.join(HOME, language.lower(), "round")
         if not os.path.isfile(program):
-            self.skipTest("the Go clients were not fetched or compiled")
-        self.run_round(program, protocol, *map(str, self.broker.address(protocol)))
+            self.skipTest("the %s clients were not fetched or compiled" % language)
+        self.run_round(program, *map(str, words))
 
-    def test_java_kafka_clients(self):
-        self.java("kafka")
+    def each_transport(self, run, *words, plain="tcp", tls="ssl"):
+        """Runs it with an URL, and with the CA's file where it is encrypted."""
+        detects = self.broker.listener_named("any")["port"]
+        for scheme, port in ((plain, self.broker.port("mqtt")), (tls, detects), ("ws", detects),
+                             ("wss", detects)):
+            path = "/mqtt" if scheme.startswith("ws") else ""
+            with self.subTest(scheme=scheme):
+                run(*words, "%s://localhost:%d%s" % (scheme, port, path),
+                    *([PEM] if scheme in (tls, "wss") else []))
 
-    def test_java_amqp_client(self):
-        self.java("amqp")
 
-    def test_java_paho(self):
-        self.java("mqtt")
+class Java(CompiledCase):
+    def test_kafka_clients(self):
+        self.java("jars", "Round", "kafka", *self.broker.address("kafka"))
 
-    def test_go_franz(self):
-        self.go("kafka")
+    def test_amqp_client(self):
+        self.java("jars", "Round", "amqp", *self.broker.address("amqp"))
 
-    def test_go_amqp091(self):
-        self.go("amqp")
+    def mqtt(self, kind):
+        self.each_transport(self.java, "jars-mqtt", "Mqtt", kind)
 
-    def test_go_paho(self):
-        self.go("mqtt")
+    def test_paho_3_1_1(self):
+        self.mqtt("paho3")
+
+    def test_paho_5(self):
+        self.mqtt("paho5")
+
+    def test_hivemq_3_1_1(self):
+        self.mqtt("hivemq3")
+
+    def test_hivemq_5(self):
+        self.mqtt("hivemq5")
+
+
+class Go(CompiledCase):
+    def test_franz(self):
+        self.program("Go", "kafka", *self.broker.address("kafka"))
+
+    def test_amqp091(self):
+        self.program("Go", "amqp", *self.broker.address("amqp"))
+
+    def mqtt(self, kind):
+        self.each_transport(self.program, "Go", kind)
+
+    def test_paho_3_1_1(self):
+        self.mqtt("mqtt3")
+
+    def test_paho_5(self):
+        self.mqtt("mqtt5")
 
 
 if __name__ == "__main__":
