@@ -141,7 +141,7 @@ static uint64_t on_trim(struct store *store, uint32_t number, uint64_t start)
 
     ASSERT(log != NULL && start >= log->start && start <= log->end);
     ticket = put_log_change(s, log, ENTRY_TRIM, start);
-    store_log_trim(s, log, start);
+    store_log_begin_trim(s, log, start);
     return ticket;
 }
 
@@ -157,7 +157,7 @@ static uint64_t on_drop(struct store *store, uint32_t number)
     }
     ticket = put_log_change(s, log, ENTRY_DROP, 0);
     compact_dropped(s, number);
-    store_log_drop(s, log);
+    store_log_begin_drop(s, log);
     return ticket;
 }
 
@@ -307,6 +307,7 @@ static void on_poll(struct store *store)
     mailbox_take(&s->done, &taken);
     process(s, &taken);
     reads_answer(s);
+    store_logs_forget(s);
     copy_poll(s);
 }
 
@@ -391,7 +392,7 @@ static uint64_t on_bytes(const struct store *store, uint32_t number)
 {
     const struct store_log *log = store_log_get(lmdb_store_of(store), number);
 
-    return log == NULL ? 0 : log->bytes;
+    return log == NULL ? 0 : store_log_bytes(log);
 }
 
 static enum rc on_each(struct store *store, enum meta_table table, meta_visit_fn *visit, void *arg)

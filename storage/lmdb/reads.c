@@ -155,17 +155,20 @@ enum rc read_find_time(const struct store *store, uint32_t number, int64_t time_
     struct row row;
     uint32_t i;
 
-    if (log == NULL)
+    if (log == NULL || log->start == log->end)
         return RC_NOT_FOUND;
     tail_start = log->tail.count == 0 ? log->end : tail_at(&log->tail, 0)->base_offset;
     if (rows_find_time(&log->rows, time_ms, &i)) {
         rows_get(&log->rows, i, &row);
         if (row.base_offset < tail_start) {
-            *ret_offset = row.base_offset;
+            /* One that is being forgotten: the first may be late enough, and nothing before is. */
+            *ret_offset = row_end(&row) <= log->start ? log->start : row.base_offset;
             return RC_OK;
         }
     }
-    for (i = 0; i < log->tail.count; i++) {
+    if (!tail_find(&log->tail, log->start, &i))
+        i = 0;
+    for (; i < log->tail.count; i++) {
         if (tail_at(&log->tail, i)->max_timestamp_ms >= time_ms) {
             *ret_offset = tail_at(&log->tail, i)->base_offset;
             return RC_OK;

@@ -47,14 +47,15 @@ struct job {
 struct store_log {
     uint32_t number;         /* first: as slots want it */
     uint32_t in_flight : 31; /* items of batches under way */
-    bool is_dropped : 1;     /* not found any more; freed when nothing of it is in flight */
+    bool is_dropped : 1;     /* not found any more; freed when nothing of it is left */
     uint64_t end;
     uint64_t bytes;
     struct item *run; /* borrowed: its run in the open batch, if open_batch says so */
     uint64_t open_batch;
     struct tail tail; /* newest entries that are in memory, committed or not */
     uint64_t start;
-    struct rows rows; /* committed entries */
+    struct rows rows;   /* committed entries */
+    struct link forget; /* while entries of it that nobody can read any more are to be forgotten */
 };
 _Static_assert(offsetof(struct store_log, start) <= SLOT_LINE &&
                    sizeof(struct store_log) <= (size_t)2 * SLOT_LINE,
@@ -279,7 +280,9 @@ struct lmdb_store {
     uint64_t ticket;
     uint64_t ticket_done;
     uint64_t backlog_bytes;
-    struct list fresh; /* committed items that are in tails, from the oldest */
+    struct list forgetting; /* struct store_log.forget */
+    unsigned forget_left;   /* entries that may be forgotten before the next poll */
+    struct list fresh;      /* committed items that are in tails, from the oldest */
     uint64_t fresh_bytes;
     struct list ahead; /* what was, or is being, read before it is asked for: oldest first */
     unsigned ahead_count;
@@ -342,11 +345,18 @@ void store_logs_init(struct lmdb_store *s);
 void store_logs_done(struct lmdb_store *s);
 struct store_log *store_log_get(const struct lmdb_store *s, uint32_t number);
 struct store_log *store_log_new(struct lmdb_store *s, uint32_t number, uint64_t start);
-/* Takes it out of the map; frees it when nothing of it is under way. */
+/* It is not found any more; freed when nothing of it is under way. All at once: for a start. */
 void store_log_drop(struct lmdb_store *s, struct store_log *log);
 /* Takes its oldest entry out of the cache if it ends at or below `end`. False: it does not. */
 bool store_log_evict(struct lmdb_store *s, struct store_log *log, uint64_t end);
 void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start);
+/* The same two, but what is not readable any more is forgotten some entries at a time. */
+void store_log_begin_drop(struct lmdb_store *s, struct store_log *log);
+void store_log_begin_trim(struct lmdb_store *s, struct store_log *log, uint64_t start);
+/* A poll's part of that. */
+void store_logs_forget(struct lmdb_store *s);
+/* Of what can be read; reckoned while the rest is being forgotten. */
+uint64_t store_log_bytes(const struct store_log *log);
 /* Adds a committed row; one that lies below the start is not kept. */
 void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row);
 struct segment_info *segment_info_get(struct lmdb_store *s, uint32_t number);

@@ -151,6 +151,104 @@ START_TEST(trim_moves_the_start_and_drop_forgets_the_log)
 }
 END_TEST
 
+/* More entries than a store forgets in one go, each of its own. */
+#define ENTRIES_MANY 9000
+
+static void put_many(uint32_t log, uint64_t from, uint64_t to)
+{
+    for (uint64_t i = from; i < to; i++) {
+        put_at(log, i, 1, 50, (int64_t)i);
+        flush();
+    }
+}
+
+/* Polls until the store has nothing more to do by itself. */
+static void poll_until_quiet(void)
+{
+    unsigned before;
+
+    do {
+        before = __atomic_load_n(&wakes, __ATOMIC_SEQ_CST);
+        store_poll(store);
+    } while (__atomic_load_n(&wakes, __ATOMIC_SEQ_CST) != before);
+}
+
+START_TEST(what_is_forgotten_in_parts_is_gone_at_once)
+{
+    struct log_pieces pieces;
+    struct reading r;
+    uint64_t offset;
+
+    store_config.has_sync = false;
+    store_config.is_prewritten = false;
+    store_config.cache_bytes = _i % 2 == 0 ? 0 : 1 << 20;
+    kind_start(_i / 2);
+    put_many(1, 0, ENTRIES_MANY);
+    put_many(2, 0, 10);
+    read_start(&r, 1, 10, 100);
+    log_trim(store, 1, ENTRIES_MANY - 100);
+    ck_range(1, ENTRIES_MANY - 100, ENTRIES_MANY);
+    read_wait(&r);
+    ck_assert_int_eq(r.rc, RC_RANGE);
+    ck_assert_int_eq(log_read_cached(store, 1, ENTRIES_MANY - 101, 1000, &pieces), RC_RANGE);
+    ck_assert_uint_ge(log_bytes(store, 1), 4000);
+    ck_assert_uint_le(log_bytes(store, 1), 6000);
+    ck_assert_int_eq(log_find_time(store, 1, 5, &offset), RC_OK);
+    ck_assert_uint_eq(offset, ENTRIES_MANY - 100);
+    put_at(1, ENTRIES_MANY, 1, 50, ENTRIES_MANY); /* in its midst: one more, */
+    log_trim(store, 1, ENTRIES_MANY - 50);        /* and once more */
+    ck_log(1, ENTRIES_MANY - 50, ENTRIES_MANY + 1, 1, 50);
+    log_trim(store, 1, ENTRIES_MANY + 1);
+    ck_assert_uint_eq(log_bytes(store, 1), 0);
+    ck_assert_int_eq(log_find_time(store, 1, 5, &offset), RC_NOT_FOUND);
+    put_at(1, ENTRIES_MANY + 1, 1, 50, 1);
+    flush();
+    ck_log(1, ENTRIES_MANY + 1, ENTRIES_MANY + 2, 1, 50);
+    ck_log(2, 0, 10, 1, 50);
+    poll_until_quiet();
+    ck_assert_uint_ge(log_bytes(store, 1), 50);
+    ck_assert_uint_le(log_bytes(store, 1), 100); /* the last two may be one entry */
+    ck_log(1, ENTRIES_MANY + 1, ENTRIES_MANY + 2, 1, 50);
+    store_close(&store);
+}
+END_TEST
+
+START_TEST(a_log_is_dropped_while_it_is_forgotten_and_while_it_is_read)
+{
+    struct log_pieces pieces;
+    struct reading r;
+    uint64_t start, end;
+
+    store_config.has_sync = false;
+    store_config.is_prewritten = false;
+    store_config.cache_bytes = _i % 2 == 0 ? 0 : 1 << 20;
+    kind_start(_i / 2);
+    put_many(1, 0, ENTRIES_MANY);
+    put_many(2, 0, 10);
+    read_start(&r, 1, ENTRIES_MANY - 5, 100);
+    put_at(1, ENTRIES_MANY, 1, 50, 1); /* under way when it is dropped */
+    log_trim(store, 1, 4000);
+    log_drop(store, 1);
+    ck_assert_int_eq(log_range(store, 1, &start, &end), RC_NOT_FOUND);
+    ck_assert_int_eq(log_read_cached(store, 1, ENTRIES_MANY - 1, 1, &pieces), RC_RANGE);
+    ck_assert_uint_eq(log_bytes(store, 1), 0);
+    read_wait(&r);
+    ck_assert_int_eq(r.rc, RC_RANGE);
+    put_at(3, 0, 1, 50, 1);
+    if (_i / 2 == 1) /* a store that is closed in its midst opens without it */
+        store_close(&store);
+    else
+        flush();
+    if (store == NULL)
+        store_start(kind->open);
+    poll_until_quiet();
+    ck_assert_int_eq(log_range(store, 1, &start, &end), RC_NOT_FOUND);
+    ck_log(2, 0, 10, 1, 50);
+    ck_log(3, 0, 1, 1, 50);
+    store_close(&store);
+}
+END_TEST
+
 START_TEST(reads_that_miss_the_cache_give_the_same_bytes)
 {
     store_config.cache_bytes = 0;
@@ -507,6 +605,9 @@ int main(void)
         tests, what_nobody_waits_for_is_committed_too_and_what_follows_it_does_not_wait, 0, KINDS);
     tcase_add_loop_test(tests, what_is_hurried_is_not_gathered, 0, KINDS);
     tcase_add_loop_test(tests, trim_moves_the_start_and_drop_forgets_the_log, 0, KINDS);
+    tcase_add_loop_test(tests, what_is_forgotten_in_parts_is_gone_at_once, 0, 2 * KINDS);
+    tcase_add_loop_test(tests, a_log_is_dropped_while_it_is_forgotten_and_while_it_is_read, 0,
+                        2 * KINDS);
     tcase_add_loop_test(tests, reads_that_miss_the_cache_give_the_same_bytes, 0, KINDS);
     tcase_add_loop_test(
         tests, a_read_outside_the_log_is_refused_and_one_below_the_cache_asks_for_a_read, 0, KINDS);
