@@ -330,7 +330,8 @@ static const struct option listener_options[] = {
       "The ciphers for TLS 1.2, in the notation of openssl-ciphers(1); by default OpenSSL's." },
     { "tls_ciphersuites", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
       AT(tls_ciphersuites), "LIST",
-      "The cipher suites for TLS 1.3, with colons between; by default OpenSSL's." },
+      "The cipher suites for TLS 1.3, the best first, with colons between; by default AES-128-GCM, "
+      "AES-256-GCM and ChaCha20, the last one first for a client that puts it first." },
     { "websocket", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(websocket), NULL,
       "Speak the protocol inside WebSocket. The sub-protocols are mqtt and mqttv3.1 (one of them "
       "must be asked for), amqp, "

@@ -205,6 +205,66 @@ START_TEST(frames_arrive_and_answers_go_back_over_tls)
 }
 END_TEST
 
+static SSL_SESSION *ticket;
+static unsigned ticket_count;
+
+static int on_ticket(SSL *ssl, SSL_SESSION *session)
+{
+    (void)ssl;
+    SSL_SESSION_free(ticket);
+    ticket = session;
+    ticket_count++;
+    return 1; /* taken */
+}
+
+START_TEST(a_client_gets_one_ticket_and_comes_back_by_it)
+{
+    struct text got = { 0 };
+    SSL *ssl;
+    int error;
+
+    (void)SSL_CTX_set_session_cache_mode(client_context,
+                                         SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(client_context, on_ticket);
+    ssl = client();
+    conn_write(fx.conn, SLICE("x"));
+    client_receive(ssl, &got, 1, &error); /* tickets come before it */
+    ck_assert_uint_eq(got.len, 1);
+    ck_assert_uint_eq(ticket_count, 1);
+    ck_assert(!SSL_session_reused(ssl));
+    (void)SSL_shutdown(ssl); /* what ends without it is not taken up again */
+    FX_UNTIL(fx.closed == 1);
+    client_free(ssl);
+    ssl = client_new();
+    ck_assert_int_eq(SSL_set_session(ssl, ticket), 1);
+    ck_assert(handshake(ssl));
+    ck_assert(SSL_session_reused(ssl));
+    client_free(ssl);
+    SSL_SESSION_free(ticket);
+    text_done(&got);
+}
+END_TEST
+
+static void expect_suite(const char *suites, const char *chosen)
+{
+    SSL *ssl;
+
+    ck_assert_int_eq(SSL_CTX_set_ciphersuites(client_context, suites), 1);
+    ssl = client();
+    ck_assert_str_eq(SSL_get_cipher_name(ssl), chosen);
+    client_free(ssl);
+}
+
+START_TEST(the_cheapest_suite_is_chosen_unless_the_client_wants_chacha)
+{
+    expect_suite("TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
+                 "TLS_AES_128_GCM_SHA256");
+    expect_suite("TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
+                 "TLS_CHACHA20_POLY1305_SHA256");
+    expect_suite("TLS_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384");
+}
+END_TEST
+
 START_TEST(frames_sent_byte_by_byte_over_tls_arrive_whole)
 {
     SSL *ssl = client();
@@ -459,6 +519,8 @@ int main(void)
     tcase_set_timeout(test, 60);
     tcase_add_checked_fixture(test, setup, teardown);
     tcase_add_test(test, frames_arrive_and_answers_go_back_over_tls);
+    tcase_add_test(test, a_client_gets_one_ticket_and_comes_back_by_it);
+    tcase_add_test(test, the_cheapest_suite_is_chosen_unless_the_client_wants_chacha);
     tcase_add_test(test, frames_sent_byte_by_byte_over_tls_arrive_whole);
     tcase_add_test(test, large_input_and_output_go_through_whole);
     tcase_add_test(test, more_than_a_read_takes_is_not_forgotten_inside);
