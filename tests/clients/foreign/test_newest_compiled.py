@@ -7,26 +7,48 @@ is not there is a skip."""
 import glob
 import os
 import subprocess
+import tempfile
 import unittest
 
-from tercet import SCALE, TOP, BrokerCase
+from tercet import SCALE, BrokerCase, need_program
 
-PEM = os.path.join(TOP, "tests", "lib", "localhost.pem")
 CONFIG = """
 [listener any]
 protocol = mqtt
 address = 127.0.0.1
 port = 0
 detect = yes
-certificate = %s
-key = %s
-""" % (PEM, PEM)
+certificate = %(folder)s/server.pem
+key = %(folder)s/server.key
+"""
+TIMEOUT = 600
 HOME = os.environ.get("TERCET_INTEROP", "/nonexistent")
 SECONDS = 60
 
 
+def authority(folder):
+    """ca.pem, and server.pem that it has signed: some clients take no certificate of an authority
+    for a server's."""
+    def make(name, *more):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-keyout", name + ".key",
+                        "-out", name + ".pem", *more], cwd=folder, check=True, capture_output=True)
+
+    make("ca", "-subj", "/CN=ca")
+    make("server", "-subj", "/CN=localhost", "-CA", "ca.pem", "-CAkey", "ca.key", "-addext",
+         "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE")
+
+
+@need_program("openssl")
 class CompiledCase(BrokerCase):
-    broker_options = {"config": CONFIG}
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory(prefix="tercet-compiled-")
+        cls.addClassCleanup(folder.cleanup)
+        authority(folder.name)
+        cls.ca = os.path.join(folder.name, "ca.pem")
+        cls.broker_options = {"config": CONFIG % {"folder": folder.name}}
+        super().setUpClass()
 
     def run_round(self, *line):
         done = subprocess.run(line, timeout=SECONDS * SCALE, check=False, stdin=subprocess.DEVNULL,
@@ -56,7 +78,7 @@ class CompiledCase(BrokerCase):
             path = "/mqtt" if scheme.startswith("ws") else ""
             with self.subTest(scheme=scheme):
                 run(*words, "%s://localhost:%d%s" % (scheme, port, path),
-                    *([PEM] if scheme in (tls, "wss") else []))
+                    *([self.ca] if scheme in (tls, "wss") else []))
 
 
 class Java(CompiledCase):
@@ -97,6 +119,14 @@ class Go(CompiledCase):
 
     def test_paho_5(self):
         self.mqtt("mqtt5")
+
+
+class Rust(CompiledCase):
+    def test_rumqttc_3_1_1(self):
+        self.each_transport(self.program, "Rust", "mqtt3")
+
+    def test_rumqttc_5(self):
+        self.each_transport(self.program, "Rust", "mqtt5")
 
 
 if __name__ == "__main__":
