@@ -5,6 +5,7 @@
 #include "admin/jot.h"
 #include "broker/base/number.h"
 #include "broker/base/utf8.h"
+#include "broker/core/logins.h"
 #include "broker/core/operations.h"
 
 /* A server reference is one string in a packet that must fit any client. */
@@ -101,12 +102,13 @@ void api_get_bans(struct api_session *s, const struct http_request *r, struct sl
     jot_open(&s->body, NULL, '{');
     jot_open(&s->body, "bans", '[');
     o->bans_each(o->arg, add_ban, &s->body);
+    logins_each_ban(s->api->core, add_ban, &s->body);
     jot_close(&s->body, ']');
     jot_close(&s->body, '}');
     api_answer(s, 200);
 }
 
-/* ?name=NAME, a client identifier or an address. */
+/* ?name=NAME, a client identifier, an address or a user. */
 void api_post_unban(struct api_session *s, const struct http_request *r, struct slice body)
 {
     const struct operations *o = s->api->config.operations;
@@ -114,7 +116,10 @@ void api_post_unban(struct api_session *s, const struct http_request *r, struct 
 
     (void)body;
     if (read_text(s, r, "name", false, &name)) {
-        if (o->ban_lift(o->arg, text_slice(&name)) == 0)
+        unsigned count = o->ban_lift(o->arg, text_slice(&name));
+
+        count += logins_lift(s->api->core, text_slice(&name));
+        if (count == 0)
             api_refuse(s, 404, "not-found", "\"%.*s\" is not banned", SLICE_FMT(text_slice(&name)));
         else
             answer_nothing(s);

@@ -115,6 +115,10 @@ static void print_status(const json_t *all)
     (void)printf("retained    %lld messages, %lld bytes; %lld refused\n",
                  number_of(counters, "core_retained"), number_of(counters, "core_retained_bytes"),
                  number_of(counters, "core_retained_refused_total"));
+    (void)printf("logins      %lld; %lld refused, %lld more of who is banned for that\n",
+                 number_of(counters, "core_logins_total"),
+                 number_of(counters, "core_logins_refused_total"),
+                 number_of(counters, "core_logins_banned_total"));
     (void)printf("connections %lld; %lld of users and %lld sessions refused\n",
                  number_of(counters, "net_open"),
                  number_of(counters, "core_user_connections_refused_total"),
@@ -369,7 +373,7 @@ static const struct command {
       "a client identifier, an address or a topic filter" },
     { "users", do_users, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
     { "bans", do_bans, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
-    { "unban", do_unban, 1, 1, TAKES_PLACE, "a client identifier or an address" },
+    { "unban", do_unban, 1, 1, TAKES_PLACE, "a client identifier, an address or a user" },
     { "export", do_export, 0, 1, TAKES_PLACE, "at most a file" },
     { "import", do_import, 1, 1, TAKES_PLACE | TAKES_SKIP, "a file, or - for standard input" },
     { "backup", do_backup, 1, 1, TAKES_PLACE, "a folder, or - for standard output" },

@@ -141,7 +141,7 @@ int ctl_users(const struct ctl_place *place, bool is_json)
 
 static void print_ban(const json_t *ban)
 {
-    (void)printf("%-7s  %6lld s  %s\n", json_string_value(json_object_get(ban, "kind")),
+    (void)printf("%-13s  %6lld s  %s\n", json_string_value(json_object_get(ban, "kind")),
                  count_of(ban, "left_ms") / 1000, name_of(ban));
 }
 

@@ -21,6 +21,7 @@
     X(LOCKED, "locked")           /* another owner has it exclusively */                   \
     X(REFUSED, "refused")         /* the principal may not do this */                      \
     X(AUTH, "auth")               /* who the peer claims to be was not shown */            \
+    X(BANNED, "banned")           /* refused for a while, for what came before */          \
     X(UNSUPPORTED, "unsupported") /* known, and not offered here */                        \
     X(NO_ROUTE, "no-route")       /* published, and no queue or stream takes it */         \
     X(RANGE, "range")             /* an offset outside what the log holds */               \

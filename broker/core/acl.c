@@ -10,6 +10,7 @@
 #include "broker/base/random.h"
 #include "broker/core/accounts.h"
 #include "broker/core/core_int.h"
+#include "broker/core/logins.h"
 #include "broker/core/name.h"
 #include "broker/core/password_worker.h"
 #include "broker/core/rules.h"
@@ -353,6 +354,8 @@ void client_return_id(struct client *client, struct slice id)
 void client_login_refused(const struct client *client, struct slice user, enum rc rc)
 {
     count_add(COUNT_CORE_LOGINS_REFUSED, 1);
+    if (rc == RC_AUTH)
+        logins_failed(client, user);
     log_peer(LOG_WARNING, "core.login_failed", "client=%llu user=%s rc=%s",
              (unsigned long long)client->number, log_quote(user.at, user.len), rc_word(rc));
 }
@@ -406,6 +409,8 @@ static enum rc let_in(struct client *client, struct slice user, const struct acc
     client->badge.is_in = true;
     forget_decisions(client);
     weigh(client);
+    if (!is_anonymous)
+        logins_succeeded(client, user);
     count_add(COUNT_CORE_LOGINS, 1);
     return RC_OK;
 }
@@ -507,6 +512,8 @@ enum rc client_login(struct client *client, struct slice user, struct slice pass
     if (slice_is_none(user))
         return may_be_anonymous(client) ? let_in(client, user, NULL)
                                         : refuse_login(client, user, RC_REFUSED);
+    if (logins_is_banned(client, user))
+        return RC_BANNED;
     if (access == NULL || access->config.accounts == NULL)
         return login_unlisted(client, user, password);
     return login_listed(client, access->config.accounts, user, password);
@@ -539,8 +546,15 @@ void client_scram_verifier(const struct client *client, struct slice user, enum 
                                ret);
 }
 
+enum rc client_may_try(const struct client *client, struct slice user)
+{
+    return logins_is_banned(client, user) ? RC_BANNED : RC_OK;
+}
+
 enum rc client_login_by_scram(struct client *client, struct slice user)
 {
+    if (logins_is_banned(client, user))
+        return RC_AUTH;
     return login_known(client, user);
 }
 

@@ -42,6 +42,9 @@ enum pressure {
 struct client_ops {
     const char *protocol; /* for listings and the log; core never compares it */
 
+    /* Where it comes from, by which failed logins are counted (conn_origin()); NULL: by nothing. */
+    const char *(*origin)(void *session);
+
     /* What was published (or stored) with this token is as durable as it asked. Tokens come back in
      * the order they were given. */
     void (*on_durable)(void *session, uint64_t token, enum rc rc);
@@ -102,18 +105,22 @@ void client_enter(struct client *client, const char *listener, const char *certi
 void client_set_id(struct client *client, struct slice id);
 
 /* Name and password; slices are borrowed. user none: anonymous. RC_AUTH: no. RC_REFUSED: this
- * account, or nobody without one, may come from there. RC_AGAIN: on_login() tells. RC_LIMIT: too
- * many ask at a time. RC_MEMORY, RC_SYSTEM. Refusals are counted and logged here. */
+ * account, or nobody without one, may come from there. RC_BANNED: too many logins failed there.
+ * RC_AGAIN: on_login() tells. RC_LIMIT: too many ask at a time. RC_MEMORY, RC_SYSTEM. Refusals are
+ * counted and logged here. */
 MUST_CHECK enum rc client_login(struct client *client, struct slice user, struct slice password);
 /* Whether client_login() would let it in now without a name, or by its certificate. */
 bool client_needs_no_name(const struct client *client);
 /* Whether it may show who it is by SCRAM: there are accounts, and no certificate is asked for. */
 bool client_takes_scram(const struct client *client);
+/* Whether it may try by SCRAM. RC_BANNED: too many logins failed; counted. */
+MUST_CHECK enum rc client_may_try(const struct client *client, struct slice user);
 /* What a SCRAM exchange about this name goes by. Of a name that nobody has, or that has no verifier
  * of this kind, no proof is right. */
 void client_scram_verifier(const struct client *client, struct slice user, enum scram_hash hash,
                            struct scram_verifier *ret);
-/* After the proof was right. RC_AUTH: the account has gone meanwhile. */
+/* After the proof was right. RC_AUTH: the account has gone meanwhile, or too many logins failed:
+ * who guesses is not to learn more than that. */
 MUST_CHECK enum rc client_login_by_scram(struct client *client, struct slice user);
 /* A login that was refused elsewhere: counts and logs it. */
 void client_login_refused(const struct client *client, struct slice user, enum rc rc);

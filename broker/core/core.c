@@ -10,6 +10,7 @@
 #include "broker/core/backup.h"
 #include "broker/core/delayed.h"
 #include "broker/core/exchange_int.h"
+#include "broker/core/logins.h"
 #include "broker/core/password_worker.h"
 #include "broker/core/retention.h"
 
@@ -225,6 +226,7 @@ static void init_tables(struct core *core)
     deadlines_init(&core->retention_dues);
     accesses_init(core);
     users_init(core);
+    logins_init(core);
 }
 
 static enum rc load(struct core *core)
@@ -315,6 +317,7 @@ void core_free(struct core **ref)
     awaits_done(core);
     sessions_done(core);
     users_done(core);
+    logins_done(core);
     routes_done(core);
     exchanges_done(core);
     queues_done(core);

@@ -15,6 +15,7 @@ libcore_a_SOURCES = \
 	%D%/intake.c %D%/intake.h \
 	%D%/lane.c \
 	%D%/limits.h \
+	%D%/logins.c %D%/logins.h \
 	%D%/message.c %D%/message.h \
 	%D%/note.c \
 	%D%/operations.h \

@@ -25,6 +25,7 @@
 struct decision;
 struct delayed;
 struct exchange;
+struct logins;
 struct password_request;
 struct password_worker;
 struct queue;
@@ -142,7 +143,8 @@ struct core {
 
     struct list accesses; /* struct access; the first is that of listeners without their own */
     struct password_worker *passwords;
-    uint8_t secret[32]; /* of this process: for what strangers are answered */
+    struct logins *logins; /* owned */
+    uint8_t secret[32];    /* of this process: for what strangers are answered */
 };
 
 /* Who a client is to accounts and rules (acl.c). */

@@ -16,6 +16,7 @@ struct name {
     struct link link; /* in flap->names, the one seen last at the end */
     uint64_t paid_ns; /* each connect costs a part of the window, and this is when all are paid */
     uint64_t banned_until_ns;
+    uint64_t last_ban_ms;
 };
 
 struct flap {
@@ -33,6 +34,12 @@ struct flap *flap_new(const struct flap_config *config)
     map_init(&flap->by_name);
     list_init(&flap->names);
     return flap;
+}
+
+void flap_configure(struct flap *flap, const struct flap_config *config)
+{
+    ASSERT(config->window_ms > 0);
+    flap->config = *config;
 }
 
 static void forget(struct flap *flap, struct name *name)
@@ -93,6 +100,20 @@ static struct name *add(struct flap *flap, struct slice text, uint64_t now_ns)
     return name;
 }
 
+/* Who was banned, and has been quiet for as long again, begins anew. */
+static uint64_t ban_ms_of(const struct flap_config *config, const struct name *name,
+                          uint64_t now_ns)
+{
+    uint64_t quiet_ns = (name->last_ban_ms + config->window_ms) * NS_PER_MS, ms;
+
+    if (name->last_ban_ms == 0 || now_ns - name->banned_until_ns > quiet_ns)
+        return config->ban_ms;
+    ms = 2 * name->last_ban_ms;
+    if (ms > config->ban_max_ms)
+        ms = config->ban_max_ms;
+    return ms > config->ban_ms ? ms : config->ban_ms;
+}
+
 enum flap_verdict flap_connect(struct flap *flap, struct slice text, uint64_t now_ns)
 {
     uint64_t window_ns = flap->config.window_ms * NS_PER_MS;
@@ -115,7 +136,8 @@ enum flap_verdict flap_connect(struct flap *flap, struct slice text, uint64_t no
     if (name->paid_ns - now_ns <= window_ns)
         return FLAP_FINE;
     name->paid_ns = 0;
-    name->banned_until_ns = now_ns + flap->config.ban_ms * NS_PER_MS;
+    name->last_ban_ms = ban_ms_of(&flap->config, name, now_ns);
+    name->banned_until_ns = now_ns + name->last_ban_ms * NS_PER_MS;
     return FLAP_BANNED_NOW;
 }
 
@@ -134,6 +156,29 @@ bool flap_lift(struct flap *flap, struct slice text, uint64_t now_ns)
         return false;
     forget(flap, name);
     return true;
+}
+
+void flap_forgive(struct flap *flap, struct slice text, uint64_t now_ns)
+{
+    struct name *name = find(flap, text);
+
+    if (name != NULL && name->banned_until_ns <= now_ns)
+        forget(flap, name);
+}
+
+unsigned flap_lift_each(struct flap *flap, flap_match_fn *matches, const void *arg, uint64_t now_ns)
+{
+    unsigned count = 0;
+
+    LIST_EACH_SAFE (k, &flap->names) {
+        struct name *name = CONTAINER_OF(k, struct name, link);
+
+        if (name->banned_until_ns <= now_ns || !matches(arg, name->by_name.key))
+            continue;
+        forget(flap, name);
+        count++;
+    }
+    return count;
 }
 
 void flap_each(const struct flap *flap, uint64_t now_ns, flap_visit_fn *visit, void *arg)

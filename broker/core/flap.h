@@ -15,6 +15,8 @@ struct flap_config {
     uint64_t connects;  /* one more within the window is too many; 0: nobody is ever banned */
     uint64_t window_ms; /* > 0 */
     uint64_t ban_ms;
+    uint64_t ban_max_ms; /* each ban that follows soon on another is twice as long, up to this;
+                            below ban_ms: all are alike */
 };
 
 /* Names that are remembered; then the one that was not seen for the longest time is forgotten, if
@@ -28,6 +30,8 @@ enum flap_verdict {
 };
 
 struct flap *flap_new(const struct flap_config *config);
+/* Another configuration from now on; bans that are there stay. */
+void flap_configure(struct flap *flap, const struct flap_config *config);
 void flap_free(struct flap **flap);
 /* Somebody of that name connects. */
 enum flap_verdict flap_connect(struct flap *flap, struct slice name, uint64_t now_ns);
@@ -35,6 +39,13 @@ enum flap_verdict flap_connect(struct flap *flap, struct slice name, uint64_t no
 bool flap_is_banned(const struct flap *flap, struct slice name, uint64_t now_ns);
 /* The name is free again, and what was counted is forgotten. False: it was not banned. */
 bool flap_lift(struct flap *flap, struct slice name, uint64_t now_ns);
+
+/* What was counted is forgotten, unless it is banned. */
+void flap_forgive(struct flap *flap, struct slice name, uint64_t now_ns);
+/* Lifts all bans for which it says yes; gives how many. */
+typedef bool flap_match_fn(const void *arg, struct slice name);
+unsigned flap_lift_each(struct flap *flap, flap_match_fn *matches, const void *arg,
+                        uint64_t now_ns);
 
 typedef void flap_visit_fn(void *arg, struct slice name, uint64_t left_ms);
 /* All that are banned. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How much users may have, as the settings say. */
 #include "broker/base/mem.h"
+#include "broker/core/logins.h"
 #include "broker/core/user.h"
 #include "broker/main/boot_int.h"
 
@@ -34,6 +35,14 @@ static struct user_caps caps_of(const struct user_settings *u, const struct user
 void boot_apply_users(struct core *core, const struct settings *s)
 {
     struct users_config config = { .sessions_max = s->sessions_max, .common = common_of(s) };
+    const struct logins_config logins = {
+        .address_failures = s->login_failures_address,
+        .user_failures = s->login_failures_user,
+        .anywhere_failures = s->login_failures_anywhere,
+        .window_ms = s->login_window_ms,
+        .ban_ms = s->login_ban_ms,
+        .ban_max_ms = s->login_ban_max_ms,
+    };
     struct user_rule *rules = NULL;
 
     LIST_EACH (k, &s->users) {
@@ -44,6 +53,7 @@ void boot_apply_users(struct core *core, const struct settings *s)
             (struct user_rule){ slice_str(u->pattern), caps_of(u, &config.common) };
     }
     config.rules = rules;
+    logins_set(core, &logins);
     users_set(core, &config);
     mem_free(rules);
 }

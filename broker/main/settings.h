@@ -132,6 +132,12 @@ struct settings {
     uint64_t flap_address_connects;
     uint64_t flap_window_ms;
     uint64_t flap_ban_ms;
+    uint64_t login_failures_address;
+    uint64_t login_failures_user;
+    uint64_t login_failures_anywhere;
+    uint64_t login_window_ms;
+    uint64_t login_ban_ms;
+    uint64_t login_ban_max_ms;
     unsigned mqtt_dots;
     unsigned mqtt_profile;
     uint64_t mqtt_max_keep_alive_ms;

@@ -177,6 +177,31 @@ static const struct option head_options[] = {
       "TIME", "The time in which connects are counted." },
     { "flap_ban", OPTION_TIME, "5m", SECOND_MS, 365 * DAY_MS, NULL, FILE_ONLY, AT(flap_ban_ms),
       "TIME", "How long a ban lasts, if tercet unban does not lift it." },
+    { "login_failures_user", OPTION_NUMBER, "10", 0, 1000000, NULL, FILE_ONLY | RELOAD,
+      AT(login_failures_user), "N",
+      "How often in login_window a login may fail for one user from one address, by whatever "
+      "protocol; with one more no login of that user is taken from there for login_ban. 0 sets no "
+      "limit, as for the next two. Loopback, Unix sockets and proxies that do not tell addresses "
+      "(proxy_protocol) are not limited by any of the three; IPv6 addresses are taken together in "
+      "networks of 64 bits." },
+    { "login_failures_address", OPTION_NUMBER, "100", 0, 1000000, NULL, FILE_ONLY | RELOAD,
+      AT(login_failures_address), "N",
+      "How often in login_window logins may fail from one address, for whomever; with one more no "
+      "login is taken from there for login_ban. What a user is refused by login_failures_user does "
+      "not count." },
+    { "login_failures_anywhere", OPTION_NUMBER, "0", 0, 1000000, NULL, FILE_ONLY | RELOAD,
+      AT(login_failures_anywhere), "N",
+      "How often in login_window a login may fail for one user, wherever it comes from; with one "
+      "more no login of that user is taken for login_ban. Whoever knows a name can shut its user "
+      "out with this." },
+    { "login_window", OPTION_TIME, "1m", SECOND_MS, DAY_MS, NULL, FILE_ONLY | RELOAD,
+      AT(login_window_ms), "TIME", "See login_failures_user." },
+    { "login_ban", OPTION_TIME, "1m", SECOND_MS, 365 * DAY_MS, NULL, FILE_ONLY | RELOAD,
+      AT(login_ban_ms), "TIME",
+      "How long the first ban lasts; each that follows on another is twice as long. tercet bans "
+      "shows who is banned, tercet unban lifts a ban." },
+    { "login_ban_max", OPTION_TIME, "1h", SECOND_MS, 365 * DAY_MS, NULL, FILE_ONLY | RELOAD,
+      AT(login_ban_max_ms), "TIME", "How long the longest of them lasts." },
     { "mqtt_dots", OPTION_CHOICE, "exact", 0, 0, dots, FILE_ONLY, AT(mqtt_dots), "WAY",
       "How MQTT topics and AMQP routing keys become each other: exact keeps every name apart, "
       "rabbitmq swaps dots and slashes as RabbitMQ does." },

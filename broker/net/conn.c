@@ -40,6 +40,38 @@ const char *conn_peer(const struct conn *conn)
     return conn->loop->peer;
 }
 
+/* An IPv4 address, also as IPv6 writes it; NULL: it is none. */
+static const uint8_t *four_of(const struct conn_peer *peer)
+{
+    static const uint8_t mapped[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+    if (peer->family == AF_INET)
+        return peer->address;
+    if (peer->family == AF_INET6 && memcmp(peer->address, mapped, sizeof(mapped)) == 0)
+        return peer->address + sizeof(mapped);
+    return NULL;
+}
+
+const char *conn_origin(const struct conn *conn)
+{
+    const struct conn_peer *peer = &conn->peer;
+    const uint8_t *four = four_of(peer);
+    uint8_t network[sizeof(peer->address)] = { 0 };
+    char text[INET6_ADDRSTRLEN];
+    bool is_loopback = four != NULL ? four[0] == IN_LOOPBACKNET
+                                    : memcmp(peer->address, &in6addr_loopback, 16) == 0;
+
+    if (peer->is_proxys || is_loopback || (four == NULL && peer->family != AF_INET6))
+        return NULL;
+    memcpy(network, peer->address, sizeof(network) / 2);
+    if (inet_ntop(four != NULL ? AF_INET : AF_INET6, four != NULL ? four : network, text,
+                  sizeof(text)) == NULL)
+        return NULL;
+    (void)snprintf(conn->loop->peer, sizeof(conn->loop->peer), "%s%s", text,
+                   four != NULL ? "" : "/64");
+    return conn->loop->peer;
+}
+
 struct conn_extra *conn_extra(struct conn *conn)
 {
     if (conn->extra == NULL)

@@ -19,6 +19,11 @@ uint64_t conn_id(const struct conn *conn); /* unique in this process, from 1 */
 /* "127.0.0.1:53411", "[::1]:53411" or "unix"; borrowed until another connection of the loop is
  * asked. As a trusted proxy told. */
 const char *conn_peer(const struct conn *conn);
+/* Where the peer is, to judge all that comes from there by: "192.0.2.7", or of IPv6 the network of
+ * one place, "2001:db8::/64". NULL where one address stands for many that have nothing to do with
+ * each other: loopback and Unix sockets, and a proxy that does not tell. Borrowed as conn_peer().
+ */
+const char *conn_origin(const struct conn *conn);
 /* The address and port the peer connected to, as numbers for those who must advertise it. */
 const char *conn_local_host(const struct conn *conn);
 uint16_t conn_local_port(const struct conn *conn);

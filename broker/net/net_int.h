@@ -121,6 +121,7 @@ struct conn_extra {
 struct conn_peer {
     uint8_t address[sizeof(struct in6_addr)]; /* of IPv4 the first four; of others none */
     uint8_t family;
+    bool is_proxys; /* a proxy's own, which did not tell whose connection it is */
     uint16_t port;
 };
 

@@ -76,8 +76,10 @@ static enum rc apply_proxy(struct conn *conn, const struct proxy_head *head)
 {
     switch (head->source) {
     case PROXY_LOCAL:
-        break; /* who connects is the proxy */
+        conn->peer.is_proxys = true; /* who connects is the proxy */
+        break;
     case PROXY_UNKNOWN:
+        conn->peer.is_proxys = true;
         conn->is_loopback = false;
         break;
     case PROXY_ADDRESS:

@@ -55,6 +55,7 @@ static const struct amqp_error errors[RC_COUNT] = {
     [RC_LOCKED] = { AMQP_REPLY_RESOURCE_LOCKED, "it belongs to another connection" },
     [RC_REFUSED] = { AMQP_REPLY_ACCESS_REFUSED, "access refused" },
     [RC_AUTH] = { AMQP_REPLY_ACCESS_REFUSED, "login refused" },
+    [RC_BANNED] = { AMQP_REPLY_ACCESS_REFUSED, "too many logins failed" },
     [RC_UNSUPPORTED] = { AMQP_REPLY_NOT_IMPLEMENTED, "not offered here" },
     [RC_NO_ROUTE] = { AMQP_REPLY_NO_ROUTE, "no route" },
     [RC_RANGE] = { AMQP_REPLY_PRECONDITION_FAILED, "outside what the log holds" },

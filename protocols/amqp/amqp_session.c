@@ -619,8 +619,16 @@ static void on_revoked(void *session)
     amqp_fail(s, NULL, rc, 0, 0);
 }
 
+static const char *origin(void *session)
+{
+    const struct amqp_session *s = session;
+
+    return conn_origin(s->conn);
+}
+
 static const struct client_ops ops = {
     .protocol = "amqp",
+    .origin = origin,
     .on_durable = amqp_on_durable,
     .on_durable_end = amqp_on_durable_end,
     .on_queue_delivery = amqp_on_queue_delivery,

@@ -21,7 +21,8 @@ enum step {
     STEP_DONE,
     STEP_WAIT,
     STEP_FAILED,
-    STEP_FULL, /* its user has as many connections as it may have */
+    STEP_BANNED, /* too many logins failed */
+    STEP_FULL,   /* its user has as many connections as it may have */
 };
 
 /* ---- life ---- */
@@ -68,6 +69,8 @@ static enum step take_plain(struct kafka_sasl *sasl, struct slice token)
     rc = client_login(sasl->client, user, password);
     if (rc == RC_AGAIN)
         return STEP_WAIT;
+    if (rc == RC_BANNED)
+        return STEP_BANNED;
     return rc == RC_OK ? STEP_DONE : STEP_FAILED;
 }
 
@@ -91,6 +94,8 @@ static enum step take_scram(struct kafka_sasl *sasl, struct slice token, struct 
     }
     sasl->has_first = true;
     rc = scram_take_first(&sasl->scram, token);
+    if (rc == RC_OK && client_may_try(sasl->client, text_slice(&sasl->scram.user)) != RC_OK)
+        return STEP_BANNED;
     if (rc == RC_OK) {
         client_scram_verifier(sasl->client, text_slice(&sasl->scram.user), sasl->scram.hash,
                               &verifier);
@@ -107,6 +112,17 @@ static enum step take_token(struct kafka_sasl *sasl, struct slice token, struct 
 
 /* ---- answers ---- */
 
+static const char *const failures[] = {
+    [STEP_FAILED] = "Authentication failed: these credentials are not right",
+    [STEP_BANNED] = "Authentication failed: too many logins failed here, try again later",
+    [STEP_FULL] = "Authentication failed: this user has as many connections as it may have",
+};
+
+static bool has_failed(enum step step)
+{
+    return step >= STEP_FAILED;
+}
+
 static void write_raw(struct kafka_sasl *sasl, struct slice out)
 {
     uint8_t head[4];
@@ -122,12 +138,9 @@ static void answer_request(struct kafka_sasl *sasl, enum step step, struct slice
     struct kafka_sasl_authenticate_response *r = KAFKA_RESPONSE(request, sasl_authenticate);
 
     sasl->request = NULL;
-    if (r != NULL && (step == STEP_FAILED || step == STEP_FULL)) {
+    if (r != NULL && has_failed(step)) {
         r->error_code = KAFKA_ERROR_SASL_AUTHENTICATION_FAILED;
-        r->error_message =
-            step == STEP_FULL
-                ? SLICE("Authentication failed: this user has as many connections as it may have")
-                : SLICE("Authentication failed: these credentials are not right");
+        r->error_message = slice_str(failures[step]);
     } else if (r != NULL) {
         r->auth_bytes = kafka_arena_copy(&request->arena, out);
     }
@@ -146,7 +159,7 @@ static void finish(struct kafka_sasl *sasl, enum step step, struct slice out)
         answer_request(sasl, step, out);
     else if (step == STEP_MORE || step == STEP_DONE)
         write_raw(sasl, out);
-    if (step == STEP_FAILED || step == STEP_FULL)
+    if (has_failed(step))
         conn_finish(sasl->conn, RC_AUTH);
 }
 

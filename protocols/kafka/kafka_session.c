@@ -326,8 +326,16 @@ struct kafka_sasl *kafka_sasl_of(struct kafka_request *request)
     return &request->session->sasl;
 }
 
+static const char *origin(void *session)
+{
+    const struct kafka_session *s = session;
+
+    return conn_origin(s->conn);
+}
+
 static const struct client_ops ops = {
     .protocol = "kafka",
+    .origin = origin,
     .on_durable = on_durable,
     .on_durable_end = on_durable_end,
     .on_pressure = on_pressure,

@@ -99,6 +99,8 @@ static enum rc take_first(struct mqtt_session *s, struct slice data)
     struct text out = { 0 };
     enum rc rc = scram_take_first(scram, data);
 
+    if (rc == RC_OK && client_may_try(s->client, text_slice(&scram->user)) != RC_OK)
+        return RC_BANNED;
     if (rc == RC_OK) {
         client_scram_verifier(s->client, text_slice(&scram->user), scram->hash, &verifier);
         rc = scram_give_first(scram, &verifier, SLICE_NONE, &out);

@@ -486,8 +486,16 @@ static void on_revoked(void *arg)
     mqtt_end(s, RC_REFUSED, "this login does not hold any more");
 }
 
+static const char *origin(void *session)
+{
+    const struct mqtt_session *s = session;
+
+    return conn_origin(s->conn);
+}
+
 const struct client_ops mqtt_client_ops = {
     .protocol = "mqtt",
+    .origin = origin,
     .on_durable = on_durable,
     .on_queue_delivery = mqtt_on_queue_delivery,
     .on_consumer_cancelled = mqtt_on_consumer_cancelled,

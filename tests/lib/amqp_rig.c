@@ -17,6 +17,12 @@ uint64_t conn_id(const struct conn *conn)
     return 1;
 }
 
+const char *conn_origin(const struct conn *conn)
+{
+    (void)conn;
+    return NULL;
+}
+
 const char *conn_peer(const struct conn *conn)
 {
     (void)conn;

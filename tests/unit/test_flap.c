@@ -40,6 +40,46 @@ static void count(void *arg, struct slice name, uint64_t left_ms)
     (*(unsigned *)arg)++;
 }
 
+START_TEST(bans_that_follow_on_each_other_grow_until_it_was_quiet)
+{
+    const struct flap_config growing = {
+        .connects = 1, .window_ms = 1000, .ban_ms = 10000, .ban_max_ms = 35000
+    };
+    const uint64_t lengths_s[] = { 10, 20, 35, 35 };
+    struct flap *flap = flap_new(&growing);
+    uint64_t now = SECOND;
+
+    for (int i = 0; i < 4; i++) {
+        ck_assert_int_eq(flap_connect(flap, SLICE("a"), now), FLAP_FINE);
+        ck_assert_int_eq(flap_connect(flap, SLICE("a"), now), FLAP_BANNED_NOW);
+        ck_assert(flap_is_banned(flap, SLICE("a"), now + lengths_s[i] * SECOND - 1));
+        now += lengths_s[i] * SECOND;
+        ck_assert(!flap_is_banned(flap, SLICE("a"), now));
+    }
+    now += 37 * SECOND;
+    ck_assert_int_eq(flap_connect(flap, SLICE("a"), now), FLAP_FINE);
+    ck_assert_int_eq(flap_connect(flap, SLICE("a"), now), FLAP_BANNED_NOW);
+    ck_assert(!flap_is_banned(flap, SLICE("a"), now + 10 * SECOND));
+    flap_free(&flap);
+}
+END_TEST
+
+START_TEST(who_is_forgiven_begins_anew_but_not_while_banned)
+{
+    struct flap *flap = flap_new(&config);
+
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_eq(flap_connect(flap, SLICE("a"), SECOND), FLAP_FINE);
+        flap_forgive(flap, SLICE("a"), SECOND);
+    }
+    for (int i = 0; i < 4; i++)
+        (void)flap_connect(flap, SLICE("a"), SECOND);
+    flap_forgive(flap, SLICE("a"), SECOND);
+    ck_assert(flap_is_banned(flap, SLICE("a"), SECOND));
+    flap_free(&flap);
+}
+END_TEST
+
 START_TEST(a_ban_is_shown_and_lifted)
 {
     struct flap *flap = flap_new(&config);
@@ -107,6 +147,8 @@ int main(void)
 
     tcase_add_test(tests, one_connect_more_than_may_be_within_the_window_bans);
     tcase_add_test(tests, who_connects_slowly_enough_never_is);
+    tcase_add_test(tests, bans_that_follow_on_each_other_grow_until_it_was_quiet);
+    tcase_add_test(tests, who_is_forgiven_begins_anew_but_not_while_banned);
     tcase_add_test(tests, a_ban_is_shown_and_lifted);
     tcase_add_test(tests, who_only_asks_is_not_counted);
     tcase_add_test(tests, names_are_bounded_and_bans_outlive_a_flood_of_them);
