@@ -89,7 +89,7 @@ static enum rc read_policy(struct item *item, struct stream_policy *ret)
             return RC_OK;
         }
     }
-    return item_fail(item, RC_INVALID, "policy durability is always, interval or memory");
+    return item_fail(item, RC_INVALID, "policy durability is always, interval, memory or none");
 }
 
 static enum rc present_stream(struct item *item, const struct stream *have,

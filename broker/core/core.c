@@ -13,6 +13,7 @@
 #include "broker/core/logins.h"
 #include "broker/core/password_worker.h"
 #include "broker/core/retention.h"
+#include "broker/core/unlogged.h"
 
 /* Numbers are recorded as given in steps of this many, so that few puts are needed for them. */
 #define NUMBERS_STEP 1000
@@ -149,6 +150,7 @@ void core_turn_end(struct core *core)
     queues_record(core);
     sessions_record(core);
     partitions_seal(core);
+    unlogged_turn_end(core);
     awaits_end_turn(core);
     intake_turn_end(core);
     store_submit(core->store); /* also what the store itself has put */
@@ -282,6 +284,7 @@ enum rc core_new(struct store *store, const struct core_config *config, struct c
         core_put(core, META_BROKER, slice_str(key_identity),
                  slice_of(core->identity, sizeof(core->identity)), DURABILITY_MEMORY);
     }
+    streams_begin(core);
     begin_life(core);
     sessions_settle(core);
     streams_drop_transient(core);
@@ -297,6 +300,7 @@ void core_stop(struct core *core)
 
     ASSERT(list_is_empty(&core->clients));
     core_turn_end(core);
+    streams_stop(core);
     core_put(core, META_BROKER, slice_str(key_stopped), slice_of(&yes, 1), DURABILITY_ALWAYS);
     store_submit(core->store);
 }

@@ -32,7 +32,9 @@ struct core_config {
     bool dots_as_rabbitmq;           /* option mqtt.dots: plain swap of '.' and '/' */
     uint64_t retention_ms;           /* of records in streams; 0: for ever */
     uint64_t retention_bytes;        /* of implicit streams; 0: no limit */
-    enum durability durability;      /* of streams that say nothing else */
+    int64_t durability;              /* of streams that say nothing else, as in stream_policy */
+    uint64_t unlogged_bytes;         /* what one that is not logged keeps, if it says nothing */
+    uint64_t unlogged_total_bytes;   /* what all of them keep at most */
     const struct policy_rule *rules; /* the first that matches a stream; borrowed until core_free */
     unsigned rule_count;
     uint64_t sync_interval_ms;         /* the store's, for those who ask what `interval` means */
@@ -68,6 +70,7 @@ struct core_config {
         .retention_bytes = UINT64_C(1) << 30, .disk_warn_percent = 75, .disk_stop_percent = 85, \
         .durability = DURABILITY_ALWAYS, .sync_interval_ms = 200,                               \
         .consumed_retention_bytes = UINT64_C(1) << 30, .consumed_retention_ms = 600000,         \
+        .unlogged_bytes = UINT64_C(1) << 20, .unlogged_total_bytes = UINT64_C(64) << 20,        \
         .share_grace_ms = 5000, .session_max_messages = 10000000, .delayed_max = 10000000,      \
         .delayed_max_bytes = UINT64_C(4) << 30, .delayed_max_delay_ms = UINT64_C(50) * 86400000 \
     }

@@ -37,6 +37,7 @@ libcore_a_SOURCES = \
 	%D%/share.c %D%/share.h \
 	%D%/stream.c %D%/stream.h %D%/stream_int.h \
 	%D%/time_search.c \
+	%D%/unlogged.c %D%/unlogged.h \
 	%D%/user.c %D%/user.h
 # Users, passwords and rules: no core is needed to read or ask them.
 noinst_LIBRARIES += libaccess.a
@@ -112,6 +113,11 @@ test_core_delayed_SOURCES = tests/unit/test_core_delayed.c
 test_core_delayed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_delayed_LDADD = $(CORE_TEST_LIBS)
 TESTS += test_core_delayed
+check_PROGRAMS += test_core_unlogged
+test_core_unlogged_SOURCES = tests/unit/test_core_unlogged.c
+test_core_unlogged_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_unlogged_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_unlogged
 check_PROGRAMS += test_core_intake
 test_core_intake_SOURCES = tests/unit/test_core_intake.c
 test_core_intake_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -80,6 +80,9 @@ struct core {
     struct table streams_by_id;
     struct list stream_list; /* struct stream.link */
     struct table logs;       /* of struct partition, by log number */
+    struct list unlogged;    /* struct unlogged.link */
+    struct list unlogged_dirty;
+    uint64_t unlogged_bytes; /* that they keep */
     unsigned implicit_streams;
 
     struct map queues;           /* by name: struct queue.by_name */
@@ -262,6 +265,10 @@ void sessions_suspect(struct core *core);
 void sessions_settle(struct core *core);
 /* After loading, when puts are allowed: removes what was transient. */
 void streams_drop_transient(struct core *core);
+/* After all was loaded: which streams are logged is known now. */
+void streams_begin(struct core *core);
+/* The next start goes on with the offsets as they are. */
+void streams_stop(struct core *core);
 
 void exchanges_done(struct core *core);
 void queues_done(struct core *core);

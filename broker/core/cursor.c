@@ -5,6 +5,7 @@
 #include "broker/base/mem.h"
 #include "broker/base/text.h"
 #include "broker/core/stream_int.h"
+#include "broker/core/unlogged.h"
 #include "broker/record/record.h"
 
 #define CURSOR_READ_BYTES ((size_t)256 << 10)
@@ -105,9 +106,11 @@ static enum rc fetch(struct cursor_window *window, struct partition *p, uint64_t
     drop(window);
     if (offset < p->start || offset >= p->end)
         return RC_RANGE;
+    window->partition = p;
+    if (p->unlogged != NULL)
+        return unlogged_read(p, offset, CURSOR_READ_BYTES, &window->pieces);
     if (offset >= p->sealed_end)
         partition_seal(p);
-    window->partition = p;
     rc =
         log_read_cached(p->stream->core->store, p->log, offset, CURSOR_READ_BYTES, &window->pieces);
     if (rc != RC_AGAIN)
@@ -197,10 +200,18 @@ static enum rc walk(struct cursor_window *window, uint64_t offset, struct messag
 enum rc cursor_get(struct cursor *cursor, struct partition *p, uint64_t offset,
                    struct message **ret, uint64_t *ret_offset)
 {
-    struct cursor_window *window = window_of(cursor);
-    const struct log_pieces *pieces = &window->pieces;
+    struct cursor_window *window;
+    const struct log_pieces *pieces;
     enum rc rc;
 
+    if (p->unlogged != NULL) {
+        *ret_offset = offset;
+        *ret = unlogged_message(p, offset);
+        if (*ret != NULL)
+            return RC_OK;
+    }
+    window = window_of(cursor);
+    pieces = &window->pieces;
     for (;;) {
         rc = fetch(window, p, offset);
         if (rc != RC_OK) {

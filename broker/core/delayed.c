@@ -322,7 +322,7 @@ static enum rc keep(struct delayed *d, const struct message *message, int64_t de
     wrapped = wrap(entry.bucket, &key, message);
     if (wrapped == NULL)
         return RC_MEMORY;
-    rc = stream_append(entry.bucket->stream, wrapped, wrapped->body,
+    rc = stream_append(entry.bucket->stream, wrapped,
                        (message->flags & MESSAGE_PERSISTENT) != 0 ? DURABILITY_ALWAYS
                                                                   : DURABILITY_MEMORY,
                        &placed);

@@ -10,6 +10,7 @@
 #include "broker/core/retention.h"
 #include "broker/core/session_int.h"
 #include "broker/core/stream_int.h"
+#include "broker/core/unlogged.h"
 #include "broker/record/partition_hash.h"
 #include "broker/record/record.h"
 
@@ -52,6 +53,12 @@ static void owed_free(struct partition *p)
     MEM_FREE(p->owed);
 }
 
+void partition_disown(struct partition *p)
+{
+    if (p->owed != NULL)
+        owed_free(p);
+}
+
 void partition_rest(struct partition *p)
 {
     if (p->work != NULL && p->work->appends.count == 0 &&
@@ -73,8 +80,7 @@ static void wake(struct list *waiters, enum rc rc)
 
 void partition_stop(struct partition *p)
 {
-    if (p->owed != NULL)
-        owed_free(p);
+    partition_disown(p);
     if (p->work == NULL)
         return;
     wake(&p->work->waiters, RC_NOT_FOUND);
@@ -109,7 +115,7 @@ uint64_t partition_owed_floor(const struct partition *p)
 
 void partition_took_ticket(struct partition *p, uint64_t ticket)
 {
-    if (p->stream->effective.durability == DURABILITY_MEMORY)
+    if (stream_durability(p->stream, DURABILITY_ALWAYS) == DURABILITY_MEMORY)
         core_took_unawaited(p->stream->core, ticket);
     else
         core_took_ticket(p->stream->core, ticket);
@@ -136,6 +142,8 @@ static void append_whole(struct partition *p, const struct append *entry)
 
 enum durability stream_durability(const struct stream *stream, enum durability wanted)
 {
+    if (stream->effective.durability == POLICY_UNLOGGED)
+        return DURABILITY_MEMORY;
     return (int64_t)wanted > stream->effective.durability
                ? (enum durability)stream->effective.durability
                : wanted;
@@ -191,16 +199,23 @@ struct partition *stream_choose(struct stream *stream, struct slice key)
     return stream->partitions[kafka_partition_of(key, stream->partition_count)];
 }
 
-enum rc stream_append(struct stream *stream, struct message *message, struct slice body,
-                      enum durability durability, struct placed *ret)
+enum rc stream_append(struct stream *stream, struct message *message, enum durability durability,
+                      struct placed *ret)
 {
     struct partition *p = stream_choose(stream, message->key);
-    struct partition_work *work = work_of(p);
-    enum rc rc = batch_builder_add_body(&work->builder, message->timestamp_ms, body);
+    struct partition_work *work;
+    enum rc rc;
 
+    if (p->unlogged != NULL) {
+        *ret = (struct placed){ p, p->end };
+        unlogged_add(p, message);
+        return RC_OK;
+    }
+    work = work_of(p);
+    rc = batch_builder_add_body(&work->builder, message->timestamp_ms, message->body);
     if (rc == RC_LIMIT) {
         partition_seal(p);
-        rc = batch_builder_add_body(&work->builder, message->timestamp_ms, body);
+        rc = batch_builder_add_body(&work->builder, message->timestamp_ms, message->body);
     }
     if (rc != RC_OK)
         return rc;
@@ -250,7 +265,7 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
     enum rc rc = client_may_publish(client);
     uint64_t end;
 
-    if (rc == RC_OK)
+    if (rc == RC_OK && p->unlogged == NULL)
         rc = core->stall; /* a request can be refused: its client tries again */
     if (rc == RC_OK)
         rc = authorise_stream(client, OPERATION_PUBLISH, p->stream->by_name.key);
@@ -273,14 +288,33 @@ enum rc partition_append(struct partition *p, struct client *client, struct slic
     end = set_offsets(append.bytes->at, bytes.len, p->end, &append.max_timestamp_ms);
     append.record_count = (uint32_t)(end - p->end);
     *ret = (struct append_result){ p->end, p->start };
-    p->end = end;
     producer_appended(p, &first, ret->base_offset);
     count_add(COUNT_CORE_PUBLISHED, append.record_count);
-    append_whole(p, &append);
+    if (p->unlogged != NULL) {
+        unlogged_add_batches(p, append.bytes, append.record_count, append.max_timestamp_ms);
+    } else {
+        p->end = end;
+        append_whole(p, &append);
+    }
     publish_batches(p, client, bytes, ret->base_offset);
     if (p->stream->queue != NULL)
         queue_grew(p->stream->queue);
     return RC_OK;
+}
+
+void partition_put(struct partition *p, struct log_piece *piece)
+{
+    struct append append = { .log = p->log,
+                             .base_offset = piece->base_offset,
+                             .durability = DURABILITY_MEMORY,
+                             .record_count = (uint32_t)(piece->next_offset - piece->base_offset),
+                             .bytes = piece->block };
+    uint64_t end = set_offsets(piece->block->at, piece->block->len, piece->base_offset,
+                               &append.max_timestamp_ms);
+
+    ASSERT(end == piece->next_offset);
+    piece->block = NULL; /* given */
+    append_whole(p, &append);
 }
 
 /* ---- the durable end ---- */
@@ -295,7 +329,8 @@ static void advance(struct partition *p)
 
     while ((append = ring_front(&work->appends)) != NULL &&
            append->ticket <= core->durable_ticket) {
-        p->durable_end = append->end;
+        if (append->end > p->durable_end) /* what was in memory alone has been seen */
+            p->durable_end = append->end;
         ring_pop(&work->appends, 1);
     }
     if (work->appends.count == 0)
@@ -313,6 +348,18 @@ void partitions_advance(struct core *core)
 {
     LIST_EACH_SAFE (k, &core->moving_partitions)
         advance(CONTAINER_OF(k, struct partition_work, moving)->partition);
+}
+
+void partition_moved(struct partition *p)
+{
+    struct list waiters;
+
+    if (p->work == NULL)
+        return;
+    list_init(&waiters);
+    list_splice(&waiters, &p->work->waiters);
+    partition_rest(p);
+    wake(&waiters, RC_OK);
 }
 
 void partition_wait(struct partition *p, struct partition_waiter *waiter)
@@ -364,7 +411,9 @@ enum rc partition_read_cached(struct partition *p, uint64_t offset, size_t max_b
         *ret = (struct log_pieces){ .count = 0 };
         return RC_OK;
     }
-    rc = log_read_cached(p->stream->core->store, p->log, offset, max_bytes, ret);
+    rc = p->unlogged != NULL
+             ? unlogged_read(p, offset, max_bytes, ret)
+             : log_read_cached(p->stream->core->store, p->log, offset, max_bytes, ret);
     if (rc == RC_OK)
         partition_cut(p, ret);
     return rc;
@@ -372,6 +421,7 @@ enum rc partition_read_cached(struct partition *p, uint64_t offset, size_t max_b
 
 void partition_read(struct partition *p, struct log_read *read)
 {
+    ASSERT(p->unlogged == NULL); /* all of that is in memory */
     read->log = p->log;
     log_read(p->stream->core->store, read);
 }
@@ -388,6 +438,10 @@ void partition_trim_to(struct partition *p, uint64_t start)
     ASSERT(start <= p->sealed_end);
     if (start <= p->start)
         return;
+    if (p->unlogged != NULL) {
+        unlogged_trim(p, start);
+        return;
+    }
     p->start = start;
     core_took_ticket(p->stream->core, log_trim(p->stream->core->store, p->log, start));
 }
@@ -406,6 +460,12 @@ enum rc partition_trim(struct partition *p, struct client *client, uint64_t star
         return RC_IN_USE;
     partition_trim_to(p, start);
     return RC_OK;
+}
+
+enum rc partition_find_index(const struct partition *p, int64_t time_ms, uint64_t *ret_offset)
+{
+    return p->unlogged != NULL ? unlogged_find_time(p, time_ms, ret_offset)
+                               : log_find_time(p->stream->core->store, p->log, time_ms, ret_offset);
 }
 
 /* ---- facts ---- */
@@ -437,5 +497,7 @@ uint64_t partition_durable_end(const struct partition *p)
 
 uint64_t partition_bytes(const struct partition *p)
 {
+    if (p->unlogged != NULL)
+        return p->unlogged->bytes;
     return log_bytes(p->stream->core->store, p->log);
 }

@@ -6,9 +6,10 @@
 #include "broker/core/core.h"
 #include "storage/log.h"
 
-const char *const policy_durability_names[] = { "memory", "interval", "always", NULL };
+const char *const policy_durability_names[] = { "memory", "interval", "always", "none", NULL };
 
 #define DURABILITY_OPEN_BYTE 0xffu
+_Static_assert(POLICY_UNLOGGED == DURABILITY_ALWAYS + 1, "as it stands in the catalogue");
 
 bool policy_is_open(const struct stream_policy *p)
 {
@@ -46,23 +47,43 @@ static bool is_matched(const struct policy_rule *rule, struct slice name)
     return name.len >= p.len - 1 && memcmp(name.at, p.at, p.len - 1) == 0;
 }
 
-void policy_default(const struct core *core, struct slice stream_name, bool is_implicit,
-                    unsigned partition_count, struct stream_policy *ret)
+static const struct policy_rule *rule_of(const struct core_config *config, struct slice name)
+{
+    for (unsigned i = 0; i < config->rule_count; i++) {
+        if (is_matched(&config->rules[i], name))
+            return &config->rules[i];
+    }
+    return NULL;
+}
+
+/* What a partition keeps of which nobody has said how much. */
+static int64_t default_bytes(const struct core_config *config, const struct policy_subject *subject,
+                             bool is_unlogged)
+{
+    uint64_t bytes = is_unlogged ? config->unlogged_bytes : config->retention_bytes;
+
+    if (bytes == 0 || (!is_unlogged && !subject->is_implicit))
+        return POLICY_UNLIMITED;
+    return (int64_t)(bytes / subject->partition_count);
+}
+
+void policy_effective(const struct core *core, const struct policy_subject *subject,
+                      const struct stream_policy *own, struct stream_policy *ret)
 {
     const struct core_config *config = core_config(core);
-    struct stream_policy all = { POLICY_UNLIMITED, POLICY_UNLIMITED, (int64_t)config->durability };
+    const struct policy_rule *rule = rule_of(config, subject->name);
+    struct stream_policy said = *own;
+    struct stream_policy all = { POLICY_UNLIMITED, POLICY_UNLIMITED, config->durability };
 
+    if (rule != NULL)
+        policy_over(own, &rule->policy, &said);
+    said.durability = first_said(said.durability, config->durability);
+    if (said.durability == POLICY_UNLOGGED && subject->is_logged)
+        said.durability = DURABILITY_MEMORY;
     if (config->retention_ms > 0)
         all.retention_ms = (int64_t)config->retention_ms;
-    if (config->retention_bytes > 0 && is_implicit)
-        all.retention_bytes = (int64_t)(config->retention_bytes / partition_count);
-    for (unsigned i = 0; i < config->rule_count; i++) {
-        if (!is_matched(&config->rules[i], stream_name))
-            continue;
-        policy_over(&config->rules[i].policy, &all, ret);
-        return;
-    }
-    *ret = all;
+    all.retention_bytes = default_bytes(config, subject, said.durability == POLICY_UNLOGGED);
+    policy_over(&said, &all, ret);
 }
 
 void policy_write(struct text *to, const struct stream_policy *p)
@@ -82,7 +103,7 @@ enum rc policy_read(struct rd *from, struct stream_policy *ret)
     p.durability = durability == DURABILITY_OPEN_BYTE ? POLICY_OPEN : (int64_t)durability;
     if (from->bad || (p.retention_ms < POLICY_UNLIMITED && p.retention_ms != POLICY_OPEN) ||
         (p.retention_bytes < POLICY_UNLIMITED && p.retention_bytes != POLICY_OPEN) ||
-        (p.durability != POLICY_OPEN && p.durability > (int64_t)DURABILITY_ALWAYS))
+        (p.durability != POLICY_OPEN && p.durability > POLICY_UNLOGGED))
         return RC_CORRUPT;
     *ret = p;
     return RC_OK;

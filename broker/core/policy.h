@@ -15,13 +15,14 @@ struct text;
 
 #define POLICY_OPEN      INT64_MIN /* not said: whoever comes next decides */
 #define POLICY_UNLIMITED INT64_C(-1)
+#define POLICY_UNLOGGED  INT64_C(3) /* as a durability, the least: in memory, and never written */
 
 /* What a stream says itself, or a rule of the configuration, or the broker for all: in this order
  * they are asked. */
 struct stream_policy {
     int64_t retention_ms;    /* POLICY_OPEN, POLICY_UNLIMITED, or >= 0 */
     int64_t retention_bytes; /* of each partition; the same */
-    int64_t durability;      /* enum durability at most, whatever was asked for; or POLICY_OPEN */
+    int64_t durability;      /* enum durability at most, POLICY_UNLOGGED, or POLICY_OPEN */
 };
 
 #define STREAM_POLICY_OPEN                     \
@@ -38,9 +39,17 @@ struct policy_rule {
 
 bool policy_is_open(const struct stream_policy *policy);
 bool policy_is_equal(const struct stream_policy *a, const struct stream_policy *b);
-/* What holds for a stream that says nothing itself; nothing of it is open. */
-void policy_default(const struct core *core, struct slice stream_name, bool is_implicit,
-                    unsigned partition_count, struct stream_policy *ret);
+/* What of a stream decides about its policy. */
+struct policy_subject {
+    struct slice name;
+    unsigned partition_count;
+    bool is_implicit;
+    bool is_logged; /* whatever is said: POLICY_UNLOGGED is DURABILITY_MEMORY for it */
+};
+
+/* What holds for a stream that says `own` itself; nothing of it is open. */
+void policy_effective(const struct core *core, const struct policy_subject *subject,
+                      const struct stream_policy *own, struct stream_policy *ret);
 /* What holds when `own` is asked before `other`. */
 void policy_over(const struct stream_policy *own, const struct stream_policy *other,
                  struct stream_policy *ret);
@@ -50,7 +59,7 @@ void policy_write(struct text *to, const struct stream_policy *policy);
 /* RC_CORRUPT: no such policy can be. */
 MUST_CHECK enum rc policy_read(struct rd *from, struct stream_policy *ret);
 
-/* "memory", "interval", "always" and NULL, in the order of enum durability. */
+/* "memory", "interval", "always", "none" and NULL: enum durability, and POLICY_UNLOGGED. */
 extern const char *const policy_durability_names[];
 
 #endif

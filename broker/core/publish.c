@@ -71,7 +71,7 @@ static enum rc append_to_queue(struct queue *queue, struct message *message)
 
     if (queue_refuses(queue, 1, message->value.len))
         return RC_LIMIT;
-    return stream_append(queue->stream, message, message->body,
+    return stream_append(queue->stream, message,
                          queue->spec.is_durable ? durability_of(message) : DURABILITY_MEMORY,
                          &placed);
 }
@@ -195,7 +195,7 @@ static bool may_skip_log(const struct core *core, const struct message *message,
                          const struct stream *stream)
 {
     return message->qos == 0 && (message->flags & MESSAGE_PERSISTENT) == 0 &&
-           stream->queue == NULL &&
+           stream->queue == NULL && stream->partitions[0]->unlogged == NULL &&
            (core->stall == RC_FULL || store_backlog_bytes(core->store) > BACKLOG_UNLOGGED_BYTES);
 }
 
@@ -210,12 +210,12 @@ static enum rc append_retained(struct stream *stream, struct message *message,
 
     tail_retains(stream);
     if (message->value.len > 0)
-        return stream_append(stream, message, message->body, durability_of(message), placed);
+        return stream_append(stream, message, durability_of(message), placed);
     spec.value = SLICE_NONE;
     gone = message_new(&spec);
     if (gone == NULL)
         return RC_MEMORY;
-    rc = stream_append(stream, gone, gone->body, durability_of(message), placed);
+    rc = stream_append(stream, gone, durability_of(message), placed);
     message_unref(&gone);
     return rc;
 }
@@ -253,7 +253,7 @@ static enum rc publish_routed(struct client *client, struct message *message,
         else if (may_skip_log(core, message, stream))
             count_add(COUNT_CORE_UNLOGGED, 1);
         else
-            rc = stream_append(stream, message, message->body, durability_of(message), &placed);
+            rc = stream_append(stream, message, durability_of(message), &placed);
         already = stream->queue;
         *ret_taken += stream->queue != NULL;
     }
@@ -337,7 +337,7 @@ static enum rc publish_default(struct client *client, const struct publish_excha
             refused = true;
             continue;
         }
-        rc = stream_append(queue->stream, message, message->body,
+        rc = stream_append(queue->stream, message,
                            queue->spec.is_durable ? durability_of(message) : DURABILITY_MEMORY,
                            &placed);
         *taken += rc == RC_OK;
@@ -367,7 +367,7 @@ static enum rc publish_onward(struct client *client, struct message *message)
         rc = find_stream(core, &route, message->address, &stream);
     if (rc == RC_OK && stream != NULL && stream->queue == NULL &&
         !may_skip_log(core, message, stream))
-        rc = stream_append(stream, addressed, addressed->body, durability_of(message), &placed);
+        rc = stream_append(stream, addressed, durability_of(message), &placed);
     if (rc == RC_OK)
         deliver_to_targets(route, client, addressed, &placed);
     message_unref(&addressed);

@@ -63,6 +63,7 @@ static struct queue *queue_new(struct core *core, const struct queue_spec *spec,
     for (unsigned i = 0; i < queue->lane_count; i++)
         queue->lanes[i] = lane_new(queue, stream->partitions[i], i);
     stream->queue = queue;
+    stream_follow_policy(stream); /* a queue owes each of its records */
     map_add(&core->queues, queue->spec.name, &queue->by_name);
     map_add(&core->queues_by_number, slice_of(queue->number_key, sizeof(queue->number_key)),
             &queue->by_numbers);

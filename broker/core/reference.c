@@ -172,7 +172,7 @@ static void pin_loaded(struct session *session, struct reference *r)
     struct partition *p = partition_of_log(session->core, r->log);
 
     if (r->qos == 0 || p == NULL || r->offset < p->start || r->offset >= p->end)
-        return;
+        return; /* nothing of it, if it is not logged */
     partition_owe(p, r->offset);
     r->flags |= REFERENCE_PINS;
 }
@@ -288,10 +288,10 @@ void references_loaded(struct session *session)
 
 /* ---- making and settling ---- */
 
-/* QoS 0 is owed nothing. */
+/* QoS 0 is owed nothing; what memory alone holds is kept by its bounds alone. */
 static void pin(struct reference *r, struct partition *p)
 {
-    if (r->qos == 0)
+    if (r->qos == 0 || p->unlogged != NULL)
         return;
     partition_owe(p, r->offset);
     r->flags |= REFERENCE_PINS;

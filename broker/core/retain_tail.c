@@ -501,7 +501,7 @@ static void move_in(struct stream *stream)
         if (message == NULL || !is_of(stream, message))
             continue;
         (void)message_ref(message);
-        if (stream_append(stream, message, message->body, DURABILITY_ALWAYS, &placed) == RC_OK) {
+        if (stream_append(stream, message, DURABILITY_ALWAYS, &placed) == RC_OK) {
             retained_drop(retained);
             tail_retains(stream);
             take(stream->tail, placed.partition, placed.offset, message, number);

@@ -6,6 +6,7 @@
 #include "broker/core/queue_int.h"
 #include "broker/core/session_int.h"
 #include "broker/core/stream_int.h"
+#include "broker/core/unlogged.h"
 
 /* A log is looked at so many times within what it keeps: it holds at most that part too much. */
 #define LOOKS          32
@@ -106,8 +107,7 @@ static uint64_t old_below(struct partition *p)
 
     if (p->stream->effective.retention_ms == POLICY_UNLIMITED)
         return p->start;
-    rc = log_find_time(core->store, p->log, core_wall_ms(core) - p->stream->effective.retention_ms,
-                       &offset);
+    rc = partition_find_index(p, core_wall_ms(core) - p->stream->effective.retention_ms, &offset);
     if (rc == RC_OK)
         return offset;
     return rc == RC_NOT_FOUND ? p->durable_end : p->start;
@@ -171,6 +171,10 @@ static uint64_t wanted_start(struct partition *p)
 
     if (is_compacted_alone(p->stream))
         return p->start;
+    if (p->unlogged != NULL) { /* it holds no more than it may */
+        unlogged_fit(p);
+        return old_below(p);
+    }
     wanted = over_below(p);
     if (is_kept_by_policy(p->stream))
         wanted = larger(wanted, old_below(p));

@@ -13,9 +13,11 @@
 #include "broker/core/retain_int.h"
 #include "broker/core/retention.h"
 #include "broker/core/stream_int.h"
+#include "broker/core/unlogged.h"
 
-/* ---- the catalogue's value: flags u8, created ms u64, id, log numbers u32 each, policy if it has
- * one, compaction if it is compacted, config ---- */
+/* ---- the catalogue's value: flags u8, created ms u64, id, log numbers u32 each, where logs that
+ * hold nothing go on u64 each if there are any such, policy if it has one, compaction if it is
+ * compacted, config ---- */
 
 enum {
     STREAM_IMPLICIT = 1,
@@ -24,7 +26,8 @@ enum {
     STREAM_CONFIGURED = 8,
     STREAM_HAS_POLICY = 16,
     STREAM_COMPACTED = 32,
-    STREAM_HAS_RETAINED = 64
+    STREAM_HAS_RETAINED = 64,
+    STREAM_GOES_ON = 128
 };
 
 /* The stream of topics that begin with '/' has an empty name, which no key of the catalogue can be:
@@ -36,16 +39,36 @@ static struct slice catalogue_key(const struct stream *stream)
     return stream->by_name.key.len == 0 ? nameless : stream->by_name.key;
 }
 
+/* The first offset that a start may give, when the store knows of none. */
+static uint64_t goes_on(const struct partition *p)
+{
+    uint64_t start, end;
+
+    if (p->unlogged != NULL)
+        return p->unlogged->reserved_end;
+    return log_range(p->stream->core->store, p->log, &start, &end) == RC_OK ? 0 : p->sealed_end;
+}
+
+static bool any_goes_on(const struct stream *stream)
+{
+    for (unsigned i = 0; i < stream->partition_count; i++) {
+        if (goes_on(stream->partitions[i]) > 0)
+            return true;
+    }
+    return false;
+}
+
 void stream_record(struct stream *stream)
 {
+    bool has_ends = any_goes_on(stream);
     struct text *out = &stream->core->scratch;
-    unsigned flags = (stream->is_implicit ? STREAM_IMPLICIT : 0u) |
-                     (stream->is_hidden ? STREAM_HIDDEN : 0u) |
-                     (stream->is_transient ? STREAM_TRANSIENT : 0u) |
-                     (slice_is_none(stream->config) ? 0u : STREAM_CONFIGURED) |
-                     (policy_is_open(&stream->policy) ? 0u : STREAM_HAS_POLICY) |
-                     (stream->compaction == NULL ? 0u : STREAM_COMPACTED) |
-                     (stream->has_retained ? STREAM_HAS_RETAINED : 0u);
+    unsigned flags =
+        (stream->is_implicit ? STREAM_IMPLICIT : 0u) | (stream->is_hidden ? STREAM_HIDDEN : 0u) |
+        (stream->is_transient ? STREAM_TRANSIENT : 0u) |
+        (slice_is_none(stream->config) ? 0u : STREAM_CONFIGURED) |
+        (policy_is_open(&stream->policy) ? 0u : STREAM_HAS_POLICY) |
+        (stream->compaction == NULL ? 0u : STREAM_COMPACTED) |
+        (stream->has_retained ? STREAM_HAS_RETAINED : 0u) | (has_ends ? STREAM_GOES_ON : 0u);
 
     text_clear(out);
     text_add_byte(out, (uint8_t)flags);
@@ -54,6 +77,8 @@ void stream_record(struct stream *stream)
     text_add_u32(out, stream->partition_count);
     for (unsigned i = 0; i < stream->partition_count; i++)
         text_add_u32(out, stream->partitions[i]->log);
+    for (unsigned i = 0; has_ends && i < stream->partition_count; i++)
+        text_add_u64(out, goes_on(stream->partitions[i]));
     if (!policy_is_open(&stream->policy))
         policy_write(out, &stream->policy);
     if (stream->compaction != NULL)
@@ -82,9 +107,17 @@ static struct partition *partition_new(struct stream *stream, unsigned index, ui
     return p;
 }
 
+/* Of one of which the store knows nothing. */
+static void partition_go_on(struct partition *p, uint64_t end)
+{
+    if (p->end == 0)
+        p->start = p->end = p->sealed_end = p->durable_end = end;
+}
+
 static void partition_free(struct partition *p)
 {
     partition_stop(p);
+    unlogged_end(p);
     table_remove(&p->stream->core->logs, p);
     if (p->stream->core->near == p)
         p->stream->core->near = NULL;
@@ -111,14 +144,63 @@ static struct stream *stream_new(struct core *core, struct slice name, unsigned 
     return stream;
 }
 
-/* After whatever it depends on: the policy, what made the stream, how many partitions share. */
-static void resolve_policy(struct stream *stream)
+/* Is it one that keeps what it holds, so that it is logged whatever was said? */
+static bool must_be_logged(const struct stream *stream)
 {
-    struct stream_policy fallback;
+    return stream->queue != NULL || stream->compaction != NULL || stream->has_retained ||
+           stream->is_hidden || stream->is_transient;
+}
 
-    policy_default(stream->core, stream->by_name.key, stream->is_implicit, stream->partition_count,
-                   &fallback);
-    policy_over(&stream->policy, &fallback, &stream->effective);
+static bool was_logged(const struct stream *stream)
+{
+    uint64_t start, end;
+
+    for (unsigned i = 0; i < stream->partition_count; i++) {
+        if (log_range(stream->core->store, stream->partitions[i]->log, &start, &end) == RC_OK ||
+            stream->partitions[i]->end > stream->partitions[i]->sealed_end)
+            return true;
+    }
+    return false;
+}
+
+/* After whatever it depends on: the policy, what made the stream, how many partitions share. */
+static void resolve_policy(struct stream *stream, bool is_logged)
+{
+    const struct policy_subject subject = {
+        .name = stream->by_name.key,
+        .partition_count = stream->partition_count,
+        .is_implicit = stream->is_implicit,
+        .is_logged = is_logged || must_be_logged(stream),
+    };
+
+    policy_effective(stream->core, &subject, &stream->policy, &stream->effective);
+}
+
+bool stream_can_be_unlogged(const struct stream *stream)
+{
+    return !must_be_logged(stream) && (stream->first.unlogged != NULL || !was_logged(stream));
+}
+
+/* One that was logged is, until the next start: readers stand in it. */
+void stream_follow_policy(struct stream *stream)
+{
+    bool was_unlogged = stream->first.unlogged != NULL;
+    bool is_unlogged;
+
+    if (stream->core->is_loading)
+        return; /* streams_begin() will */
+    resolve_policy(stream, !was_unlogged && was_logged(stream));
+    is_unlogged = stream->effective.durability == POLICY_UNLOGGED;
+    for (unsigned i = 0; i < stream->partition_count; i++) {
+        struct partition *p = stream->partitions[i];
+
+        if (is_unlogged && p->unlogged == NULL)
+            unlogged_begin(p);
+        else if (!is_unlogged && p->unlogged != NULL)
+            unlogged_spill(p);
+    }
+    if (is_unlogged != was_unlogged && link_is_linked(&stream->link))
+        stream_record(stream);
 }
 
 static void partitions_array_free(struct stream *stream)
@@ -176,7 +258,7 @@ void stream_set_policy(struct stream *stream, const struct stream_policy *policy
     if (policy_is_equal(&stream->policy, policy))
         return;
     stream->policy = *policy;
-    resolve_policy(stream);
+    stream_follow_policy(stream);
     stream_record(stream);
     retention_changed(stream);
 }
@@ -206,6 +288,7 @@ enum rc stream_set_compaction(struct stream *stream, const struct stream_compact
     if (compaction == NULL && stream->compaction == NULL)
         return RC_OK;
     set_compaction(stream, compaction);
+    stream_follow_policy(stream);
     stream_record(stream);
     tail_changed(stream);
     retention_changed(stream);
@@ -231,10 +314,10 @@ enum rc stream_create(struct core *core, struct client *client, const struct str
     stream_set_config(stream, spec->config);
     if (spec->policy != NULL)
         stream->policy = *spec->policy;
-    resolve_policy(stream);
     for (unsigned i = 0; i < count; i++)
         stream->partitions[i] = partition_new(stream, i, (uint32_t)core_number(core));
     set_compaction(stream, spec->compaction);
+    stream_follow_policy(stream);
     stream_link(stream);
     stream_record(stream);
     tail_changed(stream);
@@ -260,7 +343,7 @@ enum rc stream_grow(struct stream *stream, unsigned partition_count)
     partitions_array_free(stream);
     stream->partitions = partitions;
     stream->partition_count = partition_count;
-    resolve_policy(stream);
+    stream_follow_policy(stream);
     stream_record(stream);
     return RC_OK;
 }
@@ -300,6 +383,8 @@ void streams_init(struct core *core)
     list_init(&core->stream_list);
     list_init(&core->dirty_partitions);
     list_init(&core->moving_partitions);
+    list_init(&core->unlogged);
+    list_init(&core->unlogged_dirty);
 }
 
 /* ---- ending ---- */
@@ -404,6 +489,8 @@ static enum rc visit_stream(void *arg, struct slice key, struct slice value)
     stream->is_transient = (flags & STREAM_TRANSIENT) != 0;
     for (unsigned i = 0; i < count; i++)
         stream->partitions[i] = partition_new(stream, i, rd_u32(&rd));
+    for (unsigned i = 0; (flags & STREAM_GOES_ON) != 0 && i < count; i++)
+        partition_go_on(stream->partitions[i], rd_u64(&rd));
     if ((flags & STREAM_HAS_POLICY) != 0)
         rc = policy_read(&rd, &stream->policy);
     if (rc == RC_OK && (flags & STREAM_COMPACTED) != 0)
@@ -413,7 +500,7 @@ static enum rc visit_stream(void *arg, struct slice key, struct slice value)
     stream->has_retained = (flags & STREAM_HAS_RETAINED) != 0;
     if ((flags & STREAM_CONFIGURED) != 0)
         stream_set_config(stream, rd_rest(&rd));
-    resolve_policy(stream);
+    resolve_policy(stream, false);
     stream_link(stream);
     tail_loaded(stream);
     return rc;
@@ -468,6 +555,72 @@ enum rc streams_load(struct core *core)
 
     index_loaded(core); /* also what was loaded before a failure: it is freed from there */
     return rc != RC_OK ? rc : meta_each(core->store, META_PRODUCERS, visit_producer, core);
+}
+
+/* Its log, of which nothing is left, goes with its number: offsets go on. */
+static void partition_turn(struct partition *p)
+{
+    struct core *core = p->stream->core;
+
+    producers_drop(p);
+    producers_free(p);
+    core_took_ticket(core, log_drop(core->store, p->log));
+    table_remove(&core->logs, p);
+    p->log = (uint32_t)core_number(core);
+    table_add(&core->logs, p);
+    core->near = NULL;
+    partition_disown(
+        p); /* what sessions are owed of it is found to be gone when it is their turn */
+}
+
+static void stream_turn(struct stream *stream)
+{
+    uint64_t records = 0;
+    bool has_log = was_logged(stream);
+
+    for (unsigned i = 0; i < stream->partition_count; i++)
+        records += stream->partitions[i]->end - stream->partitions[i]->start;
+    resolve_policy(stream, records > 0); /* also because its queue, if any, is known by now */
+    if (records > 0 && !must_be_logged(stream))
+        log_event(LOG_WARNING, "core.logged_still", "stream=%s records=%llu why=\"%s\"",
+                  log_quote(stream->by_name.key.at, stream->by_name.key.len),
+                  (unsigned long long)records, "durability none waits until they are gone");
+    if (stream->effective.durability != POLICY_UNLOGGED)
+        return;
+    for (unsigned i = 0; i < stream->partition_count; i++) {
+        if (has_log)
+            partition_turn(stream->partitions[i]);
+        unlogged_begin(stream->partitions[i]);
+    }
+    stream_record(stream);
+}
+
+void streams_begin(struct core *core)
+{
+    LIST_EACH (k, &core->stream_list) {
+        struct stream *stream = CONTAINER_OF(k, struct stream, link);
+
+        if (stream->effective.durability == POLICY_UNLOGGED)
+            stream_turn(stream);
+    }
+}
+
+void streams_stop(struct core *core)
+{
+    struct stream *last = NULL;
+
+    LIST_EACH (k, &core->unlogged) {
+        struct unlogged *u = CONTAINER_OF(k, struct unlogged, link);
+
+        u->reserved_end = u->partition->end;
+    }
+    LIST_EACH (k, &core->unlogged) {
+        struct stream *stream = CONTAINER_OF(k, struct unlogged, link)->partition->stream;
+
+        if (stream != last)
+            stream_record(stream);
+        last = stream;
+    }
 }
 
 /* ---- looking ---- */

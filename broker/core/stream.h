@@ -57,7 +57,11 @@ void stream_set_config(struct stream *stream, struct slice config);
 const struct stream_policy *stream_policy(const struct stream *stream); /* what it says itself */
 /* What holds for it, with rules and defaults; nothing of it is open. */
 const struct stream_policy *stream_effective_policy(const struct stream *stream);
-/* Retention follows at once. */
+/* Could it keep its records in memory alone? Not while records of it are logged, nor if it is a
+ * queue's or compacted. */
+bool stream_can_be_unlogged(const struct stream *stream);
+/* Retention follows at once. POLICY_UNLOGGED asks for stream_can_be_unlogged(), or waits until
+ * a start finds none of its records. */
 void stream_set_policy(struct stream *stream, const struct stream_policy *policy);
 bool stream_is_implicit(const struct stream *stream);
 int64_t stream_created_ms(const struct stream *stream);

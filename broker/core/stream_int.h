@@ -15,6 +15,7 @@
 struct compacting;
 struct producer_table;
 struct tail;
+struct unlogged;
 
 /* What a partition needs while something happens to it: most of a million are at rest. */
 struct partition_work {
@@ -36,6 +37,7 @@ struct partition {
     uint64_t sealed_end; /* what the store was given */
     uint64_t durable_end;
     struct partition_work *work;      /* owned; NULL at rest */
+    struct unlogged *unlogged;        /* owned: what it keeps in memory alone; NULL: it is logged */
     struct owed *owed;                /* owned: what sessions are owed of it; NULL: nothing */
     uint64_t grown_bytes;             /* appended since retention looked at it */
     struct deadline retention;        /* in core->retention_dues */
@@ -65,11 +67,12 @@ struct stream {
     struct tail *tail;                    /* owned; NULL: retained messages lie beside its log */
     int64_t created_ms;
     unsigned partition_count;
-    bool is_implicit;
-    bool is_hidden;
-    bool is_transient;
-    bool has_retained; /* MQTT's, in its log: they come out of it when it is compacted no more */
-    bool is_deleted;   /* being taken apart */
+    bool is_implicit : 1;
+    bool is_hidden : 1;
+    bool is_transient : 1;
+    bool
+        has_retained : 1; /* MQTT's, in its log: they come out of it when it is compacted no more */
+    bool is_deleted : 1;  /* being taken apart */
     struct partition *only;
     struct partition first; /* partitions[0] */
 };
@@ -82,9 +85,9 @@ struct placed {
     uint64_t offset;
 };
 
-/* Appends one message to the turn's batch of its partition and tells the stream's queue. `body` is
- * the message's own or a variant of it. RC_MEMORY, RC_TOO_LARGE. */
-MUST_CHECK enum rc stream_append(struct stream *stream, struct message *message, struct slice body,
+/* Appends one message to the turn's batch of its partition, or to what that keeps in memory, and
+ * tells the stream's queue. RC_MEMORY, RC_TOO_LARGE. */
+MUST_CHECK enum rc stream_append(struct stream *stream, struct message *message,
                                  enum durability durability, struct placed *ret);
 /* A stream may ask for less than its publishers do. */
 enum durability stream_durability(const struct stream *stream, enum durability wanted);
@@ -97,6 +100,8 @@ struct partition *partition_of_log(struct core *core, uint32_t log);
 void partition_rest(struct partition *partition);
 /* It goes away: its waiters are told. */
 void partition_stop(struct partition *partition);
+/* Its log has another number from now on: nobody is owed anything of it. */
+void partition_disown(struct partition *partition);
 /* A session is owed the record at that offset, and not any longer. */
 void partition_owe(struct partition *partition, uint64_t offset);
 void partition_paid(struct partition *partition, uint64_t offset);
@@ -108,6 +113,16 @@ void partition_seal(struct partition *partition);
 void stream_record(struct stream *stream);
 /* Takes the stream out and frees it; the caller has checked that it may. */
 void stream_remove(struct stream *stream);
+/* After what decides whether the stream is logged has changed. What it keeps in memory is written
+ * when it is to be. */
+void stream_follow_policy(struct stream *stream);
+/* Gives the store what was kept in memory, from the partition's end on. Takes the block. */
+void partition_put(struct partition *partition, struct log_piece *piece);
+/* Its end moved, and all of that may be read. */
+void partition_moved(struct partition *partition);
+/* As log_find_time(). */
+MUST_CHECK enum rc partition_find_index(const struct partition *partition, int64_t time_ms,
+                                        uint64_t *ret_offset);
 /* Moves the start without asking who owes what (retention has). */
 void partition_trim_to(struct partition *partition, uint64_t start);
 

@@ -85,7 +85,7 @@ struct time_search *partition_find_time(struct partition *partition, int64_t tim
 {
     struct time_search *search;
     uint64_t offset;
-    enum rc rc = log_find_time(partition->stream->core->store, partition->log, time_ms, &offset);
+    enum rc rc = partition_find_index(partition, time_ms, &offset);
 
     if (rc != RC_OK) {
         on_found(arg, rc, 0, 0);

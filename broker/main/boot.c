@@ -194,7 +194,9 @@ static enum rc open_core(struct broker *b, struct text *why)
     config.delayed_max_bytes = s->delayed_max_bytes;
     config.delayed_max_delay_ms = s->delayed_max_delay_ms;
     config.share_grace_ms = s->share_grace_ms;
-    config.durability = (enum durability)s->durability;
+    config.durability = (int64_t)s->durability;
+    config.unlogged_bytes = s->unlogged_bytes;
+    config.unlogged_total_bytes = s->unlogged_total_bytes;
     config.sync_interval_ms = s->sync_interval_ms;
     config.disk_warn_percent = (unsigned)s->disk_warn_percent;
     config.disk_stop_percent = (unsigned)s->disk_stop_percent;

@@ -28,11 +28,12 @@
 
 void boot_start_admin(struct broker *b)
 {
-    struct api_config config = {
-        .rules = &b->definitions,
-        .operations = &b->operations,
-        .durability = b->settings->sync ? policy_durability_names[b->settings->durability] : "none"
-    };
+    struct api_config config = { .rules = &b->definitions,
+                                 .operations = &b->operations,
+                                 .durability =
+                                     b->settings->sync
+                                         ? policy_durability_names[b->settings->durability]
+                                         : "never synced" };
 
     if (b->place != NULL)
         b->real_place = realpath(b->place, NULL); /* it is told to others, who may be elsewhere */

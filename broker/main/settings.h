@@ -128,6 +128,8 @@ struct settings {
     uint64_t delayed_max_delay_ms;
     uint64_t share_grace_ms;
     unsigned durability;
+    uint64_t unlogged_bytes;
+    uint64_t unlogged_total_bytes;
     uint64_t flap_client_connects;
     uint64_t flap_address_connects;
     uint64_t flap_window_ms;

@@ -27,7 +27,7 @@
 
 const char *const protocol_names[] = { "mqtt", "amqp", "kafka", NULL };
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
-static const char *const durabilities[] = { "memory", "interval", "always", NULL };
+static const char *const durabilities[] = { "memory", "interval", "always", "none", NULL };
 static const char *const overflows[] = { "drop_oldest", "drop_newest", "reject", "end", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const accesses[] = { "owner", "group", "all", NULL };
@@ -164,8 +164,16 @@ static const struct option head_options[] = {
     { "durability", OPTION_CHOICE, "always", 0, 0, durabilities, FILE_ONLY, AT(durability), "WHEN",
       "When what is published is confirmed: always, when it is synced to the device; interval, "
       "when "
-      "it is written, and synced within sync_interval; memory, at once. See "
-      "tercet-durability(7)." },
+      "it is written, and synced within sync_interval; memory, at once; none, at once, and it is "
+      "kept in memory alone. See tercet-durability(7)." },
+    { "unlogged_bytes", OPTION_BYTES, "1m", 0, UINT64_C(1) << 40, NULL, FILE_ONLY,
+      AT(unlogged_bytes), "BYTES",
+      "What a stream of durability none keeps in memory, its partitions together, when its section "
+      "names no retention_bytes; 0 sets no limit but the next." },
+    { "unlogged_total_bytes", OPTION_BYTES, "64m", 1 << 20, UINT64_C(1) << 40, NULL, FILE_ONLY,
+      AT(unlogged_total_bytes), "BYTES",
+      "What all such streams keep together; the one that got nothing for longest loses records "
+      "first." },
     { "flap_client_connects", OPTION_NUMBER, "0", 0, 1000000, NULL, FILE_ONLY,
       AT(flap_client_connects), "N",
       "An MQTT client identifier that connects more often than this within flap_window is banned "
@@ -435,7 +443,7 @@ static const struct option stream_options[] = {
       AT(retention_bytes), "BYTES",
       "How much each of their partitions keeps, however they came into being; 0 sets no limit." },
     { "durability", OPTION_CHOICE, "always", 0, 0, durabilities, FILE_ONLY, AT(durability), "WHEN",
-      "When what is published to them is confirmed: always, interval or memory." },
+      "When what is published to them is confirmed: always, interval, memory or none." },
 };
 
 #undef AT

@@ -156,7 +156,8 @@ static enum rc check_text(struct amqp_session *s, const struct argument_row *row
         text_format(&s->refusal_text, ": invalid_overflow");
         return rc;
     }
-    if (row->kind == KIND_DURABILITY && !is_one_of(v->bytes, policy_durability_names)) {
+    if (row->kind == KIND_DURABILITY &&
+        (!is_one_of(v->bytes, policy_durability_names) || slice_equal_str(v->bytes, "none"))) {
         rc = invalid(s, row->name, queue);
         text_format(&s->refusal_text, ": always, interval or memory is expected");
         return rc;

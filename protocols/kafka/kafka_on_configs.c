@@ -307,6 +307,26 @@ static enum kafka_error set_compaction(struct stream *stream, struct slice kept,
     return KAFKA_ERROR_INVALID_CONFIG;
 }
 
+/* What cannot be turned while it runs is refused, not put off. */
+static enum kafka_error check_unlogged(const struct stream *stream,
+                                       const struct stream_policy *policy, struct slice kept,
+                                       struct slice *ret_message)
+{
+    struct stream_compaction compaction;
+
+    if (policy->durability != POLICY_UNLOGGED)
+        return KAFKA_ERROR_NONE;
+    if (kafka_topic_compaction(kept, &compaction)) {
+        *ret_message = KAFKA_COMPACTED_UNLOGGED;
+        return KAFKA_ERROR_INVALID_CONFIG;
+    }
+    if (stream_can_be_unlogged(stream))
+        return KAFKA_ERROR_NONE;
+    *ret_message = SLICE("tercet.durability cannot become none: the topic has a queue on it, or "
+                         "records that are logged.");
+    return KAFKA_ERROR_INVALID_CONFIG;
+}
+
 static enum kafka_error alter(struct kafka_request *request, const struct alteration *a,
                               bool validate_only, struct slice *ret_message)
 {
@@ -340,7 +360,9 @@ static enum kafka_error alter(struct kafka_request *request, const struct altera
     } else {
         const struct stream_policy policy = changed_policy(config, a, stream, text_slice(&kept));
 
-        error = set_compaction(stream, text_slice(&kept), ret_message);
+        error = check_unlogged(stream, &policy, text_slice(&kept), ret_message);
+        if (error == KAFKA_ERROR_NONE)
+            error = set_compaction(stream, text_slice(&kept), ret_message);
         if (error == KAFKA_ERROR_NONE) {
             stream_set_config(stream, text_slice(&kept));
             stream_set_policy(stream, &policy);

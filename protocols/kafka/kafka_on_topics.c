@@ -88,12 +88,13 @@ static void fill_configs(struct kafka_request *request, const struct stream_spec
                          struct kafka_create_topics_result *result)
 {
     struct kafka_topic_view view = { .kept = spec->config, .own = *spec->policy };
-    struct stream_policy fallback;
+    const struct policy_subject subject = { .name = spec->name,
+                                            .partition_count = 1,
+                                            .is_logged = spec->compaction != NULL };
     struct kafka_create_topics_config_result *at =
         KAFKA_ARRAY(&request->arena, kafka_create_topics_config_result, kafka_config_row_count);
 
-    policy_default(request->kafka->core, spec->name, false, 1, &fallback);
-    policy_over(&view.own, &fallback, &view.effective);
+    policy_effective(request->kafka->core, &subject, &view.own, &view.effective);
     for (unsigned i = 0; i < kafka_config_row_count && at != NULL; i++) {
         bool is_set;
 
@@ -144,6 +145,10 @@ static enum kafka_error create_topic(struct kafka_request *request,
     spec.config = text_slice(kept);
     if (kafka_topic_compaction(spec.config, &compaction))
         spec.compaction = &compaction;
+    if (spec.compaction != NULL && policy.durability == POLICY_UNLOGGED) {
+        result->error_message = KAFKA_COMPACTED_UNLOGGED;
+        return KAFKA_ERROR_INVALID_CONFIG;
+    }
     result->num_partitions = spec.partition_count > 0
                                  ? (int32_t)spec.partition_count
                                  : (int32_t)core_config(request->kafka->core)->default_partitions;

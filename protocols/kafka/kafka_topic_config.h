@@ -83,6 +83,9 @@ const char *kafka_topic_config_check(const struct kafka_config *config, struct s
 /* Takes a checked setting over into the policy where that is its place; none: back to the default.
  */
 void kafka_topic_policy_set(struct slice name, struct slice value, struct stream_policy *policy);
+#define KAFKA_COMPACTED_UNLOGGED \
+    SLICE("A topic whose tercet.durability is none cannot be compacted: it has no log.")
+
 /* The durability that kept settings ask for: tercet.durability before flush.messages before
  * flush.ms, which is `interval` where the broker syncs at least as often. POLICY_OPEN: none. */
 int64_t kafka_topic_durability(const struct kafka_config *config, struct slice kept);

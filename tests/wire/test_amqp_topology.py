@@ -350,6 +350,8 @@ class Queues(Case):
                 ({"x-queue-mode": "bogus"}, "'x-queue-mode'%s: \"unsupported queue mode 'bogus'\""),
                 ({"x-durability": "never"},
                  "'x-durability'%s: always, interval or memory is expected"),
+                ({"x-durability": "none"},
+                 "'x-durability'%s: always, interval or memory is expected"),
                 ({"x-durability": 1}, "'x-durability'%s: {unacceptable_type,signedint}"),
                 ({"x-dead-letter-routing-key": "k"},
                  "'x-dead-letter-routing-key'%s: routing_key_but_no_dlx_defined"),
