@@ -4,6 +4,7 @@ libstorage_a_SOURCES = \
 	%D%/backup.h \
 	%D%/log.c %D%/log.h \
 	%D%/meta.c %D%/meta.h \
+	%D%/sifting.c %D%/sifting.h \
 	%D%/slots.c %D%/slots.h \
 	%D%/space.c %D%/space.h \
 	%D%/tail.c %D%/tail.h \
