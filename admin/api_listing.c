@@ -122,10 +122,9 @@ void api_post_compact(struct api_session *s, const struct http_request *r, struc
         api_answer(s, 200);
     } else {
         api_refuse_rc(s, rc,
-                      rc == RC_NOT_FOUND     ? "there is no such stream"
-                      : rc == RC_INVALID     ? "the stream does not say that it is compacted"
-                      : rc == RC_UNSUPPORTED ? "everything is kept in memory: nothing is compacted"
-                                             : "it cannot be asked for");
+                      rc == RC_NOT_FOUND ? "there is no such stream"
+                      : rc == RC_INVALID ? "the stream does not say that it is compacted"
+                                         : "it cannot be asked for");
     }
     text_done(&name);
 }

@@ -122,8 +122,8 @@ struct log_compact {
     uint64_t end;                /* what lies here and above is left as it is */
     int64_t newest_ms;           /* and what comes after the first entry with a record after that */
     int64_t delete_retention_ms; /* for records without a value */
-    /* Called inside store_poll(). RC_NOT_FOUND: the log is gone; RC_UNSUPPORTED: this store never
-     * compacts; else what failed: nothing, or only part of it, was done. */
+    /* Called inside store_poll(). RC_NOT_FOUND: the log is gone; else what failed: nothing, or only
+     * part of it, was done. */
     void (*on_done)(struct log_compact *compact, enum rc rc);
     bool is_under_way;
     bool is_partial; /* out: not all below `end` was compacted; ask again */

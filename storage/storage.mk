@@ -9,6 +9,8 @@ libstorage_a_SOURCES = \
 	%D%/space.c %D%/space.h \
 	%D%/tail.c %D%/tail.h \
 	%D%/verify.h \
+	%D%/mem/mem_compact.c \
+	%D%/mem/mem_int.h \
 	%D%/mem/mem_store.c %D%/mem/mem_store.h \
 	%D%/lmdb/backup.c \
 	%D%/lmdb/backup.h \
@@ -107,10 +109,17 @@ test_lmdb_copy_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_lmdb_copy_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_lmdb_copy
 check_PROGRAMS += test_lmdb_compact
-test_lmdb_compact_SOURCES = tests/unit/test_lmdb_compact.c $(STORE_FIXTURE)
+COMPACTION_RIG = tests/contract/compaction_rig.c tests/contract/compaction_rig.h $(STORE_FIXTURE)
+test_lmdb_compact_SOURCES = tests/unit/test_lmdb_compact.c $(COMPACTION_RIG)
 test_lmdb_compact_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_lmdb_compact_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_lmdb_compact
+
+check_PROGRAMS += test_compaction
+test_compaction_SOURCES = tests/contract/test_compaction.c $(COMPACTION_RIG)
+test_compaction_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_compaction_LDADD = $(STORAGE_LIBS) $(BASE_LIBS) $(CHECK_LIBS)
+TESTS += test_compaction
 check_PROGRAMS += store_kill
 store_kill_SOURCES = tests/crash/store_kill.c tests/crash/store_load.c tests/crash/store_load.h
 store_kill_LDADD = $(STORAGE_LIBS) $(BASE_LIBS)

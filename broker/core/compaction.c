@@ -27,7 +27,6 @@ struct compacting {
     uint64_t new_since_ns; /* monotonic: the first of them */
     uint64_t end;          /* that the last pass came to */
     bool is_wanted;        /* by somebody who asked */
-    bool is_never;         /* the store does not compact */
 };
 
 static void look(void *arg);
@@ -46,7 +45,7 @@ static void look_in(struct compacting *c, int64_t ms)
 {
     uint64_t at_ns;
 
-    if (c->is_never || c->request.is_under_way)
+    if (c->request.is_under_way)
         return;
     ms = ms < 0 ? 0 : less(ms, LOOK_MAX_MS);
     at_ns = clock_monotonic_ns() + (uint64_t)ms * NS_PER_MS;
@@ -88,10 +87,6 @@ static void on_done(struct log_compact *request, enum rc rc)
     uint64_t end, bytes;
     int64_t next_ms;
 
-    if (rc == RC_UNSUPPORTED) {
-        c->is_never = true;
-        return;
-    }
     if (rc == RC_OK)
         count_add(COUNT_CORE_COMPACTIONS, 1);
     if (rc == RC_OK && request->is_partial)
@@ -191,8 +186,6 @@ enum rc stream_compact(struct client *client, struct stream *stream)
     for (unsigned i = 0; i < stream->partition_count; i++) {
         struct compacting *c = stream->partitions[i]->compacting;
 
-        if (c->is_never)
-            return RC_UNSUPPORTED;
         c->is_wanted = true;
         look_in(c, 0);
     }

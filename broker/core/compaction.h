@@ -38,8 +38,7 @@ const struct stream_compaction *stream_compaction(const struct stream *stream);
 MUST_CHECK enum rc stream_set_compaction(struct stream *stream,
                                          const struct stream_compaction *compaction);
 /* A pass over each partition as soon as can be, whatever there is to gain. RC_INVALID: the stream
- * is not compacted. RC_REFUSED. RC_UNSUPPORTED: the store keeps all records, as the one in memory
- * does. */
+ * is not compacted. RC_REFUSED. */
 MUST_CHECK enum rc stream_compact(struct client *client, struct stream *stream);
 
 /* ---- for core alone ---- */

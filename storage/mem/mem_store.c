@@ -2,31 +2,11 @@
 #include "storage/mem/mem_store.h"
 
 #include "broker/base/counters.h"
-#include "storage/backend.h"
-#include "storage/slots.h"
-#include "storage/tail.h"
+#include "storage/mem/mem_int.h"
 
-struct mem_log {
-    uint32_t number; /* first: as slots want it */
-    struct tail tail;
-    uint64_t start;
-    uint64_t end;
-    uint64_t bytes;
-};
-
-#define LOG_SLOT_BYTES ((size_t)2 * SLOT_LINE)
-_Static_assert(sizeof(struct mem_log) <= LOG_SLOT_BYTES, "one for each stream: keep it small");
-
-struct mem_store {
-    struct store store;
-    struct slots logs;         /* struct mem_log */
-    struct list reads;         /* under way, answered by the next poll */
-    struct list reads_polling; /* those that the poll under way answers */
-    struct list compacts;      /* struct log_compact: refused by the next poll */
-    uint64_t ticket;           /* the last one given */
-    uint64_t submitted;
-    uint64_t reported;
-};
+/* Entries that are forgotten between two polls, of which a turn may have three: some 0.1 us each.
+ */
+#define FORGET_ENTRIES 2500
 
 static const struct backend mem_backend;
 
@@ -36,25 +16,57 @@ static struct mem_store *mem_store_of(const struct store *store)
     return (struct mem_store *)(uintptr_t)store; /* its first member; const is the caller's */
 }
 
-static struct mem_log *log_of(const struct mem_store *m, uint32_t number)
+struct mem_log *mem_log_get(const struct mem_store *m, uint32_t number)
 {
-    return slots_get(&m->logs, number);
+    struct mem_log *log = slots_get(&m->logs, number);
+
+    return log == NULL || log->is_dropped ? NULL : log;
 }
 
-static void entry_free(struct entry *entry)
+void mem_entry_free(struct entry *entry)
 {
     block_unref(&entry->block);
     mem_free(entry);
 }
 
-static void log_free(struct mem_store *m, struct mem_log *log)
+/* What lies below the start, or is of a log that was dropped, is not found any more at once. Its
+ * entries go afterwards, some of them in each turn. True: none is left. */
+static bool forget(struct mem_log *log, unsigned *left)
 {
-    struct entry *entry;
+    while (log->tail.count > 0 &&
+           (log->is_dropped || entry_end(tail_at(&log->tail, 0)) <= log->start)) {
+        struct entry *entry;
 
-    while ((entry = tail_pop(&log->tail)) != NULL)
-        entry_free(entry);
-    tail_done(&log->tail);
-    slots_remove(&m->logs, log->number);
+        if (*left == 0)
+            return false;
+        --*left;
+        entry = tail_pop(&log->tail);
+        log->bytes -= entry->bytes;
+        mem_entry_free(entry);
+    }
+    return true;
+}
+
+static void forget_some(struct mem_store *m, struct mem_log *log)
+{
+    if (!forget(log, &m->forget_left)) {
+        if (!link_is_linked(&log->forget))
+            list_append(&m->forgetting, &log->forget);
+        mem_store_wake(m);
+        return;
+    }
+    link_remove_if(&log->forget);
+    if (log->is_dropped)
+        slots_remove(&m->logs, log->number);
+}
+
+static void logs_forget(struct mem_store *m)
+{
+    m->forget_left = FORGET_ENTRIES;
+    while (m->forget_left > 0 && !list_is_empty(&m->forgetting))
+        forget_some(m, LIST_FIRST(&m->forgetting, struct mem_log, forget));
+    if (!list_is_empty(&m->forgetting))
+        mem_store_wake(m);
 }
 
 static void on_submit(struct store *store)
@@ -72,7 +84,7 @@ static void on_submit(struct store *store)
 static enum rc fill(const struct mem_store *m, uint32_t number, uint64_t offset, size_t max_bytes,
                     struct log_pieces *pieces)
 {
-    const struct mem_log *log = log_of(m, number);
+    const struct mem_log *log = mem_log_get(m, number);
     uint32_t i;
 
     if (log == NULL || offset < log->start || !tail_find(&log->tail, offset, &i))
@@ -81,17 +93,6 @@ static enum rc fill(const struct mem_store *m, uint32_t number, uint64_t offset,
     pieces->bytes = 0;
     tail_read(&log->tail, i, max_bytes, pieces);
     return RC_OK;
-}
-
-static void compacts_answer(struct mem_store *m)
-{
-    struct log_compact *compact;
-
-    while ((compact = LIST_FIRST(&m->compacts, struct log_compact, link)) != NULL) {
-        link_remove(&compact->link);
-        compact->is_under_way = false;
-        compact->on_done(compact, RC_UNSUPPORTED);
-    }
 }
 
 static void on_poll(struct store *store)
@@ -103,7 +104,8 @@ static void on_poll(struct store *store)
         if (store->events.on_durable != NULL)
             store->events.on_durable(store->events.arg, m->reported);
     }
-    compacts_answer(m);
+    logs_forget(m);
+    mem_compact_poll(m);
     list_splice(&m->reads_polling, &m->reads);
     while (!list_is_empty(&m->reads_polling)) {
         struct log_read *read = LIST_FIRST(&m->reads_polling, struct log_read, link);
@@ -129,9 +131,12 @@ static void on_close(struct store **store)
     struct mem_store *m = mem_store_of(*store);
     struct mem_log *log;
 
+    mem_compact_end(m);
     for (uint32_t number = 0; (log = slots_next(&m->logs, number)) != NULL;) {
         number = log->number;
-        log_free(m, log);
+        log->is_dropped = true;
+        m->forget_left = log->tail.count;
+        forget_some(m, log);
     }
     slots_done(&m->logs);
     mem_free(m);
@@ -154,7 +159,7 @@ static void on_commit_latency(const struct store *store, uint64_t *ret_p50_ns, u
 static uint64_t on_append(struct store *store, const struct append *append)
 {
     struct mem_store *m = mem_store_of(store);
-    struct mem_log *log = log_of(m, append->log);
+    struct mem_log *log = mem_log_get(m, append->log);
     struct entry *entry = mem_new(struct entry);
 
     if (log == NULL) {
@@ -179,33 +184,30 @@ static uint64_t on_append(struct store *store, const struct append *append)
 static uint64_t on_trim(struct store *store, uint32_t number, uint64_t start)
 {
     struct mem_store *m = mem_store_of(store);
-    struct mem_log *log = log_of(m, number);
+    struct mem_log *log = mem_log_get(m, number);
 
     ASSERT(log != NULL && start >= log->start && start <= log->end);
     log->start = start;
-    while (log->tail.count > 0 && entry_end(tail_at(&log->tail, 0)) <= start) {
-        struct entry *entry = tail_pop(&log->tail);
-
-        log->bytes -= entry->bytes;
-        entry_free(entry);
-    }
+    forget_some(m, log);
     return ++m->ticket;
 }
 
 static uint64_t on_drop(struct store *store, uint32_t number)
 {
     struct mem_store *m = mem_store_of(store);
-    struct mem_log *log = log_of(m, number);
+    struct mem_log *log = mem_log_get(m, number);
 
-    if (log != NULL)
-        log_free(m, log);
+    if (log != NULL) {
+        log->is_dropped = true;
+        forget_some(m, log);
+    }
     return ++m->ticket;
 }
 
 static enum rc on_range(const struct store *store, uint32_t number, uint64_t *ret_start,
                         uint64_t *ret_end)
 {
-    const struct mem_log *log = log_of(mem_store_of(store), number);
+    const struct mem_log *log = mem_log_get(mem_store_of(store), number);
 
     if (log == NULL)
         return RC_NOT_FOUND;
@@ -216,9 +218,16 @@ static enum rc on_range(const struct store *store, uint32_t number, uint64_t *re
 
 static uint64_t on_bytes(const struct store *store, uint32_t number)
 {
-    const struct mem_log *log = log_of(mem_store_of(store), number);
+    const struct mem_log *log = mem_log_get(mem_store_of(store), number);
+    uint32_t dead = 0;
 
-    return log == NULL ? 0 : log->bytes;
+    if (log == NULL || log->start == log->end)
+        return 0;
+    if (!link_is_linked(&log->forget) || !tail_find(&log->tail, log->start, &dead))
+        return log->bytes;
+    /* Reckoned: to count them is what takes the time. */
+    return (uint64_t)((double)log->bytes * (double)(log->tail.count - dead) /
+                      (double)log->tail.count);
 }
 
 static enum rc on_read_cached(struct store *store, uint32_t log, uint64_t offset, size_t max_bytes,
@@ -245,9 +254,12 @@ static void on_read_cancel(struct store *store, struct log_read *read)
 static enum rc on_find_time(const struct store *store, uint32_t number, int64_t time_ms,
                             uint64_t *ret_offset)
 {
-    const struct mem_log *log = log_of(mem_store_of(store), number);
+    const struct mem_log *log = mem_log_get(mem_store_of(store), number);
+    uint32_t i = 0;
 
-    for (uint32_t i = 0; log != NULL && i < log->tail.count; i++) {
+    if (log == NULL || !tail_find(&log->tail, log->start, &i))
+        return RC_NOT_FOUND;
+    for (; i < log->tail.count; i++) {
         const struct entry *entry = tail_at(&log->tail, i);
 
         if (entry->max_timestamp_ms >= time_ms) {
@@ -285,34 +297,6 @@ static enum rc on_each(struct store *store, enum meta_table table, meta_visit_fn
     return RC_OK;
 }
 
-/* What is compacted when is the store's business: here it never is. */
-static void on_compact(struct store *store, struct log_compact *compact)
-{
-    struct mem_store *m = mem_store_of(store);
-
-    compact->is_under_way = true;
-    list_append(&m->compacts, &compact->link);
-    if (store->events.wake != NULL)
-        store->events.wake(store->events.wake_arg);
-}
-
-static void on_compact_cancel(struct store *store, struct log_compact *compact)
-{
-    (void)store;
-    link_remove(&compact->link);
-    compact->is_under_way = false;
-}
-
-static void on_compacted(const struct store *store, uint32_t log, uint64_t *ret_end,
-                         int64_t *ret_next_ms, uint64_t *ret_bytes)
-{
-    (void)store;
-    (void)log;
-    *ret_end = 0;
-    *ret_next_ms = INT64_MAX;
-    *ret_bytes = 0;
-}
-
 static const struct backend mem_backend = {
     .name = "memory",
     .submit = on_submit,
@@ -326,9 +310,9 @@ static const struct backend mem_backend = {
     .drop = on_drop,
     .range = on_range,
     .bytes = on_bytes,
-    .compact = on_compact,
-    .compact_cancel = on_compact_cancel,
-    .compacted = on_compacted,
+    .compact = mem_compact_begin,
+    .compact_cancel = mem_compact_cancel,
+    .compacted = mem_compact_state,
     .read_cached = on_read_cached,
     .read = on_read,
     .read_cancel = on_read_cancel,
@@ -345,6 +329,8 @@ enum rc mem_store_open(const struct store_config *config, struct store **ret)
     (void)config; /* none of the options concerns memory */
     m->store.backend = &mem_backend;
     slots_init(&m->logs, LOG_SLOT_BYTES);
+    list_init(&m->forgetting);
+    m->forget_left = FORGET_ENTRIES;
     list_init(&m->compacts);
     list_init(&m->reads);
     list_init(&m->reads_polling);

@@ -17,9 +17,11 @@ EAGER = {"cleanup.policy": "compact", "segment.ms": "1", "segment.bytes": "1000"
          "min.cleanable.dirty.ratio": "0", "delete.retention.ms": "3600000"}
 
 
-class Compaction(unittest.TestCase):
+class Compacted(unittest.TestCase):
+    DATA = True
+
     def setUp(self):
-        self.broker = Broker(data=True, keep_ports=True)
+        self.broker = Broker(data=self.DATA, keep_ports=True)
         self.addCleanup(self.broker.close)
         self.broker.start()
         self.server = self.broker.server("kafka")
@@ -81,7 +83,7 @@ class Compaction(unittest.TestCase):
     def await_compacted(self, topic, wanted):
         wait_for(lambda: self.read(topic) == wanted, 60, poll=0.2)
 
-    def test_the_last_value_of_each_key_stays_at_its_offset(self):
+    def check_last_values(self):
         for codec in (None, "gzip", "lz4"):
             topic = "t-%s" % codec
             self.create(topic)
@@ -91,6 +93,32 @@ class Compaction(unittest.TestCase):
             self.assertEqual(len(wanted), KEYS)
             self.await_compacted(topic, wanted)
             self.assertEqual(self.read_with_librdkafka(topic), wanted)
+
+    def check_deleted_keys(self):
+        self.create("kept")
+        self.create("short", delete_retention_ms="100")
+        items = [(b"a", b"1"), (b"b", b"2"), (b"a", None), (b"c", b"3"), (b"b", b"4")]
+        kept = self.last_of(self.produce("kept", items))
+        self.await_compacted("kept", kept)
+        self.assertIn((2, b"a", None), kept)
+        short = self.last_of(self.produce("short", items))
+        self.await_compacted("short", [s for s in short if s[2] is not None])
+        self.assertEqual(self.read("kept"), kept)
+
+
+class InMemory(Compacted):
+    DATA = None
+
+    def test_the_last_value_of_each_key_stays_at_its_offset(self):
+        self.check_last_values()
+
+    def test_a_deleted_key_is_seen_for_its_time_and_is_gone_then(self):
+        self.check_deleted_keys()
+
+
+class Compaction(Compacted):
+    def test_the_last_value_of_each_key_stays_at_its_offset(self):
+        self.check_last_values()
 
     def test_kills_and_more_values_between_passes_lose_nothing(self):
         self.create("t")
@@ -110,15 +138,7 @@ class Compaction(unittest.TestCase):
         self.assertEqual(self.read_with_librdkafka("t"), self.last_of(sent))
 
     def test_a_deleted_key_is_seen_for_its_time_and_is_gone_then(self):
-        self.create("kept")
-        self.create("short", delete_retention_ms="100")
-        items = [(b"a", b"1"), (b"b", b"2"), (b"a", None), (b"c", b"3"), (b"b", b"4")]
-        kept = self.last_of(self.produce("kept", items))
-        self.await_compacted("kept", kept)
-        self.assertIn((2, b"a", None), kept)
-        short = self.last_of(self.produce("short", items))
-        self.await_compacted("short", [s for s in short if s[2] is not None])
-        self.assertEqual(self.read("kept"), kept)
+        self.check_deleted_keys()
 
     def test_a_record_without_a_key_is_refused(self):
         self.create("t")

@@ -284,7 +284,7 @@ START_TEST(no_second_copy_is_kept_and_all_survives_restarts)
 }
 END_TEST
 
-START_TEST(it_is_the_same_before_and_after_compaction)
+static void compact_and_look(void)
 {
     struct stream *s = compacted("s", 1);
     int64_t passes = count_get(COUNT_CORE_COMPACTIONS);
@@ -298,8 +298,23 @@ START_TEST(it_is_the_same_before_and_after_compaction)
     while (count_get(COUNT_CORE_COMPACTIONS) == passes)
         rig_settle(&rig);
     ck_assert_str_eq(retained("s/#"), "s/a=last s/b=last ");
+}
+
+START_TEST(it_is_the_same_before_and_after_compaction)
+{
+    compact_and_look();
     restart(rig_reopen);
     ck_assert_str_eq(retained("s/#"), "s/a=last s/b=last ");
+}
+END_TEST
+
+START_TEST(in_memory_it_is_the_same_before_and_after_compaction)
+{
+    uint64_t bytes;
+
+    compact_and_look();
+    bytes = partition_bytes(stream_partition(stream_find(rig.core, SLICE("s")), 0));
+    ck_assert_uint_lt(bytes, 1000); /* of 302 records */
 }
 END_TEST
 
@@ -481,6 +496,7 @@ int main(void)
     tcase_add_test(memory, a_deleted_stream_takes_its_tail_along);
     tcase_add_test(memory, what_is_trimmed_or_expired_is_retained_no_more);
     tcase_add_test(memory, limits_hold_for_what_lies_in_the_log_too);
+    tcase_add_test(memory, in_memory_it_is_the_same_before_and_after_compaction);
     tcase_add_test(memory, a_key_that_is_no_topic_is_not_retained);
     tcase_add_checked_fixture(durable, setup_durable, teardown);
     tcase_set_timeout(durable, 60);
