@@ -8,6 +8,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/random.h"
+#include "broker/base/wire.h"
 #include "broker/core/accounts.h"
 #include "broker/core/core_int.h"
 #include "broker/core/logins.h"
@@ -384,8 +385,25 @@ static void name_client(struct client *client, struct slice user)
     client->badge.has_user = false; /* not before it was shown */
 }
 
+/* By what of its account a client has shown who it is: while that stays as it is in the file, so
+ * does the client, whatever else of its line changes. */
+enum shown { SHOWN_SCRAM_SHA_256, SHOWN_SCRAM_SHA_512, SHOWN_PASSWORD, SHOWN_NOTHING };
+
+_Static_assert((int)SHOWN_SCRAM_SHA_512 == (int)ACCOUNT_SCRAM_SHA_512, "in the order of verifiers");
+
+static uint64_t mark_of(const struct account *account, enum shown shown)
+{
+    struct slice field = SLICE("");
+
+    if (shown == SHOWN_PASSWORD)
+        field = account->password;
+    else if (shown != SHOWN_NOTHING)
+        field = account->scram[shown];
+    return hash_seeded(field) | 1;
+}
+
 /* NULL: it has none. */
-static void has_account(struct client *client, const struct account *account)
+static void has_account(struct client *client, const struct account *account, enum shown shown)
 {
     struct credentials *credentials =
         account == NULL ? client->badge.credentials : credentials_of(client);
@@ -393,18 +411,20 @@ static void has_account(struct client *client, const struct account *account)
     if (credentials == NULL)
         return;
     credentials->roles = account == NULL ? SLICE_NONE : account->roles;
-    credentials->mark = account == NULL ? 0 : hash_seeded(account->line) | 1;
+    credentials->mark = account == NULL ? 0 : mark_of(account, shown);
+    credentials->shown = (uint8_t)shown;
 }
 
 /* `user` NONE: without a name. `account` NULL: none. */
-static enum rc let_in(struct client *client, struct slice user, const struct account *account)
+static enum rc let_in(struct client *client, struct slice user, const struct account *account,
+                      enum shown shown)
 {
     bool is_anonymous = slice_is_none(user);
 
     name_client(client, user);
     client->principal.is_anonymous = is_anonymous;
     client->badge.has_user = !client->principal.is_anonymous;
-    has_account(client, account);
+    has_account(client, account, shown);
     client_set_user(client, is_anonymous ? SLICE_NONE : client->principal.name);
     client->badge.is_in = true;
     forget_decisions(client);
@@ -430,18 +450,17 @@ static enum rc login_unlisted(struct client *client, struct slice user, struct s
     const struct access *access = client->badge.access;
 
     if (access != NULL && access->config.anonymous == ANONYMOUS_YES)
-        return let_in(client, access->config.trusts_names ? user : SLICE_NONE, NULL);
+        return let_in(client, access->config.trusts_names ? user : SLICE_NONE, NULL, SHOWN_NOTHING);
     if (access != NULL && access->config.trusts_names) /* nor has guest one then */
         return refuse_login(client, user, RC_REFUSED);
     if (!slice_equal(user, SLICE("guest")) || !slice_equal(password, SLICE("guest")))
         return refuse_login(client, user, RC_AUTH);
     if (!client->principal.is_loopback)
         return refuse_login(client, user, RC_REFUSED);
-    return let_in(client, user, NULL);
+    return let_in(client, user, NULL, SHOWN_NOTHING);
 }
 
-/* Between the question and the answer the accounts may have been read anew. */
-static enum rc login_known(struct client *client, struct slice user)
+static enum rc login_known(struct client *client, struct slice user, enum shown shown)
 {
     const struct accounts *accounts =
         client->badge.access == NULL ? NULL : client->badge.access->config.accounts;
@@ -449,7 +468,18 @@ static enum rc login_known(struct client *client, struct slice user)
 
     if (account == NULL)
         return refuse_login(client, user, RC_AUTH);
-    return let_in(client, user, account);
+    return let_in(client, user, account, shown);
+}
+
+/* Between the question and the answer the accounts may have been read anew. */
+static enum rc login_asked(struct client *client, struct slice user)
+{
+    const struct accounts *accounts = client->badge.access->config.accounts;
+    const struct account *account = accounts == NULL ? NULL : accounts_find(accounts, user);
+
+    if (account == NULL || mark_of(account, SHOWN_PASSWORD) != client->badge.credentials->mark)
+        return refuse_login(client, user, RC_AUTH);
+    return let_in(client, user, account, SHOWN_PASSWORD);
 }
 
 static void on_password(void *arg, enum rc rc)
@@ -462,7 +492,7 @@ static void on_password(void *arg, enum rc rc)
     if (rc != RC_OK)
         client_login_refused(client, user, rc);
     else
-        rc = login_known(client, slice_of(name, user.len));
+        rc = login_asked(client, slice_of(name, user.len));
     mem_free(name);
     if (client->ops->on_login != NULL)
         client->ops->on_login(client->session, rc);
@@ -482,9 +512,10 @@ static enum rc login_listed(struct client *client, const struct accounts *accoun
     rc = password_worker_ask(client->core->passwords, account->password, password, is_decoy,
                              on_password, client, &credentials_of(client)->request);
     if (rc == RC_OK)
-        return login_known(client, user);
+        return login_known(client, user, SHOWN_PASSWORD);
     if (rc != RC_AGAIN)
         return refuse_login(client, user, rc);
+    credentials_of(client)->mark = mark_of(account, SHOWN_PASSWORD);
     name_client(client, user);
     return rc;
 }
@@ -498,7 +529,8 @@ static enum rc login_certified(struct client *client)
     if (name.len == 0 || name.len > ACCOUNT_NAME_MAX_BYTES)
         return refuse_login(client, name, RC_AUTH);
     client->principal.is_certified = true;
-    return let_in(client, name, accounts == NULL ? NULL : accounts_find(accounts, name));
+    return let_in(client, name, accounts == NULL ? NULL : accounts_find(accounts, name),
+                  SHOWN_NOTHING);
 }
 
 enum rc client_login(struct client *client, struct slice user, struct slice password)
@@ -510,7 +542,7 @@ enum rc client_login(struct client *client, struct slice user, struct slice pass
     if (access != NULL && access->config.needs_certificate)
         return login_certified(client);
     if (slice_is_none(user))
-        return may_be_anonymous(client) ? let_in(client, user, NULL)
+        return may_be_anonymous(client) ? let_in(client, user, NULL, SHOWN_NOTHING)
                                         : refuse_login(client, user, RC_REFUSED);
     if (logins_is_banned(client, user))
         return RC_BANNED;
@@ -551,19 +583,25 @@ enum rc client_may_try(const struct client *client, struct slice user)
     return logins_is_banned(client, user) ? RC_BANNED : RC_OK;
 }
 
-enum rc client_login_by_scram(struct client *client, struct slice user)
+enum rc client_login_by_scram(struct client *client, struct slice user, enum scram_hash hash)
 {
     if (logins_is_banned(client, user))
         return RC_AUTH;
-    return login_known(client, user);
+    return login_known(client, user,
+                       hash == SCRAM_SHA_256 ? SHOWN_SCRAM_SHA_256 : SHOWN_SCRAM_SHA_512);
+}
+
+enum rc client_login_as(struct client *client, struct slice user)
+{
+    return login_known(client, user, SHOWN_NOTHING);
 }
 
 /* ---- what is published later ---- */
 
 struct author {
-    struct access *access; /* borrowed from the core */
-    char *user;            /* owned; NULL: nobody by name */
-    char *id;              /* owned; NULL: it had none */
+    char *listener; /* owned, like the others; NULL: one without an access of its own */
+    char *user;     /* NULL: nobody by name */
+    char *id;       /* NULL: it had none */
 };
 
 struct author *author_of(const struct client *client)
@@ -574,7 +612,8 @@ struct author *author_of(const struct client *client)
     if (badge->access == NULL)
         return NULL;
     author = mem_new(struct author);
-    author->access = badge->access;
+    if (badge->access->listener != NULL)
+        author->listener = mem_copy_text(slice_str(badge->access->listener));
     if (badge->has_user)
         author->user = mem_copy_text(client->principal.name);
     if (badge->id != NULL)
@@ -586,9 +625,57 @@ void author_free(struct author **ref)
 {
     if (*ref == NULL)
         return;
+    mem_free((*ref)->listener);
     mem_free((*ref)->user);
     mem_free((*ref)->id);
     MEM_FREE(*ref);
+}
+
+/* Three texts: a byte for whether there is one, u16 length, bytes. */
+static void write_text(struct text *to, const char *text)
+{
+    struct slice s = slice_str(text);
+
+    text_add_byte(to, text != NULL);
+    text_add_u16(to, (uint16_t)s.len);
+    text_add(to, s);
+}
+
+static char *read_text(struct rd *rd)
+{
+    bool is_there = rd_u8(rd) != 0;
+    struct slice s = rd_bytes(rd, rd_u16(rd));
+
+    return is_there && !rd->bad ? mem_copy_text(s) : NULL;
+}
+
+void author_write(struct text *to, const struct author *author)
+{
+    write_text(to, author->listener);
+    write_text(to, author->user);
+    write_text(to, author->id);
+}
+
+struct author *author_read(struct rd *rd)
+{
+    struct author *author = mem_new(struct author);
+
+    author->listener = read_text(rd);
+    author->user = read_text(rd);
+    author->id = read_text(rd);
+    if (rd->bad)
+        author_free(&author);
+    return author;
+}
+
+/* Whether who comes by that name has an account, or needs none. */
+static bool is_known(const struct client *client, const struct account *account)
+{
+    const struct access_config *config = &client->badge.access->config;
+
+    if (!client->badge.has_user)
+        return may_be_anonymous(client);
+    return account != NULL || config->accounts == NULL || config->needs_certificate;
 }
 
 void client_act_for(struct client *client, const struct author *author)
@@ -599,16 +686,19 @@ void client_act_for(struct client *client, const struct author *author)
 
     if (author == NULL)
         return;
-    badge->access = author->access;
+    badge->access = find_access(client->core, author->listener);
+    if (badge->access == NULL) /* the listener is there no more */
+        badge->access = find_access(client->core, NULL);
     if (author->user != NULL)
         name_client(client, slice_str(author->user));
     badge->has_user = author->user != NULL;
     if (author->id != NULL)
         client_set_id(client, slice_str(author->id));
-    accounts = author->access->config.accounts;
+    accounts = badge->access->config.accounts;
     if (accounts != NULL && author->user != NULL)
         account = accounts_find(accounts, slice_str(author->user));
-    has_account(client, account);
+    has_account(client, account, SHOWN_NOTHING);
+    badge->is_in = is_known(client, account);
     weigh(client);
 }
 
@@ -635,7 +725,7 @@ static bool is_still_welcome(struct client *client)
         return badge->access->config.needs_certificate;
     if (credentials == NULL || credentials->mark == 0) /* guest, or a trusted name */
         return accounts == NULL;
-    return account != NULL && (hash_seeded(account->line) | 1) == credentials->mark;
+    return account != NULL && mark_of(account, (enum shown)credentials->shown) == credentials->mark;
 }
 
 /* Their rules are others now. */

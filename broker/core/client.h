@@ -119,9 +119,13 @@ MUST_CHECK enum rc client_may_try(const struct client *client, struct slice user
  * of this kind, no proof is right. */
 void client_scram_verifier(const struct client *client, struct slice user, enum scram_hash hash,
                            struct scram_verifier *ret);
-/* After the proof was right. RC_AUTH: the account has gone meanwhile, or too many logins failed:
- * who guesses is not to learn more than that. */
-MUST_CHECK enum rc client_login_by_scram(struct client *client, struct slice user);
+/* After the proof by this kind was right. RC_AUTH: the account has gone meanwhile, or too many
+ * logins failed: who guesses is not to learn more than that. */
+MUST_CHECK enum rc client_login_by_scram(struct client *client, struct slice user,
+                                         enum scram_hash hash);
+/* As somebody whom the configuration names: nothing is to be shown. RC_AUTH: there is no such
+ * account. */
+MUST_CHECK enum rc client_login_as(struct client *client, struct slice user);
 /* A login that was refused elsewhere: counts and logs it. */
 void client_login_refused(const struct client *client, struct slice user, enum rc rc);
 const struct principal *client_principal(const struct client *client);

@@ -29,6 +29,7 @@ struct logins;
 struct password_request;
 struct password_worker;
 struct queue;
+struct rd;
 struct stream;
 
 #define CORE_IDENTITY_BYTES 16
@@ -167,12 +168,13 @@ struct credentials {
     struct client *client;            /* borrowed: the owner */
     struct slice roles;               /* borrowed from the accounts */
     char *certificate;                /* owned: the name in it; NULL: none was shown */
-    uint64_t mark;                    /* of the account's line; 0: no account */
+    uint64_t mark;                    /* of what it showed to be its own; 0: no account */
     struct decision *decided;         /* owned; NULL until there are rules to ask */
     struct link revoked;              /* while those are told who are to go */
     struct password_request *request; /* while the password is being checked */
     struct user *user;                /* counted reference; NULL: it gave no name */
     bool is_counted;                  /* among its user's connections */
+    uint8_t shown;                    /* enum shown (acl.c): what of the account `mark` is of */
 };
 
 /* Of who deals with queues. */
@@ -233,6 +235,9 @@ struct author;
 /* NULL: the broker itself. */
 struct author *author_of(const struct client *client);
 void author_free(struct author **author);
+/* As it is kept in a value of the catalogue. NULL: it cannot be read. */
+void author_write(struct text *to, const struct author *author);
+struct author *author_read(struct rd *rd);
 /* `client`, one of the broker's own, may do what the author may now. */
 void client_act_for(struct client *client, const struct author *author);
 /* Ends those of its consumers that it may not have any more (consumer.c). */

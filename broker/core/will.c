@@ -10,7 +10,7 @@
 struct will {
     struct session *session; /* borrowed: its owner */
     struct message *message; /* owned reference */
-    struct author *author;   /* owned; NULL after a restart: then it was allowed when it was set */
+    struct author *author;   /* owned; NULL: the broker itself, or it was recorded without one */
     uint64_t delay_ms;
     struct deadline due;
 };
@@ -94,6 +94,10 @@ void will_taken_over(struct session *session)
         will_publish(session);
 }
 
+/* How it is recorded: its delay u64 with this bit, the author; without it, as before authors were
+ * kept, none; the message. */
+#define WILL_HAS_AUTHOR (UINT64_C(1) << 63)
+
 void session_will_set(struct session *session, struct message **message, uint64_t delay_ms)
 {
     struct text value = { 0 };
@@ -103,7 +107,9 @@ void session_will_set(struct session *session, struct message **message, uint64_
     *message = NULL;
     if (!session_is_durable(session))
         return;
-    text_add_u64(&value, delay_ms);
+    text_add_u64(&value, delay_ms | (session->will->author != NULL ? WILL_HAS_AUTHOR : 0));
+    if (session->will->author != NULL)
+        author_write(&value, session->will->author);
     message_encode(&value, session->will->message);
     session_note_put(session, NOTE_CORE_WILL, text_slice(&value));
     text_done(&value);
@@ -120,10 +126,13 @@ void will_load(struct session *session, struct slice value)
 {
     struct rd rd = rd_of(value);
     uint64_t delay_ms = rd_u64(&rd);
-    struct message *message = message_decode(rd_rest(&rd));
+    struct author *author = (delay_ms & WILL_HAS_AUTHOR) != 0 ? author_read(&rd) : NULL;
+    struct message *message = rd.bad ? NULL : message_decode(rd_rest(&rd));
 
     if (message != NULL)
-        adopt(session, message, NULL, delay_ms);
+        adopt(session, message, author, delay_ms & ~WILL_HAS_AUTHOR);
+    else
+        author_free(&author);
 }
 
 void will_resume(struct session *session)

@@ -89,7 +89,7 @@ static enum step take_scram(struct kafka_sasl *sasl, struct slice token, struct 
         rc = scram_take_final(&sasl->scram, token, out);
         if (rc != RC_OK)
             return refuse_scram(sasl, rc);
-        rc = client_login_by_scram(sasl->client, text_slice(&sasl->scram.user));
+        rc = client_login_by_scram(sasl->client, text_slice(&sasl->scram.user), sasl->scram.hash);
         return rc == RC_OK ? STEP_DONE : STEP_FAILED;
     }
     sasl->has_first = true;

@@ -105,7 +105,7 @@ static enum rc log_in(const struct bridge *b, struct client *client)
     client_enter(client, NULL, NULL);
     if (!client_takes_scram(client)) /* there are no accounts: nobody has rights that others lack */
         return client_login(client, SLICE_NONE, SLICE_NONE);
-    return client_login_by_scram(client, slice_str(b->config->local_user));
+    return client_login_as(client, slice_str(b->config->local_user));
 }
 
 enum rc bridge_local_open(struct bridge *b, struct client *client, struct session **ret,

@@ -146,7 +146,8 @@ static enum rc take_final(struct mqtt_session *s, struct slice data)
 
     if (rc == RC_OK)
         rc = check_same(s);
-    if (rc == RC_OK && client_login_by_scram(s->client, text_slice(&scram->user)) != RC_OK)
+    if (rc == RC_OK &&
+        client_login_by_scram(s->client, text_slice(&scram->user), scram->hash) != RC_OK)
         return mqtt_fail(s, RC_REFUSED, MQTT_NOT_AUTHORIZED); /* counted there */
     return rc == RC_OK ? finish(s) : refuse_proof(s, rc);
 }

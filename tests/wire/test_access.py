@@ -277,6 +277,36 @@ class Reload(AccessCase):
         self.assertEqual(self.refusal(user="alice", password="secret"), BAD_USER_OR_PASSWORD)
         self.client(user="alice", password="other")
 
+    def test_who_showed_what_still_holds_stays_whatever_else_changes(self):
+        password, verifier = users.pbkdf2("secret"), users.scram("secret")
+        self.files.write("users", "alice:%s:%s\n" % (password, verifier))
+        self.reload()
+        by_password, by_scram = self.alice(), self.open(5)
+        scram = users.Scram("alice", "secret")
+        by_scram.send(m.connect(self.name("c"), props=[(m.AUTH_METHOD, scram.method),
+                                                       (m.AUTH_DATA, scram.first())]))
+        first = by_scram.expect(m.AUTH).prop(m.AUTH_DATA)
+        by_scram.send(m.auth(0x18, [(m.AUTH_METHOD, scram.method),
+                                    (m.AUTH_DATA, scram.final(first))]))
+        self.assertEqual(by_scram.expect(m.CONNACK).reason, 0)
+        with amqp_raw.Client(self.broker, user="alice", password="secret") as c:
+            self.files.write("rules", RULES + "allow role:crew publish topic prefix:crew/\n")
+            self.files.write("users", "# moved\n\n%s" % (
+                "alice:%s:%s:@crew\n" % (password, verifier)))
+            self.reload()
+            for client in (by_password, by_scram):  # with the roles that it has now
+                self.assertIn(client.publish("crew/x", b"x", 1).reason, (0, 0x10))
+            c.call("channel.flow", active=True)
+            # what one showed is gone, what the other showed is not
+            self.files.write("users", "alice:%s:%s\n" % (users.pbkdf2("secret"), verifier))
+            self.reload()
+            self.assertEqual(self.assert_ends(by_password), NOT_AUTHORIZED)
+            self.assertEqual(c.refusal()[0], 320)
+            by_scram.sync()
+        self.files.write("users", "alice:%s\n" % users.pbkdf2("secret"))
+        self.reload()
+        self.assertEqual(self.assert_ends(by_scram), NOT_AUTHORIZED)
+
     def test_a_will_is_asked_about_again_when_it_is_published(self):
         watcher = self.client(user="bob", password="word")
         watcher.subscribe("w/#", "other/#")
@@ -315,6 +345,47 @@ class Reload(AccessCase):
         self.assertIn(alice.publish("a/x", b"1", 1).reason, (0, 0x10))
         self.assertEqual(alice.publish("a/secret", b"1", 1).reason, NOT_AUTHORIZED)
         self.alice()
+
+
+class WillsOverRestarts(AccessCase):
+    config = AccessCase.config + "sys_interval = 0\n"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.broker.close()
+        cls.broker = Broker(data=True, config=cls.config % {"dir": cls.files.dir})
+        cls.broker.start()
+
+    def leave_will(self, user, password, topic, delay):
+        client = self.client(user=user, password=password, props=[(m.SESSION_EXPIRY, 600)], will={
+            "topic": topic, "payload": b"gone", "props": [(m.WILL_DELAY, delay)]})
+        client.subscribe("pub/x")  # its answer follows the sync
+        client.close()
+
+    def test_the_rules_that_hold_then_are_asked(self):
+        self.files.write("users", USERS + "watcher:%s\n" % users.pbkdf2("w"))
+        self.files.write("rules", "topic read pub/#\npattern readwrite #\n")
+        self.reload()
+        watcher = self.open(5).connect("watcher", user="watcher", password="w",
+                                       props=[(m.SESSION_EXPIRY, 600)])
+        watcher.subscribe(("will/#", 1))
+        self.leave_will("alice", "secret", "will/denied", 1)
+        self.leave_will("bob", "word", "will/of-nobody", 1)
+        self.leave_will("carol", "", "will/fine", 2)
+        self.broker.kill()
+        # bob is no user any more, and alice may not do that any more
+        self.files.write("users", "".join(line + "\n" for line in USERS.splitlines()
+                                          if not line.startswith("bob")) +
+                         "watcher:%s\n" % users.pbkdf2("w"))
+        self.files.write("rules", "pattern readwrite #\nuser alice\ntopic deny will/#\n")
+        self.broker.start()
+        watcher = self.open(5).connect("watcher", clean=False, user="watcher", password="w",
+                                       props=[(m.SESSION_EXPIRY, 600)])
+        self.assertTrue(watcher.connack.present)
+        self.assertEqual(watcher.take().topic, "will/fine")
+        watcher.nothing()
+        self.assertEqual(self.broker.log().count("core.will_failed"), 2)
 
 
 class Anonymous(AccessCase):
