@@ -37,6 +37,9 @@
 /* So much is not kept for the end of the turn: it is still in the processor's cache, and the peer
  * can begin with it. */
 #define OUTPUT_EARLY_BYTES ((size_t)128 << 10)
+/* That is so for what was copied. Blocks take no memory of the output: each write wakes the peer,
+ * which costs more than the cache gives, so they go with what else comes in a turn. */
+#define OUTPUT_EARLY_LENT_BYTES ((size_t)512 << 10)
 /* Block bytes from this length on are sent from where they lie. */
 #define OUTPUT_BORROW_MIN_BYTES ((size_t)4 << 10)
 #define OUTPUT_IOVECS           64
@@ -163,6 +166,7 @@ struct conn {
     struct event read_event;
     struct conn_peer peer;
     uint16_t local_port;
+    bool is_output_lent; /* blocks are in the output that is gathered */
 };
 /* 10,000 that are idle are to cost 1,500 bytes each, all told: what only some have stands apart. */
 _Static_assert(sizeof(struct conn) <= 344, "an idle connection");

@@ -142,10 +142,12 @@ static void link_piece(struct output *out, struct piece *piece)
 /* The bytes just added count, and are sent at the end of the turn, or now when they are many. */
 static void gathered(struct conn *conn, size_t n)
 {
+    size_t early = conn->is_output_lent ? OUTPUT_EARLY_LENT_BYTES : OUTPUT_EARLY_BYTES;
+
     conn->output.bytes += n;
     conn->is_output_fresh = true;
     loop_add_work(conn->loop, conn);
-    if (conn->output.bytes >= OUTPUT_EARLY_BYTES && !conn->is_write_armed)
+    if (conn->output.bytes >= early && !conn->is_write_armed)
         output_send(conn);
     if (conn->output.bytes <= OUTPUT_HIGH_BYTES || conn->is_full)
         return;
@@ -244,6 +246,7 @@ void conn_write_block(struct conn *conn, struct block *block, struct slice bytes
     piece->len = bytes.len;
     piece->block = block_ref(block);
     link_piece(&conn->output, piece);
+    conn->is_output_lent = true;
     gathered(conn, bytes.len);
 }
 
@@ -321,6 +324,7 @@ static void sent(struct conn *conn, size_t n)
     if (out->first != NULL)
         return;
     out->last = NULL;
+    conn->is_output_lent = false;
     chunk_unref(conn->loop, &out->filling);
 }
 
