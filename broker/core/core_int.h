@@ -111,7 +111,7 @@ struct core {
     size_t retained_transient; /* of them, those of publish_transient(): not counted otherwise */
     uint64_t retained_number;  /* of the last that came */
     struct list tails;         /* of compacted streams: see retain_tail.c */
-    struct list tail_waiters;  /* struct session.tail_wait */
+    struct list tail_waiters;  /* struct session_extra.tail_wait */
     struct map groups;
     struct map place_streams; /* see position.c */
     struct map routes;

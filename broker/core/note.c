@@ -22,8 +22,10 @@ static struct note *note_find(const struct session *session, uint32_t key)
     uint8_t bytes[4];
     struct map_node *node;
 
+    if (session->extra == NULL)
+        return NULL;
     put_u32(bytes, key);
-    node = map_get(&session->notes, slice_of(bytes, sizeof(bytes)));
+    node = map_get(&session->extra->notes, slice_of(bytes, sizeof(bytes)));
     return node == NULL ? NULL : CONTAINER_OF(node, struct note, by_key);
 }
 
@@ -35,7 +37,8 @@ static struct note *note_set(struct session *session, uint32_t key, struct slice
         note = mem_new(struct note);
         note->key = key;
         put_u32(note->key_bytes, key);
-        map_add(&session->notes, slice_of(note->key_bytes, sizeof(note->key_bytes)), &note->by_key);
+        map_add(&session_extra(session)->notes, slice_of(note->key_bytes, sizeof(note->key_bytes)),
+                &note->by_key);
     }
     mem_free((void *)(uintptr_t)note->value.at);
     note->value = slice_of(mem_copy_text(value), value.len);
@@ -60,7 +63,7 @@ void session_note_put(struct session *session, uint32_t key, struct slice value)
 
 static void note_free(struct session *session, struct note *note)
 {
-    map_remove(&session->notes, &note->by_key);
+    map_remove(&session->extra->notes, &note->by_key);
     mem_free((void *)(uintptr_t)note->value.at);
     mem_free(note);
 }
@@ -88,8 +91,10 @@ void session_note_each(const struct session *session, session_note_fn *visit, vo
 {
     struct ring keys;
 
+    if (session->extra == NULL)
+        return;
     ring_init(&keys, sizeof(uint32_t));
-    MAP_EACH (node, &session->notes) {
+    MAP_EACH (node, &session->extra->notes) {
         uint32_t key = CONTAINER_OF(node, struct note, by_key)->key;
         size_t i = keys.count;
 
@@ -110,13 +115,17 @@ void session_note_each(const struct session *session, session_note_fn *visit, vo
 
 void notes_record(struct session *session)
 {
-    MAP_EACH (node, &session->notes)
+    if (session->extra == NULL)
+        return;
+    MAP_EACH (node, &session->extra->notes)
         note_record(session, CONTAINER_OF(node, struct note, by_key));
 }
 
 void notes_forget(struct session *session)
 {
-    MAP_EACH (node, &session->notes) {
+    if (session->extra == NULL)
+        return;
+    MAP_EACH (node, &session->extra->notes) {
         struct note_key key = note_key(session, CONTAINER_OF(node, struct note, by_key)->key);
 
         core_delete(session->core, META_INFLIGHT, slice_of(key.bytes, sizeof(key.bytes)));
@@ -125,9 +134,11 @@ void notes_forget(struct session *session)
 
 void notes_free(struct session *session)
 {
-    while (session->notes.count > 0)
-        note_free(session, CONTAINER_OF(map_any(&session->notes), struct note, by_key));
-    map_done(&session->notes);
+    struct map *notes = &session->extra->notes;
+
+    while (notes->count > 0)
+        note_free(session, CONTAINER_OF(map_any(notes), struct note, by_key));
+    map_done(notes);
 }
 
 enum rc note_load(struct session *session, uint32_t key, struct slice value)

@@ -65,16 +65,17 @@ static struct chunk_key chunk_key(const struct session *session, uint64_t chunk)
 static void mark_dirty(struct session *session, uint64_t number)
 {
     uint64_t chunk = number >> REFERENCE_CHUNK_SHIFT;
-    size_t count = session->dirty_chunks.count;
     bool is_known = false;
+    struct ring *chunks;
 
     if (!session_is_durable(session))
         return;
+    chunks = &session_extra(session)->dirty_chunks;
     /* mostly the last one again, or that before it: one end grows while the other shrinks */
-    for (size_t i = count; i > 0 && i + 2 > count; i--)
-        is_known |= *(uint64_t *)ring_at(&session->dirty_chunks, i - 1) == chunk;
+    for (size_t i = chunks->count; i > 0 && i + 2 > chunks->count; i--)
+        is_known |= *(uint64_t *)ring_at(chunks, i - 1) == chunk;
     if (!is_known)
-        *(uint64_t *)ring_push(&session->dirty_chunks) = chunk;
+        *(uint64_t *)ring_push(chunks) = chunk;
     if (!link_is_linked(&session->dirty))
         list_append(&session->core->dirty_sessions, &session->dirty);
 }
@@ -108,17 +109,19 @@ static void record_chunk(struct session *session, uint64_t chunk)
 
 void references_record(struct session *session)
 {
+    struct ring *chunks = session->extra == NULL ? NULL : &session->extra->dirty_chunks;
     uint64_t last = UINT64_MAX;
 
     link_remove_if(&session->dirty);
-    for (size_t i = 0; i < session->dirty_chunks.count; i++) {
-        uint64_t chunk = *(uint64_t *)ring_at(&session->dirty_chunks, i);
+    for (size_t i = 0; chunks != NULL && i < chunks->count; i++) {
+        uint64_t chunk = *(uint64_t *)ring_at(chunks, i);
 
         if (chunk != last)
             record_chunk(session, chunk);
         last = chunk;
     }
-    ring_pop(&session->dirty_chunks, session->dirty_chunks.count);
+    if (chunks != NULL)
+        ring_pop(chunks, chunks->count);
 }
 
 /* A group loses what its members have gained: a crash in between must find it twice, not lost. */
@@ -153,11 +156,13 @@ void references_record_all(struct session *session)
 
 void references_forget(struct session *session)
 {
+    struct ring *chunks = session->extra == NULL ? NULL : &session->extra->dirty_chunks;
     uint64_t end = end_number(session);
 
-    for (size_t i = 0; i < session->dirty_chunks.count; i++)
-        delete_record(session, *(uint64_t *)ring_at(&session->dirty_chunks, i));
-    ring_pop(&session->dirty_chunks, session->dirty_chunks.count);
+    for (size_t i = 0; chunks != NULL && i < chunks->count; i++)
+        delete_record(session, *(uint64_t *)ring_at(chunks, i));
+    if (chunks != NULL)
+        ring_pop(chunks, chunks->count);
     link_remove_if(&session->dirty);
     if (references_is_empty(&session->references))
         return;
@@ -458,9 +463,11 @@ void references_detach(struct session *session)
     session->next = session->references.first;
     drop_settled(session);
     references_pack(&session->references);
-    cursor_rest(&session->cursor);
-    link_remove_if(&session->tail_wait);
     session->is_reading = false;
+    if (session->extra == NULL)
+        return;
+    cursor_rest(&session->extra->cursor);
+    link_remove_if(&session->extra->tail_wait);
 }
 
 struct floor_search {
@@ -491,7 +498,7 @@ uint64_t references_floor(struct core *core, uint32_t log)
 
 bool session_is_direct(const struct session *session)
 {
-    return session->is_ready && list_is_empty(&session->retained) &&
+    return session->is_ready && !session_has_retained(session) &&
            session->next == end_number(session);
 }
 
@@ -528,8 +535,10 @@ static bool make_room(struct session *session, uint64_t bytes)
     enum session_overflow overflow = session->user->caps.overflow;
 
     if (overflow == OVERFLOW_END && session->share == NULL) {
-        if (!link_is_linked(&session->overflowing))
-            list_append(&session->core->overflowing, &session->overflowing);
+        struct link *overflowing = &session_extra(session)->overflowing;
+
+        if (!link_is_linked(overflowing))
+            list_append(&session->core->overflowing, overflowing);
         return false;
     }
     if (overflow == OVERFLOW_DROP_OLDEST || overflow == OVERFLOW_END) {
@@ -615,16 +624,17 @@ void session_offer(struct session *session, const struct target *target, struct 
 /* One message, or a part of the search for it. RC_AGAIN: no credit. */
 static enum rc send_retained(struct session *session)
 {
-    struct retained_due *due = LIST_FIRST(&session->retained, struct retained_due, link);
+    struct session_extra *extra = session->extra;
+    struct retained_due *due = LIST_FIRST(&extra->retained, struct retained_due, link);
     struct subscription *s = due->subscription;
     struct delivery delivery = { .is_retained = true,
                                  .subscription_ids = &s->id,
                                  .subscription_id_count = s->id != 0 };
     enum rc rc =
-        retain_walk_next(session->core, s->filter, &due->walk, &session->cursor, &delivery.message);
+        retain_walk_next(session->core, s->filter, &due->walk, &extra->cursor, &delivery.message);
 
-    if (rc == RC_AGAIN && due->walk.wait == WALK_LOADS && !link_is_linked(&session->tail_wait))
-        list_append(&session->core->tail_waiters, &session->tail_wait);
+    if (rc == RC_AGAIN && due->walk.wait == WALK_LOADS && !link_is_linked(&extra->tail_wait))
+        list_append(&session->core->tail_waiters, &extra->tail_wait);
     if (rc == RC_AGAIN)
         session->is_reading = due->walk.wait != WALK_STEPS_OUT;
     if (rc == RC_AGAIN || rc == RC_MEMORY)
@@ -716,7 +726,8 @@ static enum rc send_next(struct session *session)
         return RC_NOT_FOUND;
     r = reference_at(session, session->next);
     p = partition_of_log(session->core, r->log);
-    rc = p == NULL ? RC_RANGE : cursor_get(&session->cursor, p, r->offset, &message, &offset);
+    rc = p == NULL ? RC_RANGE
+                   : cursor_get(&session_extra(session)->cursor, p, r->offset, &message, &offset);
     if (rc == RC_AGAIN || rc == RC_MEMORY) {
         session->is_reading = rc == RC_AGAIN;
         return RC_AGAIN;
@@ -743,7 +754,7 @@ static void session_pump(struct session *session)
     enum rc rc = RC_OK;
 
     for (; budget > 0 && rc == RC_OK && session->is_ready && !session->is_reading; budget--) {
-        if (!list_is_empty(&session->retained)) {
+        if (session_has_retained(session)) {
             rc = send_retained(session);
             session->is_ready = rc == RC_OK;
         } else {
@@ -751,7 +762,7 @@ static void session_pump(struct session *session)
         }
     }
     if (rc == RC_NOT_FOUND) {
-        cursor_rest(&session->cursor);
+        session_rest(session);
         shares_feed(session);
     }
     if (budget == 0) {

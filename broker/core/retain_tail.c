@@ -341,11 +341,12 @@ static enum rc load_next(struct tail_work *work)
 static void wake_waiters(struct core *core)
 {
     while (!list_is_empty(&core->tail_waiters)) {
-        struct session *session = LIST_FIRST(&core->tail_waiters, struct session, tail_wait);
+        struct session_extra *extra =
+            LIST_FIRST(&core->tail_waiters, struct session_extra, tail_wait);
 
-        link_remove(&session->tail_wait);
-        session->is_reading = false;
-        session_wake(session);
+        link_remove(&extra->tail_wait);
+        extra->session->is_reading = false;
+        session_wake(extra->session);
     }
 }
 

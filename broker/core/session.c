@@ -80,21 +80,61 @@ static void on_cursor_ready(void *arg)
 
 struct session *session_new(struct core *core, struct slice id, struct slice user, uint64_t number)
 {
-    struct session *session = mem_zeroed(sizeof(*session) + id.len + 1);
+    struct session *session = mem_zeroed(offsetof(struct session, id) + id.len + 1);
 
     session->core = core;
     memcpy(session->id, id.at, id.len);
     session->number = number;
     map_init(&session->subscriptions);
-    map_init(&session->notes);
     references_init(&session->references);
-    ring_init(&session->dirty_chunks, sizeof(uint64_t));
-    list_init(&session->retained);
-    cursor_init(&session->cursor, on_cursor_ready, session);
     session_set_user(session, user);
     map_add(&core->sessions, slice_of(session->id, id.len), &session->by_id);
     count_add(COUNT_CORE_SESSIONS, 1);
     return session;
+}
+
+struct session_extra *session_extra(struct session *session)
+{
+    struct session_extra *extra = session->extra;
+
+    if (extra != NULL)
+        return extra;
+    extra = mem_new(struct session_extra);
+    extra->session = session;
+    map_init(&extra->notes);
+    cursor_init(&extra->cursor, on_cursor_ready, session);
+    list_init(&extra->retained);
+    ring_init(&extra->dirty_chunks, sizeof(uint64_t));
+    session->extra = extra;
+    return extra;
+}
+
+static void extra_free(struct session *session)
+{
+    struct session_extra *extra = session->extra;
+
+    if (extra == NULL)
+        return;
+    notes_free(session);
+    cursor_done(&extra->cursor);
+    ring_done(&extra->dirty_chunks);
+    deadline_stop(&session->core->deadlines, &extra->expiry);
+    link_remove_if(&extra->tail_wait);
+    link_remove_if(&extra->overflowing);
+    MEM_FREE(session->extra);
+}
+
+void session_rest(struct session *session)
+{
+    struct session_extra *extra = session->extra;
+
+    if (extra == NULL)
+        return;
+    cursor_rest(&extra->cursor);
+    if (extra->notes.count == 0 && list_is_empty(&extra->retained) &&
+        extra->dirty_chunks.room == 0 && extra->expiry.place == 0 &&
+        !link_is_linked(&extra->overflowing))
+        extra_free(session);
 }
 
 void session_retained_done(struct subscription *s)
@@ -129,18 +169,13 @@ static void session_free(struct session *session)
     map_done(&session->subscriptions);
     shares_free(session);
     share_free(session);
-    notes_free(session);
-    cursor_done(&session->cursor);
     references_end(session);
+    extra_free(session);
     session->user->sessions--;
     user_unref(core, &session->user);
-    ring_done(&session->dirty_chunks);
-    deadline_stop(&core->deadlines, &session->expiry);
     will_done(session);
     link_remove_if(&session->busy);
     link_remove_if(&session->dirty);
-    link_remove_if(&session->tail_wait);
-    link_remove_if(&session->overflowing);
     map_remove(&core->sessions, &session->by_id);
     count_add(COUNT_CORE_SESSIONS, -1);
     mem_free(session);
@@ -188,10 +223,12 @@ void session_end(struct session *session)
 void sessions_end_overflowing(struct core *core)
 {
     while (!list_is_empty(&core->overflowing)) {
-        struct session *session = LIST_FIRST(&core->overflowing, struct session, overflowing);
+        struct session_extra *extra =
+            LIST_FIRST(&core->overflowing, struct session_extra, overflowing);
+        struct session *session = extra->session;
         struct client *client = part(session);
 
-        link_remove(&session->overflowing);
+        link_remove(&extra->overflowing);
         count_add(COUNT_CORE_SESSIONS_OVERFLOWED, 1);
         session->user->ended++;
         log_event(LOG_WARNING, "core.session_overflowed", "id=%s owed=%zu",
@@ -217,7 +254,14 @@ static void start_expiry(struct session *session, uint64_t left_ms)
 {
     if (session->expiry_ms == SESSION_NEVER_EXPIRES)
         return;
-    deadline_start_in_ms(&session->core->deadlines, &session->expiry, left_ms, on_expired, session);
+    deadline_start_in_ms(&session->core->deadlines, &session_extra(session)->expiry, left_ms,
+                         on_expired, session);
+}
+
+static void stop_expiry(struct session *session)
+{
+    if (session->extra != NULL)
+        deadline_stop(&session->core->deadlines, &session->extra->expiry);
 }
 
 void session_detach(struct session **ref)
@@ -252,7 +296,7 @@ void session_cut_expiry(struct session *session, uint64_t max_ms)
         return;
     if (now_ms > session->detached_ms)
         gone_ms = (uint64_t)(now_ms - session->detached_ms);
-    deadline_stop(&session->core->deadlines, &session->expiry);
+    stop_expiry(session);
     start_expiry(session, max_ms > gone_ms ? max_ms - gone_ms : 0);
 }
 
@@ -319,7 +363,7 @@ enum rc session_open(struct client *client, const struct session_spec *spec, str
     client_borrow_id(client, session_id(session));
     session->detached_ms = 0;
     session->expiry_ms = was_durable ? session->expiry_ms : 0;
-    deadline_stop(&core->deadlines, &session->expiry);
+    stop_expiry(session);
     session_will_clear(session);
     session_set_expiry(session, spec->expiry_ms);
     shares_attach(session);
@@ -380,7 +424,7 @@ static void retained_begin(struct subscription *s)
     s->due = mem_new(struct retained_due);
     s->due->subscription = s;
     s->due->walk = walk;
-    list_append(&s->session->retained, &s->due->link);
+    list_append(&session_extra(s->session)->retained, &s->due->link);
     session_wake(s->session);
 }
 

@@ -31,7 +31,7 @@ struct subscription {
 
 /* Retained messages that a subscription is still to get. */
 struct retained_due {
-    struct link link;                  /* in session.retained */
+    struct link link;                  /* in session_extra.retained */
     struct subscription *subscription; /* borrowed: the owner */
     struct retained_walk walk;
 };
@@ -43,6 +43,19 @@ struct note {
     struct slice value; /* owned bytes */
 };
 
+/* Of a session that has notes, reads from the log, is given retained messages, has more than it may
+ * be owed, or outlives its connection and is away or was owed something. */
+struct session_extra {
+    struct session *session; /* borrowed: the owner */
+    struct map notes;
+    struct cursor cursor;
+    struct list retained;  /* struct retained_due.link: delivered before all else */
+    struct link tail_wait; /* in core->tail_waiters: its walk waits for what it reaches */
+    struct link overflowing;
+    struct ring dirty_chunks; /* of uint64_t */
+    struct deadline expiry;
+};
+
 struct session {
     struct core *core;
     struct client *client; /* borrowed; NULL while nobody is connected */
@@ -50,41 +63,46 @@ struct session {
     struct map_node by_id; /* its key lies in `id` */
     uint64_t number;
     uint64_t expiry_ms;
-    int64_t detached_ms; /* wall clock; 0 while attached */
-    struct deadline expiry;
-    struct map subscriptions; /* by text */
+    int64_t detached_ms;         /* wall clock; 0 while attached */
+    struct map subscriptions;    /* by text */
+    struct session_extra *extra; /* owned; NULL: it has none of that */
 
     struct references references;
-    bool has_old_records;     /* of references, as they were recorded before they were packed */
-    uint64_t next;            /* number of the first that may be OWED */
-    size_t open_count;        /* references not SETTLED */
-    uint64_t open_bytes;      /* of them, as reference_bytes() has it */
-    struct ring dirty_chunks; /* of uint64_t */
-    struct cursor cursor;
-    bool is_reading;
-    bool is_ready; /* its client has credit */
+    uint64_t next;       /* number of the first that may be OWED */
+    size_t open_count;   /* references not SETTLED */
+    uint64_t open_bytes; /* of them, as reference_bytes() has it */
 
-    struct list retained;  /* struct retained_due.link: delivered before all else */
     struct share *share;   /* owned: it is a group of shared subscriptions; NULL */
     struct shares *shares; /* owned: its shared subscriptions; NULL */
-    struct map notes;
-    struct will *will; /* owned; NULL: none */
+    struct will *will;     /* owned; NULL: none */
 
     struct link busy;
     struct link dirty;
-    struct link tail_wait; /* in core->tail_waiters: its walk waits for what it reaches */
-    struct link overflowing;
-    uint64_t stamp;      /* of the lookup that met it last, */
-    size_t target_index; /* and its place there */
+    uint64_t stamp;       /* of the lookup that met it last, */
+    size_t target_index;  /* and its place there */
+    bool has_old_records; /* of references, as they were recorded before they were packed */
+    bool is_reading;
+    bool is_ready; /* its client has credit */
     bool is_ending;
     char id[]; /* closed by a NUL */
 };
+/* 10,000 that are idle are to cost 1,500 bytes each with their connections, and a million may be
+ * there without: what only some have stands apart. */
+_Static_assert(offsetof(struct session, id) <= 284, "an idle session");
 
 /* ---- session.c ---- */
 /* Does it outlive its connection, so that what it owes is recorded? */
 static inline bool session_is_durable(const struct session *session)
 {
     return session->expiry_ms > 0;
+}
+/* Made when something of it is needed first. */
+struct session_extra *session_extra(struct session *session);
+/* Nothing is owed: lets go of the log, and of what nothing is in. */
+void session_rest(struct session *session);
+static inline bool session_has_retained(const struct session *session)
+{
+    return session->extra != NULL && !list_is_empty(&session->extra->retained);
 }
 void session_wake(struct session *session);
 /* Asserted new: nobody has that id. */
@@ -168,6 +186,7 @@ uint64_t references_floor(struct core *core, uint32_t log);
 
 /* ---- note.c ---- */
 void notes_forget(struct session *session);
+/* Of a session with an extra part. */
 void notes_free(struct session *session);
 MUST_CHECK enum rc note_load(struct session *session, uint32_t key, struct slice value);
 /* Everything is recorded anew: the session has become durable. */

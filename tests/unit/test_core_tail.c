@@ -80,7 +80,7 @@ static void settle_while(bool (*is_busy)(const void *of), const void *of)
 
 static bool is_walking(const void *of)
 {
-    return !list_is_empty(&((const struct session *)of)->retained);
+    return session_has_retained(of);
 }
 
 static bool is_leaving(const void *of)
