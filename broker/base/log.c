@@ -11,12 +11,15 @@
 
 #define LOG_LINE_BYTES   2048
 #define LOG_QUOTE_BYTES  200
+#define TIME_MAX_BYTES   256 /* of a line */
 #define LOG_QUOTE_SLOTS  4
 #define LOG_ESCAPE_BYTES 4 /* \xHH */
 
 static _Atomic int threshold = LOG_INFO;
 static _Atomic int log_fd = STDERR_FILENO;
 static _Atomic bool is_log_stamped = true;
+static _Atomic(log_sink_fn *) log_sink;
+static _Atomic(const char *) time_format;
 
 enum log_level log_threshold(void)
 {
@@ -38,6 +41,23 @@ void log_set_stamped(bool is_stamped)
     atomic_store(&is_log_stamped, is_stamped);
 }
 
+/* Whoever reads the one of before still may: it is written again at the next but one reload. */
+void log_set_time_format(const char *format)
+{
+    static char formats[2][LOG_TIME_FORMAT_MAX + 1];
+    static unsigned next;
+    char *to = formats[next++ % 2];
+
+    if (format != NULL)
+        (void)snprintf(to, sizeof(formats[0]), "%s", format);
+    atomic_store(&time_format, format == NULL ? NULL : to);
+}
+
+void log_set_sink(log_sink_fn *sink)
+{
+    atomic_store(&log_sink, sink);
+}
+
 bool log_limit_allows(struct log_limit *limit, const char *name)
 {
     uint64_t second = clock_monotonic_ns() / 1000000000;
@@ -56,8 +76,12 @@ bool log_limit_allows(struct log_limit *limit, const char *name)
     return false;
 }
 
+/* The operator's format: no compiler can check it. */
+static size_t (*const by_format)(char *, size_t, const char *, const struct tm *) = strftime;
+
 static size_t write_time(char *to, size_t room)
 {
+    const char *format;
     int64_t now_ms;
     time_t seconds;
     struct tm parts;
@@ -67,6 +91,13 @@ static size_t write_time(char *to, size_t room)
         return 0;
     now_ms = clock_wall_ms();
     seconds = (time_t)(now_ms / 1000);
+    format = atomic_load_explicit(&time_format, memory_order_relaxed);
+    if (format != NULL) {
+        (void)localtime_r(&seconds, &parts);
+        len = by_format(to, TIME_MAX_BYTES, format, &parts);
+        to[len] = ' ';
+        return len + 1;
+    }
     (void)gmtime_r(&seconds, &parts);
     len = strftime(to, room, "%Y-%m-%dT%H:%M:%S", &parts);
     return len + (size_t)snprintf(to + len, room - len, ".%03dZ ", (int)(now_ms % 1000));
@@ -76,7 +107,8 @@ void log_write(enum log_level level, const char *name, const char *format, ...)
 {
     static const char *const words[] = { "error", "warning", "notice", "info", "debug" };
     char line[LOG_LINE_BYTES];
-    size_t len = write_time(line, sizeof(line));
+    size_t len = write_time(line, sizeof(line)), text_at = len;
+    log_sink_fn *sink = atomic_load_explicit(&log_sink, memory_order_relaxed);
     va_list list;
     int more;
 
@@ -93,6 +125,8 @@ void log_write(enum log_level level, const char *name, const char *format, ...)
             line[i] = '?';
     }
     line[len++] = '\n';
+    if (sink != NULL)
+        sink(level, line + text_at, len - 1 - text_at);
     /* A log that cannot be written has nowhere to say so. */
     if (write(atomic_load(&log_fd), line, len) < 0)
         return;

@@ -42,6 +42,14 @@ void log_set_threshold(enum log_level level);
 void log_set_fd(int fd);
 /* Lines begin with the time, unless this says no. */
 void log_set_stamped(bool is_stamped);
+/* How the time is told, for strftime() and in local time; NULL: as ISO 8601 has it, in UTC. Copied,
+ * up to LOG_TIME_FORMAT_MAX bytes. */
+#define LOG_TIME_FORMAT_MAX 63
+void log_set_time_format(const char *format);
+/* Gets each line too, without its time and end; called on any thread, within whatever it does.
+ * NULL: nobody. */
+typedef void log_sink_fn(enum log_level level, const char *line, size_t len);
+void log_set_sink(log_sink_fn *sink);
 /* `len` bytes as "..." with escapes, cut at 200 bytes; a buffer of this thread's that the fourth
  * call from now reuses. */
 const char *log_quote(const void *at, size_t len);

@@ -152,8 +152,8 @@ static struct accounts *new_accounts(struct slice text)
     return accounts;
 }
 
-enum rc accounts_read(const char *file, struct slice text, struct accounts **ret,
-                      struct text *errors)
+static enum rc read_all(const char *file, struct slice text, bool skips_wrong,
+                        struct accounts **ret, struct text *errors)
 {
     struct accounts *accounts = new_accounts(text);
     struct lines lines;
@@ -165,13 +165,13 @@ enum rc accounts_read(const char *file, struct slice text, struct accounts **ret
         return RC_MEMORY;
     }
     lines = lines_of(slice_of(accounts->text, text.len));
-    while (lines.errors < ACCOUNTS_ERRORS_MAX && lines_next(&lines, &line)) {
+    while ((skips_wrong || lines.errors < ACCOUNTS_ERRORS_MAX) && lines_next(&lines, &line)) {
         const char *wrong = add(accounts, line);
 
-        if (wrong != NULL)
+        if (wrong != NULL && lines.errors < ACCOUNTS_ERRORS_MAX)
             lines_complain(&lines, file, wrong, errors);
     }
-    if (lines.errors > 0) {
+    if (lines.errors > 0 && !skips_wrong) {
         accounts_free(&accounts);
         return RC_INVALID;
     }
@@ -179,13 +179,20 @@ enum rc accounts_read(const char *file, struct slice text, struct accounts **ret
     return RC_OK;
 }
 
-enum rc accounts_load(const char *file, struct accounts **ret, struct text *errors)
+enum rc accounts_read(const char *file, struct slice text, struct accounts **ret,
+                      struct text *errors)
+{
+    return read_all(file, text, false, ret, errors);
+}
+
+enum rc accounts_load(const char *file, bool skips_wrong, struct accounts **ret,
+                      struct text *errors)
 {
     struct text text = { 0 };
     enum rc rc = lines_load(file, ACCOUNTS_FILE_MAX_BYTES, &text, errors);
 
     if (rc == RC_OK)
-        rc = accounts_read(file, text_slice(&text), ret, errors);
+        rc = read_all(file, text_slice(&text), skips_wrong, ret, errors);
     text_done(&text);
     return rc;
 }

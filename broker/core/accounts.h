@@ -39,7 +39,8 @@ MUST_CHECK enum rc accounts_read(const char *file, struct slice text, struct acc
                                  struct text *errors);
 /* The same from the file. RC_NOT_FOUND, RC_REFUSED, RC_IO, RC_TOO_LARGE: `errors` says so. Reads
  * the disk: at the start, and at a reload. */
-MUST_CHECK enum rc accounts_load(const char *file, struct accounts **ret, struct text *errors);
+MUST_CHECK enum rc accounts_load(const char *file, bool skips_wrong, struct accounts **ret,
+                                 struct text *errors);
 void accounts_free(struct accounts **accounts);
 size_t accounts_count(const struct accounts *accounts);
 /* NULL: nobody of that name. Borrowed. */

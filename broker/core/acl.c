@@ -8,6 +8,7 @@
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/random.h"
+#include "broker/base/text.h"
 #include "broker/base/wire.h"
 #include "broker/core/accounts.h"
 #include "broker/core/core_int.h"
@@ -242,6 +243,58 @@ static struct access *find_access(struct core *core, const char *listener)
             return access;
     }
     return NULL;
+}
+
+/* ---- who published something, for later ---- */
+
+/* LISTENER NUL NAME NUL IDENTIFIER; without a name: none is told. */
+void client_source(const struct client *client, struct text *to)
+{
+    struct subject subject = subject_of(client);
+
+    if (client->badge.access == NULL)
+        return;
+    text_add(to, slice_str(client->badge.access->listener));
+    text_add_byte(to, '\0');
+    text_add(to, subject.user);
+    text_add_byte(to, '\0');
+    text_add(to, subject.client_id);
+}
+
+static struct slice next_part(struct slice *rest)
+{
+    const uint8_t *end = rest->len == 0 ? NULL : memchr(rest->at, '\0', rest->len);
+    struct slice part = slice_of(rest->at, end == NULL ? rest->len : (size_t)(end - rest->at));
+
+    *rest = slice_after(*rest, part.len + 1);
+    return part;
+}
+
+bool source_may_publish(struct core *core, struct slice source, struct slice address)
+{
+    struct slice listener = next_part(&source), user = next_part(&source);
+    struct subject subject = { .client_id = source };
+    const struct access *access = NULL;
+    const struct account *account = NULL;
+
+    if (slice_is_none(source))
+        return true;
+    LIST_EACH (k, &core->accesses) {
+        const struct access *a = CONTAINER_OF(k, struct access, link);
+
+        if (slice_equal(slice_str(a->listener), listener))
+            access = a;
+    }
+    if (access == NULL || access->config.rules == NULL)
+        return access != NULL;
+    if (user.len > 0) {
+        subject.user = user;
+        if (access->config.accounts != NULL)
+            account = accounts_find(access->config.accounts, user);
+    }
+    if (account != NULL)
+        subject.roles = account->roles;
+    return rules_allow(access->config.rules, &subject, OPERATION_PUBLISH, RESOURCE_TOPIC, address);
 }
 
 static struct access *add_access(struct core *core, const char *listener)
@@ -505,6 +558,8 @@ static enum rc login_listed(struct client *client, const struct accounts *accoun
     bool is_decoy = account == NULL || slice_is_none(account->password);
     enum rc rc;
 
+    if (password.len == 0 && client->badge.access->config.refuses_empty)
+        return refuse_login(client, user, RC_AUTH);
     if (is_decoy) /* who has none waits as long as who has one */
         account = accounts_decoy(accounts);
     if (account == NULL)
@@ -563,6 +618,11 @@ bool client_takes_scram(const struct client *client)
     const struct access *access = client->badge.access;
 
     return access != NULL && access->config.accounts != NULL && !access->config.needs_certificate;
+}
+
+bool client_needs_certificate(const struct client *client)
+{
+    return client->badge.access != NULL && client->badge.access->config.needs_certificate;
 }
 
 void client_scram_verifier(const struct client *client, struct slice user, enum scram_hash hash,

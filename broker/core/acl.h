@@ -13,6 +13,7 @@ struct accounts;
 struct client;
 struct core;
 struct rules;
+struct text;
 
 enum operation {
     OPERATION_PUBLISH,
@@ -55,6 +56,7 @@ struct access_config {
      * are about it, as in a mosquitto that has an acl_file and no password_file; otherwise, without
      * accounts, nobody gets in by name, not even guest. */
     bool trusts_names;
+    bool refuses_empty; /* passwords, whatever hash of theirs is on file */
     /* A client's name is its certificate's, which needs no password; without one nobody gets in. */
     bool needs_certificate;
 };
@@ -87,5 +89,13 @@ bool may_use(struct client *client, enum operation operation, enum resource reso
 MUST_CHECK enum rc authorise_filter(struct client *client, struct slice filter);
 /* Whether this client may be given what was published to that address. Only counted. */
 bool may_deliver(struct client *client, struct slice address);
+
+/* ---- who published something, for later ---- */
+
+/* Appends what source_may_publish() reads: the client's name and identifier, and its listener. */
+void client_source(const struct client *client, struct text *to);
+/* Whether that one might publish to the address now. What cannot be read, and what the broker
+ * itself published, may be. */
+bool source_may_publish(struct core *core, struct slice source, struct slice address);
 
 #endif

@@ -115,6 +115,8 @@ bool client_needs_no_name(const struct client *client);
 bool client_takes_scram(const struct client *client);
 /* Whether it may try by SCRAM. RC_BANNED: too many logins failed; counted. */
 MUST_CHECK enum rc client_may_try(const struct client *client, struct slice user);
+/* Whether who shows no certificate stays outside. */
+bool client_needs_certificate(const struct client *client);
 /* What a SCRAM exchange about this name goes by. Of a name that nobody has, or that has no verifier
  * of this kind, no proof is right. */
 void client_scram_verifier(const struct client *client, struct slice user, enum scram_hash hash,

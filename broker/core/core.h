@@ -44,6 +44,9 @@ struct core_config {
     uint64_t session_max_bytes;        /* of them; 0: no limit */
     uint64_t sessions_max;             /* that there may be; 0: no limit */
     enum session_overflow session_overflow;
+    bool keeps_qos0;               /* messages of QoS 0 wait for sessions that are away */
+    bool upgrades_qos;             /* delivered as subscribed, though published with less */
+    bool checks_retain_source;     /* by whether its publisher might still publish it */
     uint64_t retained_max;         /* retained messages; 0: no limit, as for the next two */
     uint64_t retained_max_bytes;   /* of them, with their addresses */
     uint64_t retained_expiry_ms;   /* how long one is kept */

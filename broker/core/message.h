@@ -27,6 +27,7 @@ struct record;
 #define HEADER_MQTT_FORMAT      "mqtt.payload-format"
 #define HEADER_MQTT_PROPS       "mqtt.props"    /* native block: hidden from AMQP and MQTT views */
 #define HEADER_BRIDGE           "tercet.bridge" /* name of the one that brought it: never back */
+#define HEADER_SOURCE           "tercet.source" /* client_source() of who published it */
 #define HEADER_AMQP_PROPS       "amqp.props"    /* native block */
 #define HEADER_AMQP_MODE        "amqp.delivery-mode"
 #define HEADER_AMQP_EXCHANGE    "amqp.exchange"

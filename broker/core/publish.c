@@ -304,7 +304,8 @@ void publish_transient(struct core *core, struct message **ref)
 
     ASSERT(message->qos == 0); /* nothing is owed of it */
     *ref = NULL;
-    retained_keep_transient(core, message);
+    if ((message->flags & MESSAGE_RETAIN) != 0)
+        retained_keep_transient(core, message);
     route = route_of(core, message->address);
     for (size_t i = 0; i < route->target_count; i++) {
         const struct target *target = &route->targets[i];

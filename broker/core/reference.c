@@ -171,12 +171,18 @@ void references_forget(struct session *session)
         delete_record(session, chunk);
 }
 
+/* QoS 0 is owed nothing, unless it waits for who is away. */
+static bool is_owed(const struct session *session, const struct reference *r)
+{
+    return r->qos > 0 || session->core->config.keeps_qos0;
+}
+
 /* What the log holds of what it was owed is kept from retention. */
 static void pin_loaded(struct session *session, struct reference *r)
 {
     struct partition *p = partition_of_log(session->core, r->log);
 
-    if (r->qos == 0 || p == NULL || r->offset < p->start || r->offset >= p->end)
+    if (!is_owed(session, r) || p == NULL || r->offset < p->start || r->offset >= p->end)
         return; /* nothing of it, if it is not logged */
     partition_owe(p, r->offset);
     r->flags |= REFERENCE_PINS;
@@ -293,10 +299,10 @@ void references_loaded(struct session *session)
 
 /* ---- making and settling ---- */
 
-/* QoS 0 is owed nothing; what memory alone holds is kept by its bounds alone. */
-static void pin(struct reference *r, struct partition *p)
+/* What memory alone holds is kept by its bounds alone. */
+static void pin(const struct session *session, struct reference *r, struct partition *p)
 {
-    if (r->qos == 0 || p->unlogged != NULL)
+    if (!is_owed(session, r) || p->unlogged != NULL)
         return;
     partition_owe(p, r->offset);
     r->flags |= REFERENCE_PINS;
@@ -310,7 +316,7 @@ uint64_t reference_add(struct session *session, const struct placed *placed,
 
     r.offset = placed->offset;
     r.log = placed->partition->log;
-    pin(&r, placed->partition);
+    pin(session, &r, placed->partition);
     number = references_push(&session->references, &r);
     count_open(session, &r);
     shares_count(session, &r, 1);
@@ -368,7 +374,7 @@ void reference_prepend(struct session *session, const struct reference *from)
     if (p == NULL)
         return;
     r.flags = from->flags & REFERENCE_RETAIN;
-    pin(&r, p);
+    pin(session, &r, p);
     session->next = references_push_front(&session->references, &r);
     count_open(session, &r);
     mark_dirty(session, session->next);
@@ -450,7 +456,7 @@ static void visit_detach(void *arg, uint64_t number, struct reference *r)
         r->state = REFERENCE_OWED;
         r->attempts = 1;
     }
-    if (r->state == REFERENCE_OWED && r->qos == 0) { /* QoS 0 is for who is there */
+    if (r->state == REFERENCE_OWED && !is_owed(session, r)) { /* it is for who is there */
         r->state = REFERENCE_SETTLED;
         count_closed(session, r);
         mark_dirty(session, number);
@@ -574,7 +580,7 @@ void reference_owe(struct session *session, const struct placed *placed,
 void session_offer(struct session *session, const struct target *target, struct message *message,
                    const struct placed *placed)
 {
-    uint8_t qos = target->qos < message->qos ? target->qos : message->qos;
+    uint8_t qos = granted_qos(session->core, target->qos, message->qos);
     bool is_retained = target->is_retain_as_published && (message->flags & MESSAGE_RETAIN) != 0;
     struct delivery delivery = { .message = message,
                                  .subscription_ids = target->ids,
@@ -589,7 +595,8 @@ void session_offer(struct session *session, const struct target *target, struct 
         share_offer(session, message, placed);
         return;
     }
-    if (session->client == NULL && qos == 0)
+    if (session->client == NULL && qos == 0 &&
+        !(session->core->config.keeps_qos0 && session_is_durable(session)))
         return; /* QoS 0 is for who is there */
     if (!session_is_direct(session)) {
         reference_owe(session, placed, message, qos, is_retained);
@@ -621,6 +628,13 @@ void session_offer(struct session *session, const struct target *target, struct 
 
 /* ---- sending what is owed ---- */
 
+/* Who published it may have lost the right to since. */
+static bool is_source_right(const struct session *session, const struct message *message)
+{
+    return source_may_publish(session->core, message_header(message, HEADER_SOURCE),
+                              message->address);
+}
+
 /* One message, or a part of the search for it. RC_AGAIN: no credit. */
 static enum rc send_retained(struct session *session)
 {
@@ -643,12 +657,16 @@ static enum rc send_retained(struct session *session)
         session_retained_done(s);
         return RC_OK;
     }
-    delivery.qos = s->qos < delivery.message->qos ? s->qos : delivery.message->qos;
-    rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
-    if (rc == RC_OK) {
-        count_add(COUNT_CORE_DELIVERED, 1);
-        retain_walk_pass(&due->walk, delivery.message);
+    delivery.qos = granted_qos(session->core, s->qos, delivery.message->qos);
+    if (session->core->config.checks_retain_source && !is_source_right(session, delivery.message)) {
+        count_add(COUNT_CORE_DELIVERIES_DENIED, 1);
+    } else {
+        rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
+        if (rc == RC_OK)
+            count_add(COUNT_CORE_DELIVERED, 1);
     }
+    if (rc == RC_OK)
+        retain_walk_pass(&due->walk, delivery.message);
     message_unref(&delivery.message);
     return rc;
 }

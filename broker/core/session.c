@@ -302,7 +302,7 @@ void session_cut_expiry(struct session *session, uint64_t max_ms)
 
 /* ---- opening ---- */
 
-static void take_over(struct session *session)
+static void take_over(struct session *session, const struct session_spec *spec)
 {
     struct client *before = part(session);
 
@@ -310,7 +310,10 @@ static void take_over(struct session *session)
         return;
     if (before->ops->on_taken_over != NULL)
         before->ops->on_taken_over(before->session);
-    will_taken_over(session);
+    if (spec->is_will_forgotten && !spec->is_clean_start && session_is_durable(session))
+        session_will_clear(session);
+    else
+        will_taken_over(session);
     references_detach(session);
 }
 
@@ -341,7 +344,7 @@ enum rc session_open(struct client *client, const struct session_spec *spec, str
     if (rc != RC_OK)
         return rc;
     if (session != NULL) {
-        take_over(session);
+        take_over(session, spec);
         if (spec->is_clean_start || !session_is_durable(session)) {
             session_end(session);
             session = NULL;

@@ -20,8 +20,9 @@ struct session;
 
 struct session_spec {
     struct slice id;
-    bool is_clean_start; /* what was there before is forgotten */
-    uint64_t expiry_ms;  /* how long it outlives its connection; 0: not; SESSION_NEVER_EXPIRES */
+    bool is_clean_start;    /* what was there before is forgotten */
+    uint64_t expiry_ms;     /* how long it outlives its connection; 0: not; SESSION_NEVER_EXPIRES */
+    bool is_will_forgotten; /* of the client it is taken over from, when the session goes on */
 };
 
 /* Opens the client's session, taking it over from another client if need be (that one's

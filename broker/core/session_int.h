@@ -56,6 +56,12 @@ struct session_extra {
     struct deadline expiry;
 };
 
+/* With which QoS a subscriber gets it. */
+static inline uint8_t granted_qos(const struct core *core, uint8_t subscribed, uint8_t published)
+{
+    return core->config.upgrades_qos || subscribed < published ? subscribed : published;
+}
+
 struct session {
     struct core *core;
     struct client *client; /* borrowed; NULL while nobody is connected */

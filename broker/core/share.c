@@ -260,7 +260,7 @@ static enum rc hand(struct share_member *member, struct message *message,
     struct delivery delivery = { .message = message,
                                  .subscription_ids = &s->id,
                                  .subscription_id_count = s->id != 0,
-                                 .qos = qos < s->qos ? qos : s->qos,
+                                 .qos = granted_qos(session->core, s->qos, qos),
                                  .is_retained = is_retained && s->is_retain_as_published };
     enum rc rc;
 
@@ -310,13 +310,13 @@ static enum rc give(struct session *group, struct message *message, const struct
 void share_offer(struct session *group, struct message *message, const struct placed *placed)
 {
     bool is_retained = (message->flags & MESSAGE_RETAIN) != 0;
+    uint8_t qos = granted_qos(group->core, 2, message->qos);
 
-    if (session_is_direct(group) &&
-        give(group, message, placed, message->qos, is_retained) == RC_OK)
+    if (session_is_direct(group) && give(group, message, placed, qos, is_retained) == RC_OK)
         return;
-    if (message->qos == 0 && group->share->attached_count == 0)
+    if (qos == 0 && group->share->attached_count == 0)
         return;
-    reference_owe(group, placed, message, message->qos, is_retained);
+    reference_owe(group, placed, message, qos, is_retained);
 }
 
 enum rc share_send(struct session *group, uint64_t number, struct message *message)

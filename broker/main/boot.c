@@ -12,6 +12,7 @@
 #include "broker/core/core.h"
 #include "broker/core/policy.h"
 #include "broker/main/boot_int.h"
+#include "broker/main/log_places.h"
 #include "broker/main/place.h"
 #include "broker/main/settings.h"
 #include "broker/main/sys_topics.h"
@@ -187,6 +188,9 @@ static enum rc open_core(struct broker *b, struct text *why)
     config.session_max_bytes = s->session_max_bytes;
     config.sessions_max = s->sessions_max;
     config.session_overflow = (enum session_overflow)s->session_overflow;
+    config.keeps_qos0 = s->session_qos0;
+    config.upgrades_qos = s->mqtt_upgrade_qos;
+    config.checks_retain_source = s->retained_check_source;
     config.retained_max = s->retained_max;
     config.retained_max_bytes = s->retained_max_bytes;
     config.retained_expiry_ms = s->retained_expiry_ms;
@@ -218,6 +222,7 @@ static enum rc open_core(struct broker *b, struct text *why)
     rc = boot_apply_access(b->core, s, why);
     if (rc != RC_OK)
         return rc;
+    log_places_open(b->core, b->loop);
     timer_init(&b->deadline, b->loop, on_deadline, b);
     loop_add_turn_end(b->loop, end_turn, b);
     for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++)
@@ -308,6 +313,7 @@ enum rc broker_start(const struct settings *settings, struct broker **ret, struc
     rc = open_core(b, why);
     if (rc != RC_OK)
         goto out;
+    net_limit_connections(b->loop, (unsigned)settings->connections_max);
     rc = boot_listen(b, why);
     if (rc != RC_OK)
         goto out;
@@ -419,6 +425,7 @@ enum rc broker_stop(struct broker **broker)
     core_free(&b->core);
     if (b->store != NULL)
         store_close(&b->store);
+    log_places_close();
     timer_done(&b->deadline);
     for (unsigned i = 0; i < b->tls_count; i++)
         tls_free(&b->tls[i].tls);

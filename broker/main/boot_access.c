@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which users and rules hold for which listener, as the settings say. */
+#include <string.h>
+
 #include "broker/base/log.h"
 #include "broker/base/text.h"
 #include "broker/core/accounts.h"
@@ -41,6 +43,32 @@ bool boot_is_guarded(const struct settings *s, const struct listener_settings *l
            l->certificate_is_user;
 }
 
+/* Where mosquitto's configuration is read, its way with wrong lines is too: they are no users, and
+ * the log says so. */
+static enum rc load_accounts(const struct settings *s, const char *file, struct accounts **ret,
+                             struct text *why)
+{
+    struct text errors = { 0 };
+    struct slice left, line;
+    enum rc rc;
+
+    if (!s->is_mosquitto)
+        return accounts_load(file, false, ret, why);
+    rc = accounts_load(file, true, ret, &errors);
+    left = text_slice(&errors);
+    if (rc != RC_OK)
+        text_add(why, left);
+    while (rc == RC_OK && left.len > 0) {
+        const uint8_t *end = memchr(left.at, '\n', left.len);
+
+        line = slice_of(left.at, end == NULL ? left.len : (size_t)(end - left.at));
+        left = slice_after(left, line.len + 1);
+        log_event(LOG_ERROR, "broker.user_skipped", "%.*s", SLICE_FMT(line));
+    }
+    text_done(&errors);
+    return rc;
+}
+
 static enum rc read_access(const struct settings *s, const struct listener_settings *l,
                            struct access_config *ret, struct text *why)
 {
@@ -50,9 +78,10 @@ static enum rc read_access(const struct settings *s, const struct listener_setti
 
     ret->anonymous = anonymous_of(s, l);
     ret->trusts_names = s->trusts_names;
+    ret->refuses_empty = s->is_mosquitto;
     ret->needs_certificate = l != NULL && l->certificate_is_user;
     if (password_file != NULL)
-        rc = accounts_load(password_file, &ret->accounts, why);
+        rc = load_accounts(s, password_file, &ret->accounts, why);
     if (rc == RC_OK && acl_file != NULL)
         rc = rules_load(acl_file, &ret->rules, why);
     return rc;

@@ -198,6 +198,7 @@ enum rc boot_make_tls(const struct listener_settings *l, struct tls **ret, struc
                                  .ca_path = l->client_ca_path,
                                  .crl_file = l->client_crl,
                                  .is_client_certificate_required = l->require_client_certificate,
+                                 .is_date_unchecked = !l->check_client_dates,
                                  .is_1_3_required = l->tls_min_version == 1,
                                  .ciphers = l->tls_ciphers,
                                  .ciphersuites = l->tls_ciphersuites };
@@ -230,6 +231,7 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
     const struct protocol_row *row = &protocols[l->protocol];
     struct listener_config config = { .name = l->name,
                                       .max_connections = (unsigned)l->max_connections,
+                                      .is_subject_name = l->certificate_user == 1,
                                       .accepts_per_s = l->accept_rate,
                                       .is_trusting = b->settings->allow_anonymous_remote,
                                       .socket_mode = socket_modes[l->socket_access],

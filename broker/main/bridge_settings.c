@@ -15,6 +15,7 @@
 static const char *const versions[] = { "3.1", "3.1.1", "5", NULL };
 static const char *const starts[] = { "automatic", "lazy", "once", NULL };
 static const char *const local_sessions[] = { "as_remote", "kept", "clean", NULL };
+static const char *const reloads[] = { "now", "lazy", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 
 #define AT(field) offsetof(struct bridge_config, field)
@@ -120,6 +121,27 @@ const struct option bridge_options[BRIDGE_OPTIONS] = {
       "The protocol that is asked for in the TLS handshake (ALPN)." },
     { "tls_min_version", OPTION_CHOICE, "1.2", 0, 0, tls_versions, IN_FILE, AT(tls_min_version),
       "VERSION", "The oldest version of TLS that is spoken: 1.2 or 1.3." },
+    { "tls_ciphers", OPTION_TEXT, NULL, 1, TEXT_BYTES_MAX, NULL, IN_FILE, AT(tls_ciphers), "LIST",
+      "The ciphers for TLS 1.2, in the notation of openssl-ciphers(1); by default OpenSSL's." },
+    { "tls_ciphersuites", OPTION_TEXT, NULL, 1, TEXT_BYTES_MAX, NULL, IN_FILE, AT(tls_ciphersuites),
+      "LIST", "The cipher suites for TLS 1.3, with colons between; by default OpenSSL's." },
+    { "session_expiry", OPTION_NUMBER, "4294967295", 0, UINT32_MAX, NULL, IN_FILE,
+      AT(session_expiry_s), "SECONDS",
+      "How long, in MQTT 5, its session at the other broker is to outlive the connection, unless "
+      "cleansession ends it; by default as long as that broker lets it." },
+    { "tcp_keepalive_idle", OPTION_NUMBER, "60", 1, 32767, NULL, IN_FILE, AT(tcp_keepalive_idle_s),
+      "SECONDS", "After so long a silence TCP itself asks whether the other machine is there," },
+    { "tcp_keepalive_interval", OPTION_NUMBER, "15", 1, 32767, NULL, IN_FILE,
+      AT(tcp_keepalive_interval_s), "SECONDS", "again after this," },
+    { "tcp_keepalive_probes", OPTION_NUMBER, "4", 1, 127, NULL, IN_FILE, AT(tcp_keepalive_probes),
+      "N", "and so often before the connection is over." },
+    { "tcp_user_timeout", OPTION_TIME, "0", 0, DAY_MS, NULL, IN_FILE, AT(tcp_user_timeout_ms),
+      "TIME",
+      "The connection is over when what was sent is not acknowledged by TCP for so long; 0 leaves "
+      "it to the system." },
+    { "reload", OPTION_CHOICE, "now", 0, 0, reloads, IN_FILE, AT(reload), "WHEN",
+      "What becomes of a connection when a reload finds the section changed: now, it is made anew; "
+      "lazy, it goes on, and the next one is as the section says." },
 };
 
 void *bridge_settings_begin(void *arg, struct slice name, struct text *why)
@@ -158,8 +180,7 @@ struct bridge_config *bridge_settings_add(struct list *bridges, struct slice nam
     return config;
 }
 
-enum rc bridge_settings_put(struct bridge_config *config, const char *name, struct slice value,
-                            struct text *why)
+static unsigned row_of(const char *name)
 {
     unsigned row = 0;
 
@@ -167,7 +188,13 @@ enum rc bridge_settings_put(struct bridge_config *config, const char *name, stru
         row++;
         ASSERT(row < BRIDGE_OPTIONS); /* the name is one of the table */
     }
-    return option_set(&section, row, config, value, why);
+    return row;
+}
+
+enum rc bridge_settings_put(struct bridge_config *config, const char *name, struct slice value,
+                            struct text *why)
+{
+    return option_set(&section, row_of(name), config, value, why);
 }
 
 /* They would take the session from each other. */
@@ -200,6 +227,17 @@ enum rc bridge_settings_check(const struct list *bridges, struct text *errors)
         }
     }
     return rc;
+}
+
+void bridge_settings_make_plain(struct list *bridges)
+{
+    LIST_EACH (k, bridges) {
+        struct bridge_config *config = CONTAINER_OF(k, struct bridge_config, link);
+
+        config->is_plain = true;
+        if (!option_is_given(&section, config, row_of("session_expiry")))
+            config->session_expiry_s = 0;
+    }
 }
 
 void bridge_settings_done(struct list *bridges)

@@ -8,7 +8,7 @@
 #include "broker/base/rc.h"
 #include "protocols/mqtt/bridge_config.h"
 
-#define BRIDGE_OPTIONS 37
+#define BRIDGE_OPTIONS 45
 extern const struct option bridge_options[BRIDGE_OPTIONS];
 void *bridge_settings_begin(void *arg, struct slice name, struct text *why);
 
@@ -33,5 +33,7 @@ MUST_CHECK enum rc bridge_settings_put(struct bridge_config *config, const char 
 /* RC_INVALID: a line for each mistake was added to `errors`. */
 MUST_CHECK enum rc bridge_settings_check(const struct list *bridges, struct text *errors);
 void bridge_settings_done(struct list *bridges);
+/* They are to say no more than mosquitto's do. */
+void bridge_settings_make_plain(struct list *bridges);
 
 #endif

@@ -21,8 +21,10 @@ tercetd_SOURCES = \
 	%D%/place.c %D%/place.h \
 	%D%/process.c %D%/process.h \
 	%D%/protocols.c %D%/protocols.h \
+	%D%/log_places.c %D%/log_places.h \
 	%D%/ready.c %D%/ready.h \
 	%D%/sys_topics.c %D%/sys_topics.h \
+	%D%/syslog_line.c %D%/syslog_line.h \
 	%D%/verify.c %D%/verify.h
 tercetd_LDADD = libsettings.a $(ADMIN_LIBS) libamqp.a libamqpcodec.a libkafka.a libkafkacodec.a \
 	libmqtt.a libmqttcodec.a \

@@ -50,6 +50,9 @@ static const struct {
     { MOSQUITTO_BRIDGE_KEYFILE, "key", WAY_TEXT },
     { MOSQUITTO_BRIDGE_INSECURE, "insecure", WAY_SWITCH },
     { MOSQUITTO_BRIDGE_ALPN, "alpn", WAY_TEXT },
+    { MOSQUITTO_BRIDGE_CIPHERS, "tls_ciphers", WAY_TEXT },
+    { MOSQUITTO_BRIDGE_CIPHERS_TLS1_3, "tls_ciphersuites", WAY_TEXT },
+    { MOSQUITTO_BRIDGE_SESSION_EXPIRY_INTERVAL, "session_expiry", WAY_NUMBER },
 };
 
 static void put_bridge(struct mosquitto_conf *conf, const struct mosquitto_value *from,
@@ -133,10 +136,14 @@ static void set_bridge_words(struct mosquitto_conf *conf, const struct mosquitto
                   { MOSQUITTO_BRIDGE_PROTOCOL_VERSION, "mqttv50", "version", "5" },
                   { MOSQUITTO_BRIDGE_TLS_VERSION, "tlsv1.1", "tls_min_version", "1.2" },
                   { MOSQUITTO_BRIDGE_TLS_VERSION, "tlsv1.2", "tls_min_version", "1.2" },
-                  { MOSQUITTO_BRIDGE_TLS_VERSION, "tlsv1.3", "tls_min_version", "1.3" } };
+                  { MOSQUITTO_BRIDGE_TLS_VERSION, "tlsv1.3", "tls_min_version", "1.3" },
+                  { MOSQUITTO_BRIDGE_RELOAD_TYPE, "immediate", "reload", "now" },
+                  { MOSQUITTO_BRIDGE_RELOAD_TYPE, "lazy", "reload", "lazy" },
+                  { MOSQUITTO_BRIDGE_RELOAD_TYPE, "lazy", "reload", "lazy" } };
     unsigned found = 0, given = 0;
 
     put_bridge(conf, VALUE(scope, CONNECTION), bridge, "version", SLICE("3.1.1"));
+    put_bridge(conf, VALUE(scope, CONNECTION), bridge, "reload", SLICE("lazy"));
     for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
         const struct mosquitto_value *value = mosquitto_value(scope, words[i].id);
 
@@ -152,6 +159,23 @@ static void set_bridge_words(struct mosquitto_conf *conf, const struct mosquitto
     if ((given & ~found & 2) != 0)
         mosquitto_conf_error(conf, VALUE(scope, BRIDGE_TLS_VERSION),
                              "bridge_tls_version: tlsv1.2 or tlsv1.3 must follow");
+    if ((given & ~found & 4) != 0)
+        mosquitto_conf_error(conf, VALUE(scope, BRIDGE_RELOAD_TYPE),
+                             "bridge_reload_type: lazy or immediate must follow");
+}
+
+/* IDLE INTERVAL COUNTER */
+static void set_tcp_keepalive(struct mosquitto_conf *conf, const struct mosquitto_value *value,
+                              struct bridge_config *bridge)
+{
+    static const char *const names[] = { "tcp_keepalive_idle", "tcp_keepalive_interval",
+                                         "tcp_keepalive_probes" };
+    struct slice rest = slice_str(value->text);
+
+    for (unsigned i = 0; value->text != NULL && i < 3; i++)
+        put_bridge(conf, value, bridge, names[i], mosquitto_next_word(&rest));
+    if (rest.len > 0)
+        mosquitto_conf_error(conf, value, "bridge_tcp_keepalive: three numbers must follow");
 }
 
 static void set_bridge(struct mosquitto_conf *conf, const struct mosquitto_scope *scope,
@@ -177,7 +201,12 @@ static void set_bridge(struct mosquitto_conf *conf, const struct mosquitto_scope
         if (value->text != NULL)
             put_bridge_row(conf, value, bridge, bridge_rows[i].name, bridge_rows[i].way);
     }
+    bridge->default_port = BRIDGE_PORT;
     set_restart(conf, VALUE(scope, RESTART_TIMEOUT), bridge);
+    set_tcp_keepalive(conf, VALUE(scope, BRIDGE_TCP_KEEPALIVE), bridge);
+    if (NUMBER(scope, BRIDGE_TCP_USER_TIMEOUT, -1) >= 0)
+        put_bridge_number(conf, VALUE(scope, BRIDGE_TCP_USER_TIMEOUT), bridge, "tcp_user_timeout",
+                          VALUE(scope, BRIDGE_TCP_USER_TIMEOUT)->number, "ms");
     put_bridge_number(conf, line, bridge, "max_inflight",
                       inflight == 0 ? INFLIGHT_MOST : mosquitto_most(inflight, INFLIGHT_MOST), "");
     if (!GIVEN(scope, BRIDGE_RECEIVE_MAXIMUM))

@@ -10,14 +10,15 @@
 #include "broker/main/settings.h"
 #include "protocols/mqtt/mqtt_limits.h"
 
-#define DEFAULT_PORT     1883
-#define DEFAULT_QUEUED   1000
-#define QUEUED_UNLIMITED 67108864
-#define CONNECTIONS_MOST 1000000
-#define STORE_NAME       "tercet"
-#define EVERY_NETWORK    "0.0.0.0/0, ::/0, unix"
-#define LOOPBACK         "127.0.0.1, ::1"
-#define EVERY_ADDRESS    "0.0.0.0, ::"
+#define DEFAULT_PORT         1883
+#define DEFAULT_QUEUED       1000
+#define QUEUED_UNLIMITED     67108864
+#define CONNECTIONS_MOST     1000000
+#define CONNECTIONS_ALL_MOST 10000000
+#define STORE_NAME           "tercet"
+#define EVERY_NETWORK        "0.0.0.0/0, ::/0, unix"
+#define LOOPBACK             "127.0.0.1, ::1"
+#define EVERY_ADDRESS        "0.0.0.0, ::"
 
 /* A reading: from the one to the other. */
 struct reading {
@@ -99,11 +100,26 @@ static void set_limits(struct reading *r)
     put_number(r, VALUE(head, MAX_QUEUED_MESSAGES), "session_max_messages",
                queued == 0 ? QUEUED_UNLIMITED : mosquitto_most(queued, QUEUED_UNLIMITED), "");
     put_text(r, VALUE(head, MAX_QUEUED_MESSAGES), "session_overflow", "drop_newest");
+    put_switch(r, VALUE(head, QUEUE_QOS0_MESSAGES), "session_qos0",
+               NUMBER(head, QUEUE_QOS0_MESSAGES, 0));
+    put_switch(r, VALUE(head, UPGRADE_OUTGOING_QOS), "mqtt_upgrade_qos",
+               NUMBER(head, UPGRADE_OUTGOING_QOS, 0));
+    put_switch(r, VALUE(head, CHECK_RETAIN_SOURCE), "retained_check_source",
+               NUMBER(head, CHECK_RETAIN_SOURCE, 1));
+    put_number(r, VALUE(head, MAX_INFLIGHT_BYTES), "mqtt_send_bytes",
+               NUMBER(head, MAX_INFLIGHT_BYTES, 0), "");
     put_number(r, VALUE(head, MAX_QUEUED_BYTES), "session_max_bytes",
                NUMBER(head, MAX_QUEUED_BYTES, 0), "");
     if (NUMBER(head, GLOBAL_MAX_CLIENTS, -1) > 0)
         put_number(r, VALUE(head, GLOBAL_MAX_CLIENTS), "sessions_max",
                    NUMBER(head, GLOBAL_MAX_CLIENTS, 0), "");
+    if (NUMBER(head, GLOBAL_MAX_CONNECTIONS, -1) > 0)
+        put_number(r, VALUE(head, GLOBAL_MAX_CONNECTIONS), "connections_max",
+                   mosquitto_most(NUMBER(head, GLOBAL_MAX_CONNECTIONS, 0), CONNECTIONS_ALL_MOST),
+                   "");
+    if (GIVEN(head, CLIENTID_PREFIXES))
+        put_text(r, VALUE(head, CLIENTID_PREFIXES), "mqtt_id_must_begin",
+                 VALUE(head, CLIENTID_PREFIXES)->text);
     if (GIVEN(head, MAX_PACKET_SIZE))
         put_number(r, VALUE(head, MAX_PACKET_SIZE), "mqtt_max_packet",
                    packet == 0 ? MOSQUITTO_PACKET_MOST
@@ -183,10 +199,21 @@ static void set_log_file(struct reading *r, struct slice path)
     mem_free(text);
 }
 
+static void set_syslog(struct reading *r)
+{
+    const struct mosquitto_scope *head = &CONF(r)->head;
+    char facility[] = "local0";
+
+    facility[sizeof(facility) - 2] = (char)('0' + NUMBER(head, LOG_FACILITY, 0));
+    put_text(r, VALUE(head, LOG_DEST), "log_syslog",
+             GIVEN(head, LOG_FACILITY) ? facility : "daemon");
+}
+
 static void set_log_places(struct reading *r)
 {
     const struct mosquitto_value *value = VALUE(&CONF(r)->head, LOG_DEST);
     struct slice lines = slice_str(value->text);
+    bool has_stderr = value->text == NULL;
 
     while (lines.len > 0) {
         struct slice line = mosquitto_next_line(&lines), word = mosquitto_next_word(&line);
@@ -197,12 +224,21 @@ static void set_log_places(struct reading *r)
             set_log_file(r, SLICE("/dev/stdout"));
         else if (slice_equal_str(word, "none"))
             set_log_file(r, SLICE("/dev/null"));
-        else if (slice_equal_str(word, "syslog") || slice_equal_str(word, "topic") ||
-                 slice_equal_str(word, "dlt") || slice_equal_str(word, "android"))
+        else if (slice_equal_str(word, "syslog"))
+            set_syslog(r);
+        else if (slice_equal_str(word, "topic"))
+            put_switch(r, value, "log_topics", true);
+        else if (slice_equal_str(word, "dlt") || slice_equal_str(word, "android"))
             mosquitto_conf_warn(CONF(r), value, "log_dest %.*s is passed over", SLICE_FMT(word));
-        else if (!slice_equal_str(word, "stderr"))
+        else if (slice_equal_str(word, "stderr"))
+            has_stderr = true;
+        else
             mosquitto_conf_error(CONF(r), value, "log_dest: %.*s is none", SLICE_FMT(word));
     }
+    /* syslog or topics alone */
+    if (!has_stderr && !settings_is_given(r->to, "log_file") &&
+        (settings_is_given(r->to, "log_syslog") || settings_is_given(r->to, "log_topics")))
+        put_text(r, value, "log_file", "/dev/null");
 }
 
 /* The least grave of what is asked for. */
@@ -248,6 +284,11 @@ static void set_process(struct reading *r)
     set_log_places(r);
     set_log_level(r);
     put_switch(r, VALUE(head, LOG_TIMESTAMP), "log_time", NUMBER(head, LOG_TIMESTAMP, 1));
+    if (GIVEN(head, LOG_TIMESTAMP_FORMAT))
+        put_text(r, VALUE(head, LOG_TIMESTAMP_FORMAT), "log_time_format",
+                 VALUE(head, LOG_TIMESTAMP_FORMAT)->text);
+    put_switch(r, VALUE(head, CONNECTION_MESSAGES), "log_connections",
+               NUMBER(head, CONNECTION_MESSAGES, 1));
     if (GIVEN(head, PID_FILE))
         put_text(r, VALUE(head, PID_FILE), "pid_file", VALUE(head, PID_FILE)->text);
     if (GIVEN(head, USER))
@@ -364,7 +405,11 @@ static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
                  { MOSQUITTO_CAPATH, "client_ca_path", "chain_ca_path" },
                  { MOSQUITTO_CRLFILE, "client_crl", NULL } };
     bool asks = NUMBER(scope, REQUIRE_CERTIFICATE, 0) != 0;
-    bool names = NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) != 0;
+    bool names_subject = NUMBER(scope, USE_SUBJECT_AS_USERNAME, 0) != 0 &&
+                         NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) == 0;
+    bool names = NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) != 0 || names_subject;
+    const struct mosquitto_value *namer = names_subject ? VALUE(scope, USE_SUBJECT_AS_USERNAME)
+                                                        : VALUE(scope, USE_IDENTITY_AS_USERNAME);
     const struct mosquitto_value *version = VALUE(scope, TLS_VERSION);
 
     for (unsigned i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
@@ -387,10 +432,15 @@ static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
     else if (asks)
         put_here(r, VALUE(scope, REQUIRE_CERTIFICATE), l, "require_client_certificate", "yes");
     if (names && !GIVEN(scope, CAFILE) && !GIVEN(scope, CAPATH))
-        mosquitto_conf_error(CONF(r), VALUE(scope, USE_IDENTITY_AS_USERNAME),
-                             "use_identity_as_username needs cafile or capath");
+        mosquitto_conf_error(CONF(r), namer, "%s needs cafile or capath",
+                             names_subject ? "use_subject_as_username"
+                                           : "use_identity_as_username");
     else if (names)
-        put_here(r, VALUE(scope, USE_IDENTITY_AS_USERNAME), l, "certificate_is_user", "yes");
+        put_here(r, namer, l, "certificate_is_user", "yes");
+    if (names_subject)
+        put_here(r, namer, l, "certificate_user", "subject");
+    if (NUMBER(scope, DISABLE_CLIENT_CERT_DATE_CHECKS, 0) != 0)
+        put_here(r, VALUE(scope, DISABLE_CLIENT_CERT_DATE_CHECKS), l, "check_client_dates", "no");
     if (version->text == NULL)
         return;
     if (strcmp(version->text, "tlsv1.3") == 0)
@@ -495,6 +545,12 @@ static void set_clients(struct reading *r, const struct mosquitto_scope *scope,
     if (GIVEN(scope, MAX_TOPIC_ALIAS))
         put_number_here(r, VALUE(scope, MAX_TOPIC_ALIAS), l, "mqtt_topic_alias_maximum",
                         mosquitto_most(VALUE(scope, MAX_TOPIC_ALIAS)->number, MQTT_ALIAS_MAX));
+    if (GIVEN(scope, MAX_TOPIC_ALIAS_BROKER))
+        put_number_here(
+            r, VALUE(scope, MAX_TOPIC_ALIAS_BROKER), l, "mqtt_topic_alias_given",
+            mosquitto_most(VALUE(scope, MAX_TOPIC_ALIAS_BROKER)->number, MQTT_ALIAS_GIVEN_MAX));
+    if (NUMBER(scope, USE_USERNAME_AS_CLIENTID, 0) != 0)
+        put_here(r, VALUE(scope, USE_USERNAME_AS_CLIENTID), l, "mqtt_user_is_id", "yes");
     set_versions(r, scope, l);
     if (GIVEN(scope, ENABLE_PROXY_PROTOCOL)) {
         put_here(r, VALUE(scope, ENABLE_PROXY_PROTOCOL), l, "proxy_protocol", "yes");

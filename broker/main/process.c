@@ -10,6 +10,7 @@
 
 #include "broker/base/log.h"
 #include "broker/base/text.h"
+#include "broker/main/log_places.h"
 #include "broker/main/settings.h"
 
 #define LOG_MODE 0640
@@ -24,6 +25,7 @@ enum rc process_open_log(const struct settings *s, struct text *why)
     int fd;
 
     log_set_stamped(s->log_time);
+    log_places_set(s);
     log_set_threshold((enum log_level)s->log_level);
     if (s->log_file == NULL) {
         log_set_fd(STDERR_FILENO);

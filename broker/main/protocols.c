@@ -45,6 +45,10 @@ static void *start_mqtt(struct core *core, struct loop *loop, const struct setti
     config.has_no_retain = !settings->mqtt_retain;
     config.gives_no_ids = !settings->mqtt_assign_id;
     config.id_prefix = settings->mqtt_id_prefix;
+    config.send_bytes = (uint32_t)settings->mqtt_send_bytes;
+    config.id_must_begin = settings->mqtt_id_must_begin;
+    config.is_quiet_of_coming = !settings->log_connections;
+    config.keeps_sources = settings->retained_check_source;
     return mqtt_server_new(core, loop, &config, &control);
 }
 
@@ -68,6 +72,8 @@ static void *listen_mqtt(void *context, const struct listener_settings *l)
         config.topic_alias_maximum = (uint16_t)l->mqtt_topic_alias_maximum;
     if (listener_settings_is_given(l, "mqtt_assign_id"))
         config.gives_no_ids = !l->mqtt_assign_id;
+    config.aliases_given = (uint16_t)l->mqtt_topic_alias_given;
+    config.is_user_id = l->mqtt_user_is_id;
     if (listener_settings_is_given(l, "mqtt_id_prefix"))
         config.id_prefix = l->mqtt_id_prefix;
     return mqtt_server_new_place(server, &config, &place);

@@ -296,6 +296,8 @@ enum rc settings_read(struct settings *s, int argc, const char *const argv[], st
     s->port_given[0] = is_given(HEAD, s, "port_mqtt");
     s->port_given[1] = is_given(HEAD, s, "port_amqp");
     s->port_given[2] = is_given(HEAD, s, "port_kafka");
+    if (s->bridge_profile != 0)
+        bridge_settings_make_plain(&s->bridges);
     if (s->is_mosquitto && s->port_given[0])
         settle_port(s);
     return check(s, errors);

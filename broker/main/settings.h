@@ -40,12 +40,16 @@ struct listener_settings {
     char *acl_file;
     bool allow_anonymous;
     bool certificate_is_user;
+    unsigned certificate_user; /* index: name, subject */
+    bool check_client_dates;
     unsigned socket_access; /* index: owner, group, all */
     uint64_t max_connections;
     char *mqtt_versions;
     uint64_t mqtt_maximum_qos;
     uint64_t mqtt_topic_alias_maximum;
+    uint64_t mqtt_topic_alias_given;
     bool mqtt_assign_id;
+    bool mqtt_user_is_id;
     char *mqtt_id_prefix;
     bool is_port_open; /* the command line may say another */
     bool is_lenient;   /* not all of its addresses need be there, but one */
@@ -99,6 +103,10 @@ struct settings {
     unsigned log_level;
     char *log_file;
     bool log_time;
+    char *log_time_format;
+    unsigned log_syslog; /* index: no, user, daemon, local0 and so on */
+    bool log_topics;
+    bool log_connections;
     char *pid_file;
     char *user;
     uint64_t sys_interval_ms;
@@ -120,6 +128,9 @@ struct settings {
     uint64_t session_max_bytes;
     uint64_t sessions_max;
     unsigned session_overflow;
+    bool session_qos0;
+    bool retained_check_source;
+    uint64_t connections_max;
     uint64_t retained_max;
     uint64_t retained_max_bytes;
     uint64_t retained_expiry_ms;
@@ -142,6 +153,7 @@ struct settings {
     uint64_t login_ban_max_ms;
     unsigned mqtt_dots;
     unsigned mqtt_profile;
+    unsigned bridge_profile;
     uint64_t mqtt_max_keep_alive_ms;
     uint64_t mqtt_max_session_expiry_ms;
     uint64_t mqtt_receive_maximum;
@@ -153,6 +165,9 @@ struct settings {
     uint64_t mqtt_send_window;
     bool mqtt_assign_id;
     char *mqtt_id_prefix;
+    char *mqtt_id_must_begin;
+    bool mqtt_upgrade_qos;
+    uint64_t mqtt_send_bytes;
 
     uint64_t cache_bytes;
     uint64_t segment_first_bytes;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/core/accounts.h"
 #include "broker/core/delayed.h"
@@ -32,6 +33,10 @@ static const char *const overflows[] = { "drop_oldest", "drop_newest", "reject",
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 static const char *const accesses[] = { "owner", "group", "all", NULL };
 static const char *const profiles[] = { "own", "mosquitto", NULL };
+static const char *const facilities[] = { "no",     "user",   "daemon", "local0",
+                                          "local1", "local2", "local3", "local4",
+                                          "local5", "local6", "local7", NULL };
+static const char *const certificate_users[] = { "name", "subject", NULL };
 static const char *const rate_actions[] = { "pause", "disconnect", NULL };
 static const char *const dots[] = { "exact", "rabbitmq", NULL };
 
@@ -76,6 +81,19 @@ static const struct option head_options[] = {
       "error." },
     { "log_time", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY | RELOAD, AT(log_time), NULL,
       "Begin each line of the log with the time." },
+    { "log_time_format", OPTION_TEXT, NULL, 1, LOG_TIME_FORMAT_MAX, NULL, FILE_ONLY | RELOAD,
+      AT(log_time_format), "FORMAT",
+      "How it is told, in the notation of strftime(3) and in local time; by default as ISO 8601 "
+      "has "
+      "it, in UTC and with milliseconds." },
+    { "log_syslog", OPTION_CHOICE, "no", 0, 0, facilities, FILE_ONLY | RELOAD, AT(log_syslog),
+      "FACILITY",
+      "Log to syslog(3) too, as this facility: user, daemon or local0 to local7; no: not." },
+    { "log_topics", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY | RELOAD, AT(log_topics), NULL,
+      "Publish what is logged too: errors to $SYS/broker/log/E, warnings to W, notices to N, infos "
+      "to I, debugging to D." },
+    { "log_connections", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(log_connections), NULL,
+      "Log at the level info which MQTT clients come and go; without it, at debug." },
     { "pid_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, BOTH, AT(pid_file), "FILE",
       "Gets the process id, and is removed at the end." },
     { "user", OPTION_TEXT, NULL, 1, NAME_MAX_BYTES, NULL, BOTH, AT(user), "NAME",
@@ -139,6 +157,11 @@ static const struct option head_options[] = {
       "the publisher is refused (MQTT 5: 0x97); end, the session ends. What Kafka clients and "
       "AMQP's "
       "default exchange bring cannot be refused and is dropped." },
+    { "session_qos0", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(session_qos0), NULL,
+      "Messages of QoS 0 wait for sessions whose client is away, as the others do." },
+    { "connections_max", OPTION_NUMBER, "0", 0, 10000000, NULL, FILE_ONLY, AT(connections_max), "N",
+      "Connections that all listeners together take at a time, whatever each of them may; one more "
+      "is closed. 0 sets no limit." },
     { "retained_max", OPTION_NUMBER, "1000000", 0, UINT32_MAX, NULL, FILE_ONLY, AT(retained_max),
       "N",
       "Retained messages that are kept at most; a publish that would make one more is refused. 0 "
@@ -149,6 +172,11 @@ static const struct option head_options[] = {
       "memory too; 0 sets no limit." },
     { "retained_expiry", OPTION_TIME, "0", 0, YEARS_MS, NULL, FILE_ONLY, AT(retained_expiry_ms),
       "TIME", "How long a retained message is kept at most; 0 sets no limit." },
+    { "retained_check_source", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY,
+      AT(retained_check_source), NULL,
+      "Keep with a retained message who published it, and give it to nobody while the rules of "
+      "that "
+      "one's listener would not let it be published any more." },
     { "delayed_max", OPTION_NUMBER, "10000000", 0, UINT64_C(1) << 40, NULL, FILE_ONLY,
       AT(delayed_max), "N",
       "Messages that may wait for their time, as those published to $delayed/SECONDS/TOPIC; one "
@@ -217,6 +245,9 @@ static const struct option head_options[] = {
       "What MQTT clients are told where the specification leaves a choice: own, or mosquitto, "
       "which "
       "has the numbers, properties and reason codes of that broker." },
+    { "bridge_profile", OPTION_CHOICE, "own", 0, 0, profiles, BOTH, AT(bridge_profile), "PROFILE",
+      "What bridges say in MQTT 5 to the other broker: own, the marks by which messages are kept "
+      "from going round in circles too; mosquitto, no more than that broker's do." },
     { "mqtt_max_keep_alive", OPTION_TIME, "0", 0, 65535 * SECOND_MS, NULL, FILE_ONLY,
       AT(mqtt_max_keep_alive_ms), "TIME",
       "The longest keep alive of an MQTT client, in whole seconds; a longer one, or none, is cut "
@@ -256,6 +287,17 @@ static const struct option head_options[] = {
       "away." },
     { "mqtt_id_prefix", OPTION_TEXT, "auto-", 0, MQTT_ID_PREFIX_MAX_BYTES, NULL, FILE_ONLY,
       AT(mqtt_id_prefix), "TEXT", "How the client identifiers begin that the broker gives." },
+
+    { "mqtt_id_must_begin", OPTION_TEXT, NULL, 1, NAME_MAX_BYTES, NULL, FILE_ONLY,
+      AT(mqtt_id_must_begin), "TEXT",
+      "An MQTT client whose identifier does not begin so is turned away." },
+    { "mqtt_upgrade_qos", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(mqtt_upgrade_qos), NULL,
+      "Deliver with the QoS of the subscription also what was published with a lower one, against "
+      "3.8.4-8 of MQTT 5." },
+    { "mqtt_send_bytes", OPTION_BYTES, "0", 0, 2 * GIB, NULL, FILE_ONLY, AT(mqtt_send_bytes),
+      "BYTES",
+      "When payloads of QoS 1 and 2 under way to one MQTT client reach this, no more are sent "
+      "before it acknowledges some; 0 sets no limit but their number." },
 
     { "cache", OPTION_BYTES, "64m", MIB, 64 * GIB, NULL, FILE_ONLY, AT(cache_bytes), "BYTES",
       "Memory for the newest records, from which consumers that keep up are served." },
@@ -399,8 +441,18 @@ static const struct option listener_options[] = {
       NULL,
       "A client's name is the common name of its certificate, whatever it says itself, and it "
       "needs no password; without a certificate nobody comes in." },
+    { "certificate_user", OPTION_CHOICE, "name", 0, 0, certificate_users, FILE_ONLY,
+      AT(certificate_user), "WHAT",
+      "What of it that is: name, its common name; subject, all of its subject, as RFC 2253 spells "
+      "it." },
+    { "check_client_dates", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY | RELOAD,
+      AT(check_client_dates), NULL,
+      "Turn clients away whose certificate is over, or does not hold yet." },
     { "max_connections", OPTION_NUMBER, "10000", 1, 1000000, NULL, FILE_ONLY, AT(max_connections),
       "N", "Connections that it takes at a time." },
+    { "mqtt_user_is_id", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(mqtt_user_is_id), NULL,
+      "An MQTT client's identifier is its user name, whatever it says itself; who gives no name is "
+      "turned away." },
     { "mqtt_versions", OPTION_TEXT, "3.1, 3.1.1, 5", 1, NAME_MAX_BYTES, NULL, FILE_ONLY,
       AT(mqtt_versions), "VERSIONS",
       "The versions of MQTT that are spoken here, with commas between." },
@@ -408,6 +460,9 @@ static const struct option listener_options[] = {
       "As at the head of the file, for this listener." },
     { "mqtt_topic_alias_maximum", OPTION_NUMBER, NULL, 0, MQTT_ALIAS_MAX, NULL, FILE_ONLY,
       AT(mqtt_topic_alias_maximum), "N", "As at the head of the file, for this listener." },
+    { "mqtt_topic_alias_given", OPTION_NUMBER, "16", 0, MQTT_ALIAS_GIVEN_MAX, NULL, FILE_ONLY,
+      AT(mqtt_topic_alias_given), "N",
+      "Topic aliases that are used towards an MQTT 5 client that takes so many." },
     { "mqtt_assign_id", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(mqtt_assign_id), NULL,
       "As at the head of the file, for this listener." },
     { "mqtt_id_prefix", OPTION_TEXT, NULL, 0, MQTT_ID_PREFIX_MAX_BYTES, NULL, FILE_ONLY,

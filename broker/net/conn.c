@@ -122,7 +122,7 @@ const char *conn_certificate_name(const struct conn *conn)
 
     if (name != NULL || conn->tls == NULL)
         return name;
-    name = tls_certificate_name(conn->tls);
+    name = tls_certificate_name(conn->tls, conn->listener->config.is_subject_name);
     if (name != NULL)
         conn_extra(cache)->certificate_name = name;
     return name;
@@ -267,6 +267,7 @@ struct conn *conn_open(struct listener *listener, int fd, const struct sockaddr_
                        conn);
     list_append(&loop->conns, &conn->all);
     listener->connections++;
+    loop->accepted += listener->dial == NULL;
     count_add(COUNT_NET_OPEN, 1);
     conn_set_reading(conn, true);
     if (conn->opening == OPENING_DONE)

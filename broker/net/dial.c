@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdatomic.h>
@@ -48,6 +49,10 @@ struct dial {
     struct lookup *lookup; /* owned by itself; NULL: none is under way */
     struct sockaddr_storage from;
     socklen_t from_len; /* 0: any address */
+    int keepalive_idle_s;
+    int keepalive_interval_s;
+    int keepalive_probes;
+    int user_timeout_ms;
     struct sockaddr_storage to[DIAL_ADDRESSES_MAX];
     socklen_t to_len[DIAL_ADDRESSES_MAX];
     unsigned to_count;
@@ -134,15 +139,17 @@ static void set_int(int fd, int level, int option, int value)
     (void)setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-static void set_options(int fd, sa_family_t family)
+static void set_options(const struct dial *dial, int fd, sa_family_t family)
 {
     if (family == AF_UNIX)
         return;
     set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-    set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, KEEPALIVE_PROBES);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, dial->keepalive_idle_s);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, dial->keepalive_interval_s);
+    set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, dial->keepalive_probes);
+    if (dial->user_timeout_ms > 0)
+        set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, dial->user_timeout_ms);
 }
 
 static void on_connected(evutil_socket_t fd, short what, void *arg);
@@ -153,7 +160,7 @@ static enum rc connect_one(struct dial *dial, const struct sockaddr_storage *to,
 
     if (fd < 0)
         return rc_of_errno(errno);
-    set_options(fd, to->ss_family);
+    set_options(dial, fd, to->ss_family);
     if ((dial->from_len > 0 && dial->from.ss_family == to->ss_family &&
          bind(fd, (const struct sockaddr *)&dial->from, dial->from_len) != 0) ||
         (connect(fd, (const struct sockaddr *)to, len) != 0 && errno != EINPROGRESS)) {
@@ -336,6 +343,11 @@ static enum rc parse_from(struct dial *dial, const char *address)
     return RC_INVALID;
 }
 
+static int or_else(unsigned number, int otherwise)
+{
+    return number == 0 || number > INT_MAX ? otherwise : (int)number;
+}
+
 enum rc dial_new(struct loop *loop, const struct dial_config *config, struct dial **ret)
 {
     struct dial *dial = mem_new(struct dial);
@@ -352,6 +364,10 @@ enum rc dial_new(struct loop *loop, const struct dial_config *config, struct dia
     dial->fd = -1;
     dial->on_failed = config->on_failed;
     dial->context = config->context;
+    dial->keepalive_idle_s = or_else(config->keepalive_idle_s, KEEPALIVE_IDLE_S);
+    dial->keepalive_interval_s = or_else(config->keepalive_interval_s, KEEPALIVE_INTERVAL_S);
+    dial->keepalive_probes = or_else(config->keepalive_probes, KEEPALIVE_PROBES);
+    dial->user_timeout_ms = or_else(config->user_timeout_ms, 0);
     dial->failed = (struct loop_call){ .call = on_failed_soon, .arg = dial };
     dial->listener = listener_of_dial(loop, &as_listener, dial);
     timer_init(&dial->patience, loop, on_patience, dial);

@@ -21,7 +21,11 @@ struct tls;
 #define DIAL_ADDRESSES_MAX 16
 
 struct dial_config {
-    const char *name;         /* conn_listener_name() of its connections; borrowed during new */
+    const char *name;          /* conn_listener_name() of its connections; borrowed during new */
+    unsigned keepalive_idle_s; /* TCP's own probes; 0: as for connections that are accepted */
+    unsigned keepalive_interval_s;
+    unsigned keepalive_probes;
+    unsigned user_timeout_ms; /* how long what was sent may go unacknowledged; 0: the system's */
     const char *bind_address; /* to connect from; NULL: any; borrowed during new */
     struct tls *tls;          /* of tls_client_new(); NULL: plain; borrowed until freed */
     const struct protocol *protocol;

@@ -259,6 +259,10 @@ static bool accept_one(struct listener *l)
         refuse(l, fd, "max_connections");
         return true;
     }
+    if (l->loop->accepted_max > 0 && l->loop->accepted >= l->loop->accepted_max) {
+        refuse(l, fd, "connections_max");
+        return true;
+    }
     if (fd > l->descriptor_max) {
         refuse(l, fd, "descriptors");
         return true;
@@ -390,12 +394,18 @@ void listener_close(struct listener **listener)
         listener_free(l);
 }
 
+void net_limit_connections(struct loop *loop, unsigned max)
+{
+    loop->accepted_max = max;
+}
+
 void listener_lost(struct listener *listener)
 {
     struct loop *loop = listener->loop;
 
     ASSERT(listener->connections > 0);
     listener->connections--;
+    loop->accepted -= listener->dial == NULL;
     LIST_EACH (k, &loop->listeners) {
         struct listener *other = CONTAINER_OF(k, struct listener, all);
 

@@ -33,6 +33,7 @@ struct listener_config {
     bool is_proxied;               /* a PROXY head comes before anything else */
     const char *proxy_peers;       /* networks of the proxies; borrowed during open */
     unsigned max_connections;
+    bool is_subject_name;   /* a certificate's name is its whole subject, not its common name */
     uint64_t accepts_per_s; /* what comes faster waits in the backlog; 0: no limit */
     bool is_trusting;       /* its peers count as if they were on this machine */
     const struct protocol *protocol;
@@ -58,6 +59,8 @@ bool listener_is_websocket(const struct listener *listener);
 const struct protocol *listener_protocol(const struct listener *listener);
 /* Walks the open listeners of a loop; start with NULL. */
 struct listener *listener_next(struct loop *loop, struct listener *after);
+/* Connections of all listeners together; one more is closed. 0: no limit. */
+void net_limit_connections(struct loop *loop, unsigned max);
 /* Asks every connection of the loop to say goodbye (on_shutdown), then closes those left after
  * `grace_ms`; calls done(arg) when none is left. Again before that: `grace_ms` counts from now and
  * the later done() is called. */

@@ -232,6 +232,8 @@ struct loop {
     struct list waiting;
     struct timer sweep;
     uint64_t last_conn_id;
+    unsigned accepted;               /* connections that listeners took and that are there */
+    unsigned accepted_max;           /* 0: no limit but the listeners' */
     uint8_t *input;                  /* owned: LOOP_INPUT_BYTES that all connections read into */
     uint8_t *sink;                   /* owned: CONN_RESERVE_MAX bytes that nobody sends */
     char peer[INET6_ADDRSTRLEN + 9]; /* conn_peer() of the one asked for last: "[" "]:65535" */
@@ -360,6 +362,7 @@ bool tls_has_pending(const struct tls_conn *tls);
 void tls_goodbye(struct tls_conn *tls);
 /* The common name of the certificate that the peer has shown and that was found good, a new text;
  * NULL: none. */
-char *tls_certificate_name(const struct tls_conn *tls);
+/* The common name, or the whole subject as RFC 2253 spells it. */
+char *tls_certificate_name(const struct tls_conn *tls, bool is_subject);
 
 #endif

@@ -99,6 +99,8 @@ static enum rc ask_clients(struct tls *tls, const struct tls_config *config)
         SSL_VERIFY_PEER |
             (config->is_client_certificate_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
         NULL);
+    if (config->is_date_unchecked)
+        (void)X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_NO_CHECK_TIME);
     return config->crl_file == NULL ? RC_OK : load_revoked(tls, config->crl_file);
 }
 
@@ -379,7 +381,22 @@ void tls_goodbye(struct tls_conn *tls)
     ERR_clear_error();
 }
 
-char *tls_certificate_name(const struct tls_conn *tls)
+/* As mosquitto tells it to its rules, letters beyond ASCII as \HH too. */
+static char *subject_of(X509_NAME *subject)
+{
+    BIO *told = BIO_new(BIO_s_mem());
+    char *at = NULL, *copy = NULL;
+    long len = 0;
+
+    if (told != NULL && X509_NAME_print_ex(told, subject, 0, XN_FLAG_RFC2253) >= 0)
+        len = BIO_get_mem_data(told, &at);
+    if (len > 0 && memchr(at, '\0', (size_t)len) == NULL)
+        copy = mem_copy_text(slice_of(at, (size_t)len));
+    BIO_free(told);
+    return copy;
+}
+
+char *tls_certificate_name(const struct tls_conn *tls, bool is_subject)
 {
     X509 *certificate = SSL_get0_peer_certificate(tls->ssl);
     X509_NAME *subject = certificate == NULL ? NULL : X509_get_subject_name(certificate);
@@ -389,6 +406,8 @@ char *tls_certificate_name(const struct tls_conn *tls)
 
     if (subject == NULL || SSL_get_verify_result(tls->ssl) != X509_V_OK)
         return NULL;
+    if (is_subject)
+        return subject_of(subject);
     at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
     if (at < 0)
         return NULL;

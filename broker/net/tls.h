@@ -21,6 +21,7 @@ struct tls_config {
     const char *ca_path;  /* a directory as openssl-rehash(1) leaves it */
     const char *crl_file; /* certificates that are revoked; NULL: none is looked for */
     bool is_client_certificate_required;
+    bool is_date_unchecked;   /* of clients' certificates: one that is over is as good */
     bool is_1_3_required;     /* else 1.2 will do */
     const char *ciphers;      /* for 1.2, in OpenSSL's notation; NULL: its defaults */
     const char *ciphersuites; /* for 1.3 */
@@ -37,9 +38,11 @@ struct tls_client_config {
     const char *ca_path;
     const char *certificate_file; /* PEM chain; NULL: none is shown */
     const char *key_file;
-    const char *alpn;       /* one name; NULL: nothing is asked for */
-    bool is_1_3_required;   /* else 1.2 will do */
-    bool is_name_unchecked; /* the certificate may be anybody's, if it is good */
+    const char *alpn;         /* one name; NULL: nothing is asked for */
+    bool is_1_3_required;     /* else 1.2 will do */
+    bool is_name_unchecked;   /* the certificate may be anybody's, if it is good */
+    const char *ciphers;      /* as above */
+    const char *ciphersuites; /* as above */
 };
 
 /* The log line says what is wrong. RC_INVALID: as above, or alpn is no name. */

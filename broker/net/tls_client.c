@@ -47,7 +47,7 @@ enum rc tls_client_new(const struct tls_client_config *config, struct tls **ret)
         goto out;
     tls->is_name_unchecked = config->is_name_unchecked;
     SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
-    rc = tls_restrict_to(tls, config->is_1_3_required, NULL, NULL);
+    rc = tls_restrict_to(tls, config->is_1_3_required, config->ciphers, config->ciphersuites);
     if (rc == RC_OK)
         rc = trust(tls, config);
     if (rc == RC_OK && config->certificate_file != NULL)

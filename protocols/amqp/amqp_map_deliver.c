@@ -185,8 +185,9 @@ static bool take_number(struct foreign *f, const struct record_header *h)
 static bool take_known(struct foreign *f, const struct record_header *h)
 {
     static const char *const silent[] = {
-        HEADER_AMQP_PROPS, HEADER_MQTT_PROPS, HEADER_AMQP_EXCHANGE, HEADER_AMQP_ROUTING_KEY,
-        HEADER_ADDRESS,    HEADER_EXPIRES_AT, HEADER_MQTT_QOS,      HEADER_BRIDGE,
+        HEADER_AMQP_PROPS,       HEADER_MQTT_PROPS, HEADER_AMQP_EXCHANGE,
+        HEADER_AMQP_ROUTING_KEY, HEADER_ADDRESS,    HEADER_EXPIRES_AT,
+        HEADER_MQTT_QOS,         HEADER_BRIDGE,     HEADER_SOURCE,
     };
 
     for (size_t i = 0; i < sizeof(silent) / sizeof(silent[0]); i++) {

@@ -218,6 +218,7 @@ static void on_closed(void *context, enum rc why)
 
     b->is_up = false;
     timer_stop(&b->probe_timer);
+    b->last_id = b->session->inflight.last_id;
     mqtt_session_close(&b->session, why);
     if (!was_up) {
         count_add(COUNT_BRIDGE_FAILED, 1);
@@ -281,14 +282,26 @@ static void configure(struct bridge *b)
 {
     const struct bridge_config *c = b->config;
     struct mqtt_config config = MQTT_CONFIG_DEFAULT;
-    uint16_t default_port = c->tls ? BRIDGE_TLS_PORT : BRIDGE_PORT;
+    uint16_t default_port = c->default_port != 0 ? c->default_port
+                            : c->tls             ? BRIDGE_TLS_PORT
+                                                 : BRIDGE_PORT;
     struct slice list = slice_str(c->addresses);
 
     config.receive_maximum = (uint16_t)c->receive_maximum;
+    config.topic_alias_maximum =
+        (uint16_t)(c->max_topic_alias < MQTT_ALIAS_MAX ? c->max_topic_alias : MQTT_ALIAS_MAX);
     if (c->max_packet_bytes != 0)
         config.max_packet_bytes = (uint32_t)c->max_packet_bytes;
+    b->profile = mqtt_profiles[MQTT_PROFILE_OWN];
+    if (c->is_plain) {
+        b->profile.stray_reason = MQTT_SUCCESS;
+        b->profile.is_wordless = true;
+    }
+    config.profile = &b->profile;
     b->server = (struct mqtt_server){ .core = b->core, .config = config, .bridge = b };
     b->qos_max = 2;
+    b->has_retain = true;
+    b->version = (uint8_t)c->version;
     b->on_connected = on_connected;
     b->is_local_kept = c->local_session == BRIDGE_LOCAL_KEPT ||
                        (c->local_session == BRIDGE_LOCAL_AS_REMOTE && !c->clean_session);
@@ -306,6 +319,8 @@ static enum rc make_tls(struct bridge *b)
                                         .certificate_file = c->certificate,
                                         .key_file = c->key,
                                         .alpn = c->alpn,
+                                        .ciphers = c->tls_ciphers,
+                                        .ciphersuites = c->tls_ciphersuites,
                                         .is_1_3_required = c->tls_min_version == 1,
                                         .is_name_unchecked = c->insecure };
 
@@ -316,6 +331,11 @@ static enum rc make_dials(struct bridge *b)
 {
     struct dial_config config = { .name = b->config->name,
                                   .bind_address = b->config->bind_address,
+                                  .keepalive_idle_s = (unsigned)b->config->tcp_keepalive_idle_s,
+                                  .keepalive_interval_s =
+                                      (unsigned)b->config->tcp_keepalive_interval_s,
+                                  .keepalive_probes = (unsigned)b->config->tcp_keepalive_probes,
+                                  .user_timeout_ms = (unsigned)b->config->tcp_user_timeout_ms,
                                   .tls = b->tls,
                                   .protocol = &bridge_protocol,
                                   .context = b,

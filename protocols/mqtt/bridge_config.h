@@ -22,6 +22,10 @@ enum bridge_start {
     BRIDGE_LAZY,      /* connects when `threshold` messages wait, leaves after `idle_timeout_ms` */
     BRIDGE_ONCE,      /* connects at the start, and not again */
 };
+enum bridge_reload {
+    BRIDGE_RELOAD_NOW,  /* what was changed holds at once, for which it connects again */
+    BRIDGE_RELOAD_LAZY, /* it holds when it connects the next time */
+};
 enum bridge_local_session { BRIDGE_LOCAL_AS_REMOTE, BRIDGE_LOCAL_KEPT, BRIDGE_LOCAL_CLEAN };
 
 #define BRIDGE_ADDRESSES_MAX 16   /* brokers that one bridge may turn to */
@@ -75,6 +79,16 @@ struct bridge_config {
     bool insecure; /* the name in the other broker's certificate is not looked at */
     char *alpn;
     unsigned tls_min_version; /* index: 1.2, 1.3 */
+    char *tls_ciphers;
+    char *tls_ciphersuites;
+    uint64_t session_expiry_s; /* of the session at the other broker */
+    uint64_t tcp_keepalive_idle_s;
+    uint64_t tcp_keepalive_interval_s;
+    uint64_t tcp_keepalive_probes;
+    uint64_t tcp_user_timeout_ms; /* 0: the system's */
+    unsigned reload;              /* enum bridge_reload */
+    uint16_t default_port;        /* no option; 0: MQTT's, with TLS or without */
+    bool is_plain;                /* no option: it says no more than mosquitto's bridges do */
     struct option_marks given;
 };
 

@@ -24,6 +24,7 @@ struct bridge {
     struct core *core;                  /* borrowed */
     struct loop *loop;                  /* borrowed */
     struct mqtt_server server;          /* what its session believes to belong to */
+    struct mqtt_profile profile;        /* of that */
     struct bridge_topics topics;
     struct bridge_address addresses[BRIDGE_ADDRESSES_MAX];
     unsigned address_count;
@@ -44,12 +45,14 @@ struct bridge {
     char here[BRIDGE_IDENTITY_DIGITS + 1];       /* this broker, in marks of messages */
     char there[BRIDGE_IDENTITY_DIGITS + 1];      /* the other one; "": it does not tell */
     struct text topic;                           /* of the message under way */
-    uint8_t qos_max;                             /* of what the other broker takes */
-    bool has_retain;                             /* it keeps retained messages */
-    bool is_public;                              /* it does not know the private mark of bridges */
-    bool is_up;                                  /* it said that we are connected */
-    bool is_local_kept;                          /* the session here outlives the connection */
-    bool is_primary_met;                         /* the probe's answer */
+    uint8_t version;     /* enum bridge_version: the other broker may not know the one wanted */
+    uint8_t qos_max;     /* of what the other broker takes */
+    uint16_t last_id;    /* packet identifier of the last connection */
+    bool has_retain;     /* it keeps retained messages */
+    bool is_public;      /* it does not know the private mark of bridges */
+    bool is_up;          /* it said that we are connected */
+    bool is_local_kept;  /* the session here outlives the connection */
+    bool is_primary_met; /* the probe's answer */
     bool is_stopping;
 };
 
@@ -84,8 +87,8 @@ MUST_CHECK enum rc bridge_local_open(struct bridge *bridge, struct client *clien
 /* Has all retained messages that are to go out delivered. */
 void bridge_local_retained(struct bridge *bridge, struct session *session);
 /* What was under way between it and another session at the other broker, which is gone, is
- * forgotten. */
-void bridge_local_forget(struct session *session);
+ * forgotten; that of QoS 2 messages which it has taken only if asked for. */
+void bridge_local_forget(struct session *session, bool is_release_too);
 /* Ends the sessions of bridges that are none of these (struct bridge.link): nobody would ever read
  * what goes on to be kept for them. */
 void bridge_local_end_others(struct core *core, const struct list *bridges);

@@ -9,7 +9,6 @@
 #include "broker/core/session.h"
 #include "protocols/mqtt/bridge_int.h"
 
-#define EXPIRY_NEVER_S 0xffffffffu
 /* The longest the timer sleeps when neither pings nor idleness are to be looked for. */
 #define LOOK_MAX_MS 60000u
 #define LOOK_MIN_MS 100u
@@ -32,23 +31,29 @@ static void set_will(const struct bridge *b, struct mqtt_will *will)
     if (b->state_topic == NULL || b->config->notifications_local_only)
         return;
     *will = (struct mqtt_will){ .is_set = true,
-                                .qos = b->config->version == BRIDGE_V31 ? 0 : 1,
-                                .is_retain = true,
+                                .qos = b->version == BRIDGE_V31 || b->qos_max == 0 ? 0 : 1,
+                                .is_retain = b->has_retain,
                                 .topic = slice_str(b->state_topic),
                                 .payload = SLICE("0") };
 }
 
 static void set_properties(const struct bridge *b, struct mqtt_properties *p)
 {
+    static const uint8_t plain_order[] = { MQTT_TOPIC_ALIAS_MAXIMUM, MQTT_SESSION_EXPIRY,
+                                           MQTT_RECEIVE_MAXIMUM, 0 };
     const struct mqtt_config *config = &b->server.config;
 
-    p->session_expiry_s = b->config->clean_session ? 0 : EXPIRY_NEVER_S;
+    if (b->config->is_plain)
+        p->first = plain_order;
+    p->session_expiry_s = b->config->clean_session ? 0 : (uint32_t)b->config->session_expiry_s;
     p->receive_maximum = config->receive_maximum;
     p->topic_alias_maximum = config->topic_alias_maximum;
-    mqtt_set(p, MQTT_SESSION_EXPIRY);
+    if (p->session_expiry_s > 0)
+        mqtt_set(p, MQTT_SESSION_EXPIRY);
     mqtt_set(p, MQTT_RECEIVE_MAXIMUM);
-    mqtt_set(p, MQTT_TOPIC_ALIAS_MAXIMUM);
-    if (b->config->max_packet_bytes != 0) {
+    if (p->topic_alias_maximum > 0)
+        mqtt_set(p, MQTT_TOPIC_ALIAS_MAXIMUM);
+    if (b->config->max_packet_bytes != 0 && !b->config->is_plain) {
         p->maximum_packet_size = (uint32_t)b->config->max_packet_bytes;
         mqtt_set(p, MQTT_MAXIMUM_PACKET_SIZE);
     }
@@ -70,7 +75,8 @@ static enum rc send_connect(struct mqtt_session *s)
     struct text packet = { 0 };
     enum rc rc = RC_MEMORY;
 
-    c.properties.append = mqtt_bridge_greeting(s->core, greeting);
+    if (!b->config->is_plain)
+        c.properties.append = mqtt_bridge_greeting(s->core, greeting);
     set_will(b, &c.will);
     set_properties(b, &c.properties);
     mqtt_encode_connect(&count, &c);
@@ -199,12 +205,27 @@ static enum rc refused(struct mqtt_session *s, const struct mqtt_connack *c)
 {
     struct bridge *b = bridge_of(s);
     bool is_version = s->version < MQTT_V5 && c->reason == MQTT3_UNACCEPTABLE_VERSION;
+    bool is_too_new = s->version >= MQTT_V5 && (c->reason == MQTT3_UNACCEPTABLE_VERSION ||
+                                                c->reason == MQTT_UNSUPPORTED_VERSION);
+    bool is_will = b->has_retain && c->reason == MQTT_RETAIN_NOT_SUPPORTED;
 
     log_event(LOG_WARNING, "bridge.refused", "name=%s peer=%s code=0x%02x why=%s", b->config->name,
               conn_peer(s->conn), c->reason,
               log_quote(c->properties.reason_string.at, c->properties.reason_string.len));
     if (is_version && b->config->try_private && !b->is_public) {
         b->is_public = true; /* the next attempt says nothing of bridges */
+        b->tried = 0;
+    }
+    if (is_too_new) {
+        log_event(LOG_WARNING, "bridge.older_version", "name=%s version=3.1.1", b->config->name);
+        b->version = BRIDGE_V311;
+        b->tried = 0;
+    }
+    is_will |= b->qos_max > 0 && c->reason == MQTT_QOS_NOT_SUPPORTED;
+    if (is_will && s->version >= MQTT_V5) { /* the next one has a will that may be */
+        b->has_retain = b->has_retain && c->reason != MQTT_RETAIN_NOT_SUPPORTED;
+        if (c->reason == MQTT_QOS_NOT_SUPPORTED)
+            b->qos_max = mqtt_has(&c->properties, MQTT_MAXIMUM_QOS) ? c->properties.maximum_qos : 0;
         b->tried = 0;
     }
     mqtt_enter(s, STATE_CLOSING);
@@ -239,13 +260,15 @@ static void begin(struct mqtt_session *s, bool is_there, bool is_here)
     bool is_known = is_there && is_here && is_asked(b, s->session);
 
     if (!is_there)
-        bridge_local_forget(s->session);
+        bridge_local_forget(s->session, !b->config->is_plain);
     mqtt_enter(s, STATE_ACTIVE);
     s->is_durable = b->is_local_kept;
     mqtt_resume_flights(s);
     notify_there(s, true);
-    if (!is_known) {
+    if (!is_known)
         ask_all(s);
+    mqtt_release_flights(s);
+    if (!is_known) {
         bridge_local_retained(b, s->session);
         note_asked(s);
     }
@@ -264,6 +287,10 @@ static enum rc on_connack(struct mqtt_session *s, const struct mqtt_frame *frame
     bool is_here = false;
     enum rc rc = mqtt_decode_connack(frame->body, s->version, &c);
 
+    if (rc != RC_OK && s->version >= MQTT_V5 &&
+        mqtt_decode_connack(frame->body, MQTT_V311, &c) == RC_OK &&
+        c.reason == MQTT3_UNACCEPTABLE_VERSION)
+        rc = RC_OK; /* it speaks no 5.0, and says so in its own words */
     if (rc != RC_OK)
         return rc;
     if (c.reason != 0)
@@ -306,6 +333,12 @@ static enum rc on_pingresp(struct mqtt_session *s, const struct mqtt_frame *fram
     return mqtt_decode_ping(frame->body);
 }
 
+/* mosquitto answers it, to a broker that has no business to ask. */
+static enum rc on_pingreq(struct mqtt_session *s, const struct mqtt_frame *frame)
+{
+    return bridge_of(s)->config->is_plain ? mqtt_on_pingreq(s, frame) : RC_PROTOCOL;
+}
+
 static enum rc on_disconnect(struct mqtt_session *s, const struct mqtt_frame *frame)
 {
     struct mqtt_disconnect d;
@@ -333,13 +366,16 @@ const struct mqtt_rule mqtt_bridge_rules[MQTT_TYPE_COUNT] = {
     [MQTT_PUBCOMP] = { mqtt_on_pubcomp, IN(STATE_ACTIVE) },
     [MQTT_SUBACK] = { on_suback, IN(STATE_ACTIVE) },
     [MQTT_UNSUBACK] = { on_suback, IN(STATE_ACTIVE) },
+    [MQTT_PINGREQ] = { on_pingreq, IN(STATE_ACTIVE) },
     [MQTT_PINGRESP] = { on_pingresp, IN(STATE_ACTIVE) },
     [MQTT_DISCONNECT] = { on_disconnect, IN(STATE_ACTIVE) },
 };
 
 /* 3.14.2.1: what a client may say; the rest is the server's. */
-uint8_t mqtt_bridge_reason(uint8_t reason)
+uint8_t mqtt_bridge_reason(const struct mqtt_session *s, uint8_t reason)
 {
+    if (bridge_of(s)->config->is_plain && reason >= MQTT_UNSPECIFIED_ERROR)
+        return MQTT_SILENCE;
     switch (reason) {
     case MQTT_SUCCESS:
     case MQTT_DISCONNECT_WITH_WILL:
@@ -438,8 +474,9 @@ enum rc bridge_link_open(struct bridge *b, struct conn *conn, struct mqtt_sessio
 
     if (rc != RC_OK)
         return rc;
-    s->version = versions[b->config->version];
+    s->version = versions[b->version];
     s->keep_alive_s = (uint16_t)(b->config->keep_alive_ms / 1000);
+    s->inflight.last_id = b->last_id;
     timer_done(&s->timer);
     timer_init(&s->timer, b->loop, on_timer, s);
     timer_start(&s->timer, MQTT_CONNECT_TIMEOUT_MS);

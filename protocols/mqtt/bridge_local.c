@@ -111,8 +111,9 @@ static enum rc log_in(const struct bridge *b, struct client *client)
 enum rc bridge_local_open(struct bridge *b, struct client *client, struct session **ret,
                           bool *ret_present)
 {
-    struct session_spec spec = { slice_str(b->local_id), !b->is_local_kept,
-                                 b->is_local_kept ? SESSION_NEVER_EXPIRES : 0 };
+    struct session_spec spec = { .id = slice_str(b->local_id),
+                                 .is_clean_start = !b->is_local_kept,
+                                 .expiry_ms = b->is_local_kept ? SESSION_NEVER_EXPIRES : 0 };
     enum rc rc = log_in(b, client);
 
     if (rc == RC_OK)
@@ -139,7 +140,7 @@ void bridge_local_retained(struct bridge *b, struct session *session)
 
 #define FLIGHT_STATE_AT 0 /* of its note */
 
-void bridge_local_forget(struct session *session)
+void bridge_local_forget(struct session *session, bool is_release_too)
 {
     struct keys in, out;
 
@@ -147,6 +148,8 @@ void bridge_local_forget(struct session *session)
     for (size_t i = 0; i < in.all.count; i++)
         session_note_delete(session, *(uint32_t *)ring_at(&in.all, i));
     ring_done(&in.all);
+    if (!is_release_too)
+        return;
     collect_keys(session, NOTE_OUTBOUND, &out);
     for (size_t i = 0; i < out.all.count; i++) {
         uint32_t key = *(uint32_t *)ring_at(&out.all, i);

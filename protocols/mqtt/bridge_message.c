@@ -80,7 +80,7 @@ void mqtt_bridge_write_via(const struct mqtt_session *s, const struct message *m
 {
     const struct bridge *b = bridge_of(s);
 
-    if (!has_via(message, b->here))
+    if (!b->config->is_plain && !has_via(message, b->here))
         mqtt_encode_user_property(w, SLICE(MQTT_VIA), slice_str(b->here));
 }
 
@@ -140,7 +140,7 @@ enum rc mqtt_bridge_in(struct mqtt_session *s, struct slice *topic, struct mqtt_
     }
     *topic = text_slice(&b->topic);
     origin->bridge = slice_str(b->config->name);
-    origin->here = slice_str(b->here);
+    origin->here = b->config->is_plain ? SLICE_NONE : slice_str(b->here);
     origin->there = b->there[0] == '\0' ? SLICE_NONE : slice_str(b->there);
     count_add(COUNT_BRIDGE_IN, 1);
     return RC_OK;

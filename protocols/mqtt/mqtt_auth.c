@@ -26,7 +26,10 @@ static enum rc refuse(struct mqtt_session *s, enum rc rc)
 {
     if (rc == RC_LIMIT)
         return mqtt_fail(s, RC_AGAIN, MQTT_SERVER_BUSY);
-    return rc == RC_AUTH && s->server->config.profile->hides_bad_password ? RC_REFUSED : rc;
+    return rc == RC_AUTH && s->server->config.profile->hides_bad_password &&
+                   !client_needs_certificate(s->client)
+               ? RC_REFUSED
+               : rc;
 }
 
 /* ---- AUTH ---- */

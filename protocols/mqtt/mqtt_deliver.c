@@ -302,7 +302,10 @@ void mqtt_hand_over(struct mqtt_session *s, struct mqtt_flight *flight)
 
 static bool has_room(const struct mqtt_session *s)
 {
-    return s->inflight.sent < s->receive_max;
+    uint32_t bytes_max = s->server->config.send_bytes;
+
+    return s->inflight.sent < s->receive_max &&
+           (bytes_max == 0 || mqtt_inflight_bytes(&s->inflight) < bytes_max);
 }
 
 void mqtt_give_credit(struct mqtt_session *s)
@@ -442,6 +445,8 @@ static enum rc deliver_acked(struct mqtt_session *s, const struct delivery *d,
     if (!has_room(s) || flight_for(s, d, sub != NULL, &flight) != RC_OK)
         return RC_AGAIN;
     is_noted = flight->state == FLIGHT_RESUME;
+    if (s->server->config.send_bytes > 0)
+        flight->weight = mqtt_weight(d->message->value.len);
     flight->handle = d->handle;
     flight->qos = out->qos;
     flight->is_from_queue = sub != NULL;
@@ -535,6 +540,10 @@ static void resume_note(void *arg, uint32_t key, struct slice value)
 void mqtt_resume_flights(struct mqtt_session *s)
 {
     session_note_each(s->session, resume_note, s);
+}
+
+void mqtt_release_flights(struct mqtt_session *s)
+{
     for (struct mqtt_flight *f = mqtt_inflight_next(&s->inflight, NULL); f != NULL;
          f = mqtt_inflight_next(&s->inflight, f)) {
         if (f->state == FLIGHT_RELEASE)

@@ -39,6 +39,36 @@ static enum rc grow(struct mqtt_inflight *t)
     return RC_OK;
 }
 
+/* A mantissa of 12 bits over an exponent of 4. */
+#define WEIGHT_BITS 12
+
+uint16_t mqtt_weight(size_t bytes)
+{
+    unsigned exponent = 0;
+
+    while (bytes >> WEIGHT_BITS != 0 && exponent < 15) {
+        bytes = (bytes + 1) >> 1;
+        exponent++;
+    }
+    if (bytes >> WEIGHT_BITS != 0)
+        bytes = (1u << WEIGHT_BITS) - 1;
+    return (uint16_t)(exponent << WEIGHT_BITS | bytes);
+}
+
+static uint64_t bytes_of(uint16_t weight)
+{
+    return (uint64_t)(weight & ((1u << WEIGHT_BITS) - 1)) << (weight >> WEIGHT_BITS);
+}
+
+uint64_t mqtt_inflight_bytes(const struct mqtt_inflight *t)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned i = 0; i < t->room; i++)
+        bytes += bytes_of(t->slots[i].weight);
+    return bytes;
+}
+
 enum rc mqtt_inflight_add(struct mqtt_inflight *t, struct mqtt_flight **ret)
 {
     struct mqtt_flight *flight;

@@ -4,6 +4,7 @@
 #define TERCET_PROTOCOLS_MQTT_MQTT_INFLIGHT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "broker/base/rc.h"
@@ -26,7 +27,8 @@ struct mqtt_flight {
     uint8_t state; /* enum mqtt_flight_state */
     uint8_t qos;
     bool is_from_queue;
-    bool has_note; /* it is written down with the session */
+    bool has_note;   /* it is written down with the session */
+    uint16_t weight; /* mqtt_weight() of its payload; 0: not counted */
 };
 
 /* Slots found by the low bits of the id; at most half of them are ever taken. */
@@ -42,6 +44,10 @@ struct mqtt_inflight {
 /* More than this is never under way to one client, whatever it says it can take. */
 #define MQTT_INFLIGHT_MAX 4096u
 
+/* A payload's size in two bytes: rounded up by a 2048th at most, and exact below 4096. */
+uint16_t mqtt_weight(size_t bytes);
+/* The sum of all weights. Goes through all slots. */
+uint64_t mqtt_inflight_bytes(const struct mqtt_inflight *t);
 void mqtt_inflight_done(struct mqtt_inflight *t);
 /* A slot under a new id, in FLIGHT_FREE still: the caller fills it. RC_LIMIT: MQTT_INFLIGHT_MAX.
  * RC_MEMORY. */

@@ -4,6 +4,7 @@
 #define TERCET_PROTOCOLS_MQTT_MQTT_INT_H
 
 #include "broker/base/list.h"
+#include "broker/base/log.h"
 #include "broker/base/text.h"
 #include "broker/core/client.h"
 #include "broker/core/queue.h"
@@ -110,6 +111,11 @@ _Static_assert(sizeof(struct mqtt_session) <= 232, "an idle session");
 
 extern const struct client_ops mqtt_client_ops;
 
+static inline enum log_level mqtt_level_of_coming(const struct mqtt_session *s)
+{
+    return s->server->config.is_quiet_of_coming ? LOG_DEBUG : LOG_INFO;
+}
+
 /* ---- handlers: one for each packet type a client may send ---- */
 
 typedef enum rc mqtt_handler_fn(struct mqtt_session *s, const struct mqtt_frame *frame);
@@ -194,14 +200,16 @@ void mqtt_hand_over(struct mqtt_session *s, struct mqtt_flight *flight);
 void mqtt_give_credit(struct mqtt_session *s);
 /* Keeps the ids of what is under way, so that they are used again on resume (4.4.0-1). */
 void mqtt_note_flights(struct mqtt_session *s);
-/* Reads them back and sends what PUBREL is owed. */
+/* Reads them back. */
 void mqtt_resume_flights(struct mqtt_session *s);
+/* Sends PUBREL to those that are owed it. */
+void mqtt_release_flights(struct mqtt_session *s);
 
 /* ---- where we are the client (bridge_link.c) ---- */
 
 extern const struct mqtt_rule mqtt_bridge_rules[MQTT_TYPE_COUNT];
-/* The reason of a DISCONNECT as a client may say it. */
-uint8_t mqtt_bridge_reason(uint8_t reason);
+/* The reason of a DISCONNECT as a client may say it, or MQTT_SILENCE. */
+uint8_t mqtt_bridge_reason(const struct mqtt_session *s, uint8_t reason);
 /* The other broker takes no more than this. */
 uint8_t mqtt_bridge_qos(const struct mqtt_session *s, uint8_t qos);
 /* Topic and retain flag as they go out. False: the message does not. */

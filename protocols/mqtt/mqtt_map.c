@@ -69,6 +69,7 @@ static const struct view_name view_names[] = {
     ROW(HEADER_USER_ID, IS_USER_PROPERTY, true), /* never one that a publisher made up */
     ROW(HEADER_ADDRESS, IS_HIDDEN, true),
     ROW(HEADER_BRIDGE, IS_HIDDEN, true),
+    ROW(HEADER_SOURCE, IS_HIDDEN, true),
     ROW(HEADER_AMQP_PROPS, IS_HIDDEN, true),
     ROW(HEADER_AMQP_MODE, IS_HIDDEN, true),
     ROW(HEADER_AMQP_TYPES, IS_HIDDEN, true),
@@ -227,7 +228,8 @@ static void add_bridge(struct headers *h, const struct mqtt_origin *origin)
     add(h, HEADER_BRIDGE, origin->bridge);
     if (!slice_is_none(origin->there))
         add(h, MQTT_VIA, origin->there);
-    add(h, MQTT_VIA, origin->here);
+    if (!slice_is_none(origin->here))
+        add(h, MQTT_VIA, origin->here);
 }
 
 static uint32_t write_headers(struct wr *w, const struct mqtt_publish *p,
@@ -243,6 +245,8 @@ static uint32_t write_headers(struct wr *w, const struct mqtt_publish *p,
     add(&h, HEADER_MQTT_QOS, qos[p->qos]);
     if (p->retain)
         add(&h, HEADER_MQTT_RETAIN, SLICE("1"));
+    if (origin->source.len > 0)
+        add(&h, HEADER_SOURCE, origin->source);
     if (!slice_is_none(origin->bridge))
         add_bridge(&h, origin);
     if (props->present == 0)

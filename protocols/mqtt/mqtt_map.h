@@ -19,7 +19,8 @@ struct mqtt_origin {
     struct slice user;   /* the principal's name; may be empty */
     struct slice bridge; /* by which it came; none: a client published it */
     struct slice there;  /* the broker it came from, if it has told; else none */
-    struct slice here;   /* this one; both are added as MQTT_VIA */
+    struct slice here;   /* this one, or none; both are added as MQTT_VIA */
+    struct slice source; /* what client_source() says of it; empty: that is not kept */
 };
 
 /* The message that a PUBLISH means; `topic` is the one behind its alias. RC_MEMORY. */

@@ -44,6 +44,9 @@ static enum rc check(struct mqtt_session *s, const struct mqtt_connect *c)
     if (c->client_id.len == 0 &&
         (c->version == MQTT_V31 || (c->version == MQTT_V311 && !c->clean_start)))
         return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
+    if (config->id_must_begin != NULL &&
+        !slice_starts(c->client_id, slice_str(config->id_must_begin)))
+        return mqtt_fail(s, RC_REFUSED, MQTT_NOT_AUTHORIZED);
     if (c->client_id.len == 0 && config->gives_no_ids)
         return mqtt_fail(s, RC_INVALID, (enum mqtt_reason)config->profile->no_id_reason);
     /* there is no way to tell these that it is cut */
@@ -109,8 +112,9 @@ static void adopt(struct mqtt_session *s, const struct mqtt_connect *c)
     if (mqtt_has(p, MQTT_MAXIMUM_PACKET_SIZE))
         s->packet_max = p->maximum_packet_size;
     if (mqtt_has(p, MQTT_TOPIC_ALIAS_MAXIMUM))
-        s->given.max = p->topic_alias_maximum < MQTT_ALIAS_GIVEN_MAX ? p->topic_alias_maximum
-                                                                     : MQTT_ALIAS_GIVEN_MAX;
+        s->given.max = p->topic_alias_maximum < s->server->config.aliases_given
+                           ? p->topic_alias_maximum
+                           : s->server->config.aliases_given;
     s->no_problem_info = mqtt_has(p, MQTT_REQUEST_PROBLEM_INFO) && p->request_problem_info == 0;
 }
 
@@ -119,6 +123,7 @@ static enum rc set_will(struct mqtt_session *s, const struct mqtt_connect *c)
     struct mqtt_origin origin = { .now_ms = core_wall_ms(s->core),
                                   .user = client_principal(s->client)->name,
                                   .mount = mqtt_mount_of(s) };
+    struct text source = { 0 };
     struct mqtt_will will = c->will;
     struct message *message;
     uint64_t delay_ms = 0;
@@ -127,8 +132,12 @@ static enum rc set_will(struct mqtt_session *s, const struct mqtt_connect *c)
     if (!c->will.is_set)
         return RC_OK;
     rc = mqtt_mount_topic(s, will.topic, &will.topic);
+    if (c->will.is_retain && s->server->config.keeps_sources)
+        client_source(s->client, &source);
+    origin.source = text_slice(&source);
     if (rc == RC_OK)
         rc = mqtt_map_will(&will, &origin, &message);
+    text_done(&source);
     if (rc != RC_OK)
         return rc;
     if (mqtt_has(&c->will.properties, MQTT_WILL_DELAY))
@@ -236,7 +245,11 @@ static bool send_connack(struct mqtt_session *s, bool is_present, struct slice a
 static enum rc open_session(struct mqtt_session *s, const struct mqtt_connect *c, struct slice id,
                             bool *ret_present)
 {
-    struct session_spec spec = { id, c->clean_start, s->expiry_ms };
+    struct session_spec spec = { .id = id,
+                                 .is_clean_start = c->clean_start,
+                                 .expiry_ms = s->expiry_ms,
+                                 .is_will_forgotten =
+                                     s->server->config.profile->forgets_will_taken_over };
     struct slice will;
     enum rc rc;
 
@@ -251,6 +264,8 @@ static enum rc open_session(struct mqtt_session *s, const struct mqtt_connect *c
     rc = session_open(s->client, &spec, &s->session, ret_present);
     if (rc == RC_TOO_LARGE)
         return mqtt_fail(s, RC_INVALID, MQTT_CLIENT_ID_NOT_VALID);
+    if (rc == RC_LIMIT)
+        return mqtt_fail(s, rc, (enum mqtt_reason)s->server->config.profile->too_many_reason);
     return rc;
 }
 
@@ -263,8 +278,9 @@ static enum rc begin(struct mqtt_session *s, struct slice assigned, bool is_pres
     if (is_present) {
         mqtt_kept_resume(s);
         mqtt_resume_flights(s);
+        mqtt_release_flights(s);
     }
-    log_peer(LOG_INFO, "mqtt.connected",
+    log_peer(mqtt_level_of_coming(s), "mqtt.connected",
              "conn=%llu peer=%s client=%s version=%u keep_alive=%u present=%d",
              (unsigned long long)conn_id(s->conn), conn_peer(s->conn),
              log_quote(session_id(s->session).at, session_id(s->session).len), s->version,
@@ -285,11 +301,15 @@ enum rc mqtt_welcome(struct mqtt_session *s, const struct mqtt_connect *c, struc
     bool is_present = false;
     enum rc rc;
 
-    if (id.len == 0) {
+    if (s->server->config.is_user_id) {
+        if (client_principal(s->client)->is_anonymous)
+            return RC_REFUSED;
+        id = client_principal(s->client)->name;
+    } else if (id.len == 0) {
         id = slice_of(at, assign_id(&s->server->config, at, sizeof(at)));
         assigned = id;
     }
-    rc = mqtt_control_count(s, c->client_id);
+    rc = mqtt_control_count(s, assigned.len > 0 ? c->client_id : id);
     cut_to_user(s);
     if (rc == RC_OK)
         rc = open_session(s, c, id, &is_present);

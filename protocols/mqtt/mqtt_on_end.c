@@ -56,7 +56,7 @@ enum rc mqtt_on_disconnect(struct mqtt_session *s, const struct mqtt_frame *fram
         return rc;
     /* 3.14.4-3: only 0x00 is a goodbye that forgets the will */
     s->is_goodbye = d.reason == MQTT_SUCCESS;
-    log_peer(LOG_INFO, "mqtt.disconnected", "conn=%llu reason=0x%02x",
+    log_peer(mqtt_level_of_coming(s), "mqtt.disconnected", "conn=%llu reason=0x%02x",
              (unsigned long long)conn_id(s->conn), d.reason);
     mqtt_enter(s, STATE_CLOSING);
     conn_finish(s->conn, RC_OK);

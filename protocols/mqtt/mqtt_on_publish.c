@@ -150,6 +150,7 @@ static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, str
     struct mqtt_origin origin = { .now_ms = core_wall_ms(s->core),
                                   .user = client_principal(s->client)->name,
                                   .mount = mqtt_mount_of(s) };
+    struct text source = { 0 };
     struct message *message;
     uint64_t delay_ms = 0;
     enum rc rc = RC_OK;
@@ -162,7 +163,11 @@ static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, str
         rc = may_publish(s, p, &topic, &delay_ms);
     if (rc != RC_OK)
         return rc;
+    if (p->retain && s->server->config.keeps_sources)
+        client_source(s->client, &source);
+    origin.source = text_slice(&source);
     rc = mqtt_map_publish(p, topic, &origin, &message);
+    text_done(&source);
     if (rc == RC_OK)
         rc = delay_ms == 0 ? publish_address(s->client, &message)
                            : delayed_publish(s->client, &message, delay_ms);

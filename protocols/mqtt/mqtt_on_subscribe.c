@@ -86,6 +86,17 @@ static uint8_t subscribe_one(struct mqtt_session *s, const struct mqtt_filter *f
     return mqtt_error(rc)->subscribe;
 }
 
+static enum mqtt_reason filter_reason(const struct mqtt_session *s, struct slice filter)
+{
+    size_t slashes = 0;
+
+    for (size_t i = 0; i < filter.len; i++)
+        slashes += filter.at[i] == '/';
+    return slashes < MQTT_TOPIC_LEVELS_MAX
+               ? MQTT_TOPIC_FILTER_INVALID
+               : (enum mqtt_reason)s->server->config.profile->filter_levels_reason;
+}
+
 /* 3.8.3-4 and 4.8.2: what makes the whole packet a protocol error, whatever else it asks. */
 static enum rc check_filters(struct mqtt_session *s, struct rd filters, bool has_options)
 {
@@ -96,7 +107,7 @@ static enum rc check_filters(struct mqtt_session *s, struct rd filters, bool has
         if (filter.filter.len == 0) /* 4.7.3-1 */
             return RC_MALFORMED;
         if (!mqtt_filter_is_valid(filter.filter))
-            return mqtt_fail(s, RC_MALFORMED, MQTT_TOPIC_FILTER_INVALID);
+            return mqtt_fail(s, RC_MALFORMED, filter_reason(s, filter.filter));
         if (filter.no_local && mqtt_filter_kind(filter.filter, &name, &rest) == MQTT_FILTER_SHARED)
             return RC_PROTOCOL;
     }

@@ -37,6 +37,10 @@ struct mqtt_profile {
     bool publishes_at_pubrel;
     /* More repetitions of a QoS 2 PUBLISH than these are a protocol error; 0: as many as come. */
     uint8_t qos_2_repeats_max;
+    /* CONNACK's reason when there are as many sessions as there may be. */
+    uint8_t too_many_reason;
+    /* The will of a client that is taken over is forgotten when the session goes on. */
+    bool forgets_will_taken_over;
     /* In the answer to a PUBREC or PUBREL whose packet identifier nobody knows. */
     uint8_t stray_reason;
 
@@ -49,6 +53,7 @@ struct mqtt_profile {
     uint8_t property_reason;           /* not of this packet */
     uint8_t subscribe_property_reason; /* the same in SUBSCRIBE and UNSUBSCRIBE */
     uint8_t filters_missing_reason;    /* no filter, or packet identifier 0 */
+    uint8_t filter_levels_reason;      /* more levels than there may be */
     uint8_t topic_missing_reason;      /* neither topic nor alias */
     uint8_t topic_wildcard_reason;
     uint8_t alias_unknown_reason;

@@ -193,8 +193,8 @@ void mqtt_session_close(struct mqtt_session **session, enum rc why)
         return;
     (void)session_of(s);
     if (s->state != STATE_CLOSING)
-        log_peer(LOG_INFO, "mqtt.closed", "conn=%llu rc=%s", (unsigned long long)conn_id(s->conn),
-                 rc_word(why));
+        log_peer(mqtt_level_of_coming(s), "mqtt.closed", "conn=%llu rc=%s",
+                 (unsigned long long)conn_id(s->conn), rc_word(why));
     if (s->state == STATE_ACTIVE)
         count_add_alone(COUNT_MQTT_CONNECTED, -1);
     release(s);
@@ -299,7 +299,7 @@ void mqtt_end(struct mqtt_session *s, enum rc rc, const char *why)
     if (reason == 0)
         reason = state == STATE_ACTIVE ? mqtt_error(rc)->disconnect : mqtt_error(rc)->connack;
     if (s->server->bridge != NULL)
-        reason = mqtt_bridge_reason(reason);
+        reason = mqtt_bridge_reason(s, reason);
     count_end(rc, state);
     log_peer(LOG_NOTICE, state == STATE_ACTIVE ? "mqtt.ended" : "mqtt.refused",
              "conn=%llu peer=%s rc=%s reason=0x%02x why=\"%s\"",

@@ -5,6 +5,7 @@
 
 #include "broker/base/rc.h"
 #include "broker/base/slice.h"
+#include "protocols/mqtt/mqtt_limits.h"
 #include "protocols/mqtt/mqtt_profile.h"
 
 struct conn;
@@ -20,6 +21,7 @@ struct mqtt_config {
     uint32_t max_packet_bytes;    /* the largest packet taken */
     uint32_t max_payload_bytes;   /* a message with more is refused; 0: no limit of its own */
     uint16_t topic_alias_maximum; /* a client's, up to MQTT_ALIAS_MAX */
+    uint16_t aliases_given;       /* to a client, up to MQTT_ALIAS_GIVEN_MAX */
     uint16_t send_window;  /* to a client that does not say how many it takes; 0: MQTT_WINDOW_3, and
                             * in MQTT 5 as many as can be */
     uint8_t versions;      /* bits of those spoken: 3.1 the lowest, then 3.1.1 and 5 */
@@ -28,13 +30,18 @@ struct mqtt_config {
     bool gives_no_ids;     /* who comes without an identifier is turned away */
     const char *id_prefix; /* of those given; borrowed; NULL: MQTT_ID_PREFIX */
     const struct mqtt_profile *profile;
+    uint32_t send_bytes;       /* of payloads under way to one client; 0: no limit */
+    const char *id_must_begin; /* who has another identifier is turned away; borrowed; NULL */
+    bool is_user_id;           /* a client's identifier is its user's name */
+    bool is_quiet_of_coming;   /* connections are no news: they are logged for debugging alone */
+    bool keeps_sources;        /* of retained messages */
 };
 
-#define MQTT_CONFIG_DEFAULT                                               \
-    {                                                                     \
-        .receive_maximum = 1024, .max_packet_bytes = UINT32_C(128) << 20, \
-        .topic_alias_maximum = 10, .versions = 7, .maximum_qos = 2,       \
-        .profile = &mqtt_profiles[MQTT_PROFILE_OWN]                       \
+#define MQTT_CONFIG_DEFAULT                                                              \
+    {                                                                                    \
+        .receive_maximum = 1024, .max_packet_bytes = UINT32_C(128) << 20,                \
+        .topic_alias_maximum = 10, .aliases_given = MQTT_ALIAS_GIVEN_MAX, .versions = 7, \
+        .maximum_qos = 2, .profile = &mqtt_profiles[MQTT_PROFILE_OWN]                    \
     }
 
 /* What all sessions share. */

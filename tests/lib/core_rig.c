@@ -296,7 +296,9 @@ void rig_bind(struct rig *rig, struct rig_client *c, const char *exchange, const
 struct session *rig_session(struct rig *rig, struct rig_client *c, const char *id, bool is_clean,
                             uint64_t expiry_ms, bool *ret_present)
 {
-    struct session_spec spec = { slice_str(id), is_clean, expiry_ms };
+    struct session_spec spec = { .id = slice_str(id),
+                                 .is_clean_start = is_clean,
+                                 .expiry_ms = expiry_ms };
     struct session *session = NULL;
 
     (void)rig;

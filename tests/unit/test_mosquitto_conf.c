@@ -348,21 +348,44 @@ START_TEST(what_would_let_in_whom_it_keeps_out_is_refused)
 {
     static const char *const lines[] = { "plugin x",
                                          "auth_plugin x",
-                                         "clientid_prefixes a",
                                          "psk_hint x",
-                                         "use_username_as_clientid true",
+                                         "tls_engine x",
+                                         "proxy_protocol_v2_require_tls true",
                                          "plugin_opt_file x" };
 
     for (unsigned i = 0; i < COUNT_OF(lines); i++)
         assert_refused(lines[i], "main:1: ");
-    ck_assert_int_eq(take("use_username_as_clientid false\n"), RC_OK);
+    ck_assert_int_eq(take("proxy_protocol_v2_require_tls false\n"), RC_OK);
+}
+END_TEST
+
+START_TEST(options_of_clients_become_ours)
+{
+    ck_assert_int_eq(take("queue_qos0_messages true\nupgrade_outgoing_qos true\n"
+                          "max_inflight_bytes 77\nglobal_max_connections 9\n"
+                          "clientid_prefixes dev-\nconnection_messages false\n"
+                          "log_timestamp_format %H\nlog_dest syslog\nlog_facility 3\n"
+                          "use_username_as_clientid true\nmax_topic_alias_broker 50\n"),
+                     RC_OK);
+    ck_assert_uint_eq(s.warnings.len, 0);
+    ck_assert(s.session_qos0 && s.mqtt_upgrade_qos && s.retained_check_source);
+    ck_assert_uint_eq(s.mqtt_send_bytes, 77);
+    ck_assert_uint_eq(s.connections_max, 9);
+    ck_assert_str_eq(s.mqtt_id_must_begin, "dev-");
+    ck_assert_str_eq(s.log_time_format, "%H");
+    ck_assert(!s.log_connections && listener(0)->mqtt_user_is_id);
+    ck_assert_uint_eq(s.log_syslog, 6); /* local3 */
+    ck_assert_str_eq(s.log_file, "/dev/null");
+    ck_assert_uint_eq(listener(0)->mqtt_topic_alias_given, 16);
+    ck_assert_int_eq(take("check_retain_source false\nlog_dest stderr\nlog_dest topic\n"), RC_OK);
+    ck_assert(!s.retained_check_source && s.log_topics && s.log_file == NULL);
 }
 END_TEST
 
 START_TEST(what_is_passed_over_is_told_by_name)
 {
-    ck_assert_int_eq(take("\nqueue_qos0_messages true\nhttp_dir /x\nautosave_interval 5\n"), RC_OK);
-    assert_says(&s.warnings, "main:2: warning: queue_qos0_messages is passed over.");
+    ck_assert_int_eq(take("\nmemory_limit 5\nhttp_dir /x\nautosave_interval 5\n"), RC_OK);
+    assert_says(&s.warnings, "main:2: warning: memory_limit is passed over.");
     assert_says(&s.warnings, "main:3: warning: http_dir is passed over.");
     ck_assert_int_eq(take("autosave_interval 5\n"), RC_OK);
     ck_assert_uint_eq(s.warnings.len, 0);
@@ -429,6 +452,7 @@ int main(void)
     tcase_add_test(tests, what_is_included_is_told_apart);
     tcase_add_test(tests, every_mistake_is_told_with_its_line);
     tcase_add_test(tests, what_would_let_in_whom_it_keeps_out_is_refused);
+    tcase_add_test(tests, options_of_clients_become_ours);
     tcase_add_test(tests, what_is_passed_over_is_told_by_name);
     tcase_add_test(tests, a_file_of_nothing_but_mistakes_is_not_read_to_its_end);
     tcase_add_test(tests, the_manual_names_every_option);
