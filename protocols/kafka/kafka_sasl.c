@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "protocols/kafka/kafka_sasl.h"
 
+#include "broker/base/mem.h"
 #include "broker/base/wire.h"
 #include "broker/core/client.h"
 #include "broker/core/password.h"
@@ -43,7 +44,9 @@ enum rc kafka_sasl_init(struct kafka_sasl *sasl, struct client *client, struct c
 
 void kafka_sasl_done(struct kafka_sasl *sasl)
 {
-    scram_done(&sasl->scram);
+    if (sasl->scram != NULL)
+        scram_done(sasl->scram);
+    MEM_FREE(sasl->scram);
 }
 
 bool kafka_sasl_allows(const struct kafka_sasl *sasl, int key)
@@ -76,7 +79,7 @@ static enum step take_plain(struct kafka_sasl *sasl, struct slice token)
 
 static enum step refuse_scram(struct kafka_sasl *sasl, enum rc rc)
 {
-    client_login_refused(sasl->client, text_slice(&sasl->scram.user), rc);
+    client_login_refused(sasl->client, text_slice(&sasl->scram->user), rc);
     return STEP_FAILED;
 }
 
@@ -86,20 +89,20 @@ static enum step take_scram(struct kafka_sasl *sasl, struct slice token, struct 
     enum rc rc;
 
     if (sasl->has_first) {
-        rc = scram_take_final(&sasl->scram, token, out);
+        rc = scram_take_final(sasl->scram, token, out);
         if (rc != RC_OK)
             return refuse_scram(sasl, rc);
-        rc = client_login_by_scram(sasl->client, text_slice(&sasl->scram.user), sasl->scram.hash);
+        rc = client_login_by_scram(sasl->client, text_slice(&sasl->scram->user), sasl->scram->hash);
         return rc == RC_OK ? STEP_DONE : STEP_FAILED;
     }
     sasl->has_first = true;
-    rc = scram_take_first(&sasl->scram, token);
-    if (rc == RC_OK && client_may_try(sasl->client, text_slice(&sasl->scram.user)) != RC_OK)
+    rc = scram_take_first(sasl->scram, token);
+    if (rc == RC_OK && client_may_try(sasl->client, text_slice(&sasl->scram->user)) != RC_OK)
         return STEP_BANNED;
     if (rc == RC_OK) {
-        client_scram_verifier(sasl->client, text_slice(&sasl->scram.user), sasl->scram.hash,
+        client_scram_verifier(sasl->client, text_slice(&sasl->scram->user), sasl->scram->hash,
                               &verifier);
-        rc = scram_give_first(&sasl->scram, &verifier, SLICE_NONE, out);
+        rc = scram_give_first(sasl->scram, &verifier, SLICE_NONE, out);
     }
     return rc == RC_OK ? STEP_MORE : refuse_scram(sasl, rc);
 }
@@ -154,6 +157,7 @@ static void finish(struct kafka_sasl *sasl, enum step step, struct slice out)
     if (step == STEP_DONE) {
         sasl->is_in = sasl->is_done = true;
         sasl->is_raw = false;
+        kafka_sasl_done(sasl);
     }
     if (sasl->request != NULL)
         answer_request(sasl, step, out);
@@ -218,9 +222,10 @@ static void choose(struct kafka_sasl *sasl, unsigned mechanism, int version)
     sasl->is_raw = version == 0;
     if (mechanism == KAFKA_MECHANISM_PLAIN)
         return;
-    scram_init(&sasl->scram,
+    sasl->scram = mem_new(struct scram);
+    scram_init(sasl->scram,
                mechanism == KAFKA_MECHANISM_SCRAM_SHA_256 ? SCRAM_SHA_256 : SCRAM_SHA_512);
-    sasl->scram.takes_doubled_nonce = true;
+    sasl->scram->takes_doubled_nonce = true;
 }
 
 void kafka_on_sasl_handshake(struct kafka_request *request, const void *body)

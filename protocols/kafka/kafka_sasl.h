@@ -29,12 +29,12 @@ struct kafka_sasl {
     struct conn *conn;             /* borrowed */
     struct kafka_request *request; /* SaslAuthenticate that waits for its answer */
     enum kafka_mechanism mechanism;
-    bool is_in;      /* all requests are served */
-    bool is_done;    /* it has shown who it is */
-    bool is_raw;     /* SaslHandshake 0 came: what follows are tokens */
-    bool is_waiting; /* for the password to be checked; nothing is read meanwhile */
-    bool has_first;  /* of SCRAM: the client's first message came */
-    struct scram scram;
+    bool is_in;          /* all requests are served */
+    bool is_done;        /* it has shown who it is */
+    bool is_raw;         /* SaslHandshake 0 came: what follows are tokens */
+    bool is_waiting;     /* for the password to be checked; nothing is read meanwhile */
+    bool has_first;      /* of SCRAM: the client's first message came */
+    struct scram *scram; /* owned; from when SCRAM was chosen until it is done; NULL */
 };
 
 /* Lets it in at once where no name is needed. RC_AUTH: a certificate is, and there is none. */

@@ -25,6 +25,8 @@ struct kafka_session {
     bool is_backlogged;
     struct kafka_sasl sasl;
 };
+/* Clients keep one connection to each broker they have heard of, most of them idle. */
+_Static_assert(sizeof(struct kafka_session) <= 160, "an idle session");
 
 /* ---- requests ---- */
 
