@@ -5,6 +5,7 @@
 #include "admin/jot.h"
 #include "broker/base/number.h"
 #include "broker/base/utf8.h"
+#include "broker/core/drain.h"
 #include "broker/core/logins.h"
 #include "broker/core/operations.h"
 
@@ -52,13 +53,28 @@ static void answer_nothing(struct api_session *s)
     api_answer(s, 200);
 }
 
-/* ---- draining: ?to=HOST:PORT&per_s=N&for_now=1, or ?stop=1 ---- */
+/* ---- draining: ?to=HOST:PORT&kafka_to=HOST:PORT&per_s=N&for_now=1, or ?stop=1 ---- */
+
+static void drain(struct api_session *s, const struct drain_order *order)
+{
+    const struct operations *o = s->api->config.operations;
+
+    if (order->to.len > DRAIN_TO_MAX_BYTES || !utf8_is_valid(order->to)) {
+        api_refuse(s, 400, "invalid", "to is at most %d bytes of text", DRAIN_TO_MAX_BYTES);
+    } else if (order->node.len > DRAIN_TO_MAX_BYTES || !utf8_is_valid(order->node) ||
+               core_drain(s->api->core, order) != RC_OK) {
+        api_refuse(s, 400, "invalid", "kafka_to is HOST:PORT");
+    } else {
+        o->drain(o->arg, order);
+        answer_nothing(s);
+    }
+}
 
 void api_post_drain(struct api_session *s, const struct http_request *r, struct slice body)
 {
     const struct operations *o = s->api->config.operations;
     struct drain_order order = { .per_s = DRAIN_PER_S_DEFAULT };
-    struct text to = { 0 }, word = { 0 };
+    struct text to = { 0 }, node = { 0 }, word = { 0 };
     bool is_stop = http_query(r, "stop", &word) == RC_OK;
 
     (void)body;
@@ -66,18 +82,16 @@ void api_post_drain(struct api_session *s, const struct http_request *r, struct 
     text_done(&word);
     if (is_stop) {
         o->drain_stop(o->arg);
+        core_drain_stop(s->api->core);
         answer_nothing(s);
     } else if (read_number(s, r, "per_s", DRAIN_PER_S_MAX, &order.per_s) &&
-               read_text(s, r, "to", true, &to)) {
+               read_text(s, r, "to", true, &to) && read_text(s, r, "kafka_to", true, &node)) {
         order.to = text_slice(&to);
-        if (to.len > DRAIN_TO_MAX_BYTES || !utf8_is_valid(order.to)) {
-            api_refuse(s, 400, "invalid", "to is at most %d bytes of text", DRAIN_TO_MAX_BYTES);
-        } else {
-            o->drain(o->arg, &order);
-            answer_nothing(s);
-        }
+        order.node = text_slice(&node);
+        drain(s, &order);
     }
     text_done(&to);
+    text_done(&node);
 }
 
 /* ---- bans ---- */

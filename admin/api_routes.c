@@ -8,6 +8,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/durations.h"
 #include "broker/core/core.h"
+#include "broker/core/drain.h"
 #include "broker/net/conn.h"
 #include "broker/net/listener.h"
 #include "config.h"
@@ -174,6 +175,16 @@ static void add_store(struct text *to, const struct api *api)
     jot_close(to, '}');
 }
 
+static void add_draining(struct text *to, const struct drain *drain)
+{
+    jot_switch(to, "draining", drain != NULL);
+    if (drain == NULL)
+        return;
+    jot_bytes(to, "drain_to", drain->to.len == 0 ? SLICE_NONE : text_slice(&drain->to));
+    jot_bytes(to, "drain_kafka_to",
+              drain->node_host.len == 0 ? SLICE_NONE : text_slice(&drain->node_host));
+}
+
 void api_get_overview(struct api_session *s, const struct http_request *r, struct slice body)
 {
     struct text *to = &s->body;
@@ -189,6 +200,7 @@ void api_get_overview(struct api_session *s, const struct http_request *r, struc
     add_durations(to, "turns_us", loop_turns(conn_loop(s->conn)));
     add_durations(to, "turns_processor_us", loop_turns_processor(conn_loop(s->conn)));
     add_listeners(to, conn_loop(s->conn));
+    add_draining(to, core_draining(s->api->core));
     jot_open(to, "counters", '{');
     for (unsigned i = 0; i < COUNTER_COUNT; i++)
         jot_number(to, counter_name((enum counter)i), count_get((enum counter)i));

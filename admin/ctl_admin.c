@@ -103,6 +103,10 @@ static void print_status(const json_t *all)
     (void)printf("turns       %lld, p50 %lld us, p99.9 %lld us, longest %lld us\n",
                  number_of(turns, "count"), number_of(turns, "p50"), number_of(turns, "p999"),
                  number_of(turns, "max"));
+    if (json_is_true(json_object_get(all, "draining")))
+        (void)printf(
+            "draining    to %s; %lld clients sent away\n", word_of(all, "drain_to", "nowhere"),
+            number_of(counters, "core_drained_total") + number_of(counters, "mqtt_drained_total"));
     (void)printf("streams     %lld\n", number_of(counters, "core_streams"));
     (void)printf("queues      %lld\n", number_of(counters, "core_queues"));
     (void)printf("sessions    %lld\n", number_of(counters, "core_sessions"));
@@ -401,6 +405,7 @@ enum long_option {
     OPTION_SKIP,
     OPTION_JSON,
     OPTION_TO,
+    OPTION_KAFKA_TO,
     OPTION_RATE,
     OPTION_FOR_NOW,
     OPTION_STOP,
@@ -413,6 +418,7 @@ static const struct option long_options[] = {
     { "skip", required_argument, NULL, OPTION_SKIP },
     { "json", no_argument, NULL, OPTION_JSON },
     { "to", required_argument, NULL, OPTION_TO },
+    { "kafka-to", required_argument, NULL, OPTION_KAFKA_TO },
     { "rate", required_argument, NULL, OPTION_RATE },
     { "for-now", no_argument, NULL, OPTION_FOR_NOW },
     { "stop", no_argument, NULL, OPTION_STOP },
@@ -428,11 +434,11 @@ static bool is_plain(const char *text)
 }
 
 static const unsigned needs[] = {
-    [OPTION_DATA - OPTION_DATA] = TAKES_PLACE,    [OPTION_SOCKET - OPTION_DATA] = TAKES_PLACE,
-    [OPTION_SKIP - OPTION_DATA] = TAKES_SKIP,     [OPTION_JSON - OPTION_DATA] = TAKES_JSON,
-    [OPTION_TO - OPTION_DATA] = TAKES_DRAIN,      [OPTION_RATE - OPTION_DATA] = TAKES_RATE,
-    [OPTION_FOR_NOW - OPTION_DATA] = TAKES_DRAIN, [OPTION_STOP - OPTION_DATA] = TAKES_DRAIN,
-    [OPTION_BYTES - OPTION_DATA] = TAKES_BYTES,
+    [OPTION_DATA - OPTION_DATA] = TAKES_PLACE,     [OPTION_SOCKET - OPTION_DATA] = TAKES_PLACE,
+    [OPTION_SKIP - OPTION_DATA] = TAKES_SKIP,      [OPTION_JSON - OPTION_DATA] = TAKES_JSON,
+    [OPTION_KAFKA_TO - OPTION_DATA] = TAKES_DRAIN, [OPTION_TO - OPTION_DATA] = TAKES_DRAIN,
+    [OPTION_RATE - OPTION_DATA] = TAKES_RATE,      [OPTION_FOR_NOW - OPTION_DATA] = TAKES_DRAIN,
+    [OPTION_STOP - OPTION_DATA] = TAKES_DRAIN,     [OPTION_BYTES - OPTION_DATA] = TAKES_BYTES,
 };
 
 static bool set_option(struct order *order, const struct command *command, int option,
@@ -459,6 +465,9 @@ static bool set_option(struct order *order, const struct command *command, int o
                ctl_fail("--skip wants names with commas between them, not \"%s\"", text);
     case OPTION_TO:
         order->drain.to = text;
+        break;
+    case OPTION_KAFKA_TO:
+        order->drain.kafka_to = text;
         break;
     case OPTION_RATE:
         order->rate = text;

@@ -29,6 +29,8 @@ int ctl_drain(const struct ctl_place *place, const struct ctl_drain *drain)
     text_format(&path, "/api/drain");
     if (drain->to != NULL)
         ctl_add_field(&path, "to", drain->to);
+    if (drain->kafka_to != NULL)
+        ctl_add_field(&path, "kafka_to", drain->kafka_to);
     if (drain->rate != NULL)
         ctl_add_field(&path, "per_s", drain->rate);
     if (drain->is_for_now)

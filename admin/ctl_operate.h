@@ -9,8 +9,9 @@
 #include "admin/ctl_ask.h"
 
 struct ctl_drain {
-    const char *to;   /* NULL: clients are not told where to go */
-    const char *rate; /* of those sent away in a second; NULL: as the broker thinks */
+    const char *to;       /* NULL: clients are not told where to go */
+    const char *kafka_to; /* the same for Kafka's, who are told of servers by host and port */
+    const char *rate;     /* of those sent away in a second; NULL: as the broker thinks */
     bool is_for_now;
     bool is_stop;
 };

@@ -72,6 +72,9 @@ struct client_ops {
     /* Sent to every client that has published, and before a first publish while it lasts. */
     void (*on_pressure)(void *session, enum pressure pressure);
 
+    /* It is to go elsewhere (core_draining()). False: it is not there yet, or was told. */
+    bool (*on_drain)(void *session);
+
     /* These two may close the client.
      * What client_login() had to leave open: RC_OK, RC_AUTH, RC_MEMORY. */
     void (*on_login)(void *session, enum rc rc);

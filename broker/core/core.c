@@ -317,6 +317,7 @@ void core_free(struct core **ref)
     store_forget_user(core->store);
     accesses_done(core);
     intake_done(core);
+    drain_done(core);
     delayed_done(core);
     awaits_done(core);
     sessions_done(core);

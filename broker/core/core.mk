@@ -8,6 +8,7 @@ libcore_a_SOURCES = \
 	%D%/core.c %D%/core.h %D%/core_int.h \
 	%D%/cursor.c %D%/cursor.h \
 	%D%/deadline.c %D%/deadline.h \
+	%D%/drain.c %D%/drain.h \
 	%D%/definitions.h \
 	%D%/delayed.c %D%/delayed.h %D%/delayed_int.h %D%/delayed_near.c %D%/delayed_turn.c \
 	%D%/exchange.c %D%/exchange.h %D%/exchange_int.h \

@@ -11,6 +11,7 @@
 #include "broker/core/client.h"
 #include "broker/core/core.h"
 #include "broker/core/deadline.h"
+#include "broker/core/drain.h"
 #include "broker/core/intake.h"
 #include "broker/core/limits.h"
 #include "broker/core/matcher.h"
@@ -145,6 +146,7 @@ struct core {
     struct partition *near;          /* found last by its log's number; NULL */
     struct text scratch;             /* for one function at a time, never across a call */
 
+    struct drain drain;
     struct list accesses; /* struct access; the first is that of listeners without their own */
     struct password_worker *passwords;
     struct logins *logins; /* owned */

@@ -14,9 +14,10 @@ struct text;
 
 /* Clients are to go elsewhere, new ones and those that are there. */
 struct drain_order {
-    struct slice to; /* host:port that they are told; none: nobody knows where */
-    uint64_t per_s;  /* of those that are there, > 0 */
-    bool is_for_now; /* they may come back later */
+    struct slice to;   /* host:port that they are told; none: nobody knows where */
+    struct slice node; /* host:port for those who are told of servers so; none: they are not */
+    uint64_t per_s;    /* of those that are there, > 0 */
+    bool is_for_now;   /* they may come back later */
 };
 
 /* `kind` is what is banned: "client" or "address". */

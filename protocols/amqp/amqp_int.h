@@ -19,6 +19,8 @@
 
 /* The one virtual host there is. */
 #define AMQP_VHOST "/"
+/* What who is sent elsewhere is told. */
+#define AMQP_DRAIN_TEXT "Node was put into maintenance mode"
 
 /* ---- limits and times ---- */
 

@@ -2,6 +2,7 @@
 /* The handshake and the end of a connection. */
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/core/drain.h"
 #include "broker/core/password.h"
 #include "broker/core/user.h"
 #include "config.h"
@@ -229,6 +230,8 @@ enum rc amqp_on_open(struct amqp_session *s, struct amqp_channel *channel,
     (void)channel; /* there is none */
     if (!slice_equal_str(vhost, AMQP_VHOST))
         return amqp_refuse(s, AMQP_REPLY_NOT_ALLOWED, "vhost %.*s not found", SLICE_FMT(vhost));
+    if (core_draining(s->core) != NULL)
+        return amqp_refuse(s, AMQP_REPLY_CONNECTION_FORCED, AMQP_DRAIN_TEXT);
     if (client_admit(s->client) != RC_OK)
         return amqp_refuse(s, AMQP_REPLY_NOT_ALLOWED,
                            "connection refused for user '%.*s': user connection limit is reached",

@@ -619,6 +619,19 @@ static void on_revoked(void *session)
     amqp_fail(s, NULL, rc, 0, 0);
 }
 
+/* RabbitMQ's words for a node that is to be emptied. */
+static bool on_drain(void *session)
+{
+    struct amqp_session *s = session;
+    enum rc rc;
+
+    if (s->state != STATE_RUNNING)
+        return false; /* its connection.open will be refused */
+    rc = amqp_refuse(s, AMQP_REPLY_CONNECTION_FORCED, AMQP_DRAIN_TEXT);
+    amqp_fail(s, NULL, rc, 0, 0);
+    return true;
+}
+
 static const char *origin(void *session)
 {
     const struct amqp_session *s = session;
@@ -636,6 +649,7 @@ static const struct client_ops ops = {
     .on_pressure = on_pressure,
     .on_login = amqp_on_login,
     .on_revoked = on_revoked,
+    .on_drain = on_drain,
 };
 
 /* ---- life ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who we are and what there is: ApiVersions, Metadata, FindCoordinator, DescribeCluster. */
 #include "broker/base/counters.h"
+#include "broker/core/drain.h"
 #include "broker/core/limits.h"
 #include "broker/net/conn.h"
 #include "protocols/kafka/kafka_all_topics.h"
@@ -11,14 +12,20 @@
 static struct slice host_of(const struct kafka_request *request)
 {
     const char *advertised = request->kafka->config.advertised_host;
+    const struct drain *drain = core_draining(request->kafka->core);
 
+    if (drain != NULL && drain->node_host.len > 0)
+        return text_slice(&drain->node_host);
     return slice_str(advertised != NULL ? advertised : conn_local_host(request->conn));
 }
 
 static int32_t port_of(const struct kafka_request *request)
 {
     uint16_t advertised = request->kafka->config.advertised_port;
+    const struct drain *drain = core_draining(request->kafka->core);
 
+    if (drain != NULL && drain->node_host.len > 0)
+        return drain->node_port;
     return advertised != 0 ? advertised : conn_local_port(request->conn);
 }
 

@@ -51,7 +51,12 @@ void kafka_sasl_done(struct kafka_sasl *sasl)
 
 bool kafka_sasl_allows(const struct kafka_sasl *sasl, int key)
 {
-    return sasl->is_in || key == KAFKA_API_VERSIONS || key == KAFKA_SASL_HANDSHAKE ||
+    return sasl->is_in || kafka_sasl_allows_stranger(key);
+}
+
+bool kafka_sasl_allows_stranger(int key)
+{
+    return key == KAFKA_API_VERSIONS || key == KAFKA_SASL_HANDSHAKE ||
            key == KAFKA_SASL_AUTHENTICATE;
 }
 

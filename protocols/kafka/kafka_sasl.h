@@ -43,6 +43,8 @@ MUST_CHECK enum rc kafka_sasl_init(struct kafka_sasl *sasl, struct client *clien
 void kafka_sasl_done(struct kafka_sasl *sasl);
 /* May this API be used now? */
 bool kafka_sasl_allows(const struct kafka_sasl *sasl, int key);
+/* Whether who has not shown who it is may ask that. */
+bool kafka_sasl_allows_stranger(int key);
 /* A token without a request around it. */
 void kafka_sasl_raw(struct kafka_sasl *sasl, struct slice token);
 /* client_ops */

@@ -5,6 +5,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
+#include "broker/core/drain.h"
 #include "broker/net/conn.h"
 #include "protocols/kafka/kafka_int.h"
 #include "protocols/kafka/kafka_messages.h"
@@ -23,6 +24,7 @@ struct kafka_session {
     bool is_paused;     /* it has as many waiting requests as it may */
     bool is_reading;    /* inside kafka_session_input() */
     bool is_backlogged;
+    bool is_leaving; /* it is sent elsewhere: nothing more is read */
     struct kafka_sasl sasl;
 };
 /* Clients keep one connection to each broker they have heard of, most of them idle. */
@@ -171,7 +173,7 @@ static bool is_blocked(const struct kafka_session *s)
 
     if (conn_is_full(s->conn) || s->request_count >= KAFKA_PIPELINE_MAX)
         return true;
-    return s->sasl.is_waiting || (last != NULL && last->progress == KAFKA_RUNNING);
+    return s->is_leaving || s->sasl.is_waiting || (last != NULL && last->progress == KAFKA_RUNNING);
 }
 
 static void set_paused(struct kafka_session *s)
@@ -187,6 +189,18 @@ static void set_paused(struct kafka_session *s)
         conn_resume(s->conn, CONN_PAUSE_BUSY);
 }
 
+/* What was done is answered first; what only waits (for records, or a group) is not waited for. */
+static void leave_when_done(struct kafka_session *s)
+{
+    if (!s->is_leaving || conn_is_closing(s->conn))
+        return;
+    LIST_EACH (link, &s->requests) {
+        if (CONTAINER_OF(link, struct kafka_request, link)->progress == KAFKA_AWAITED)
+            return;
+    }
+    conn_finish(s->conn, RC_CLOSED);
+}
+
 /* Sends what is answered and has nothing unanswered before it. */
 static void flush_answers(struct kafka_session *s)
 {
@@ -200,6 +214,7 @@ static void flush_answers(struct kafka_session *s)
         }
         request_done(request);
     }
+    leave_when_done(s);
     if (!s->is_reading)
         set_paused(s);
 }
@@ -323,6 +338,19 @@ static void on_revoked(void *session)
     conn_close(s->conn, RC_REFUSED);
 }
 
+static bool on_drain(void *session)
+{
+    struct kafka_session *s = session;
+
+    if (s->is_leaving || conn_is_closing(s->conn))
+        return false;
+    s->is_leaving = true;
+    leave_when_done(s);
+    if (!conn_is_closing(s->conn))
+        set_paused(s);
+    return true;
+}
+
 struct kafka_sasl *kafka_sasl_of(struct kafka_request *request)
 {
     return &request->session->sasl;
@@ -343,6 +371,7 @@ static const struct client_ops ops = {
     .on_pressure = on_pressure,
     .on_login = on_login,
     .on_revoked = on_revoked,
+    .on_drain = on_drain,
 };
 
 /* ---- input ---- */
@@ -384,6 +413,13 @@ static void handle(struct kafka_request *request, const struct kafka_rule *rule,
     rule->handle(request, body);
 }
 
+/* While the broker drains who comes is told where to go, if that is known, and served nothing. */
+static bool is_served(const struct kafka_session *s, int16_t key)
+{
+    return core_draining(s->kafka->core) == NULL || kafka_sasl_allows_stranger(key) ||
+           key == KAFKA_METADATA || key == KAFKA_FIND_COORDINATOR || key == KAFKA_DESCRIBE_CLUSTER;
+}
+
 static void on_frame(struct kafka_session *s, struct slice frame)
 {
     struct kafka_request *request = request_new(s);
@@ -397,6 +433,10 @@ static void on_frame(struct kafka_session *s, struct slice frame)
     }
     if (!kafka_sasl_allows(&s->sasl, request->header.key)) {
         kafka_refuse(request, RC_AUTH, "not logged in");
+        return;
+    }
+    if (!is_served(s, request->header.key)) {
+        conn_finish(s->conn, RC_CLOSED);
         return;
     }
     rule = rule_of(request->header.key);
@@ -474,9 +514,14 @@ size_t kafka_session_input(void *session, struct slice in)
 
 enum rc kafka_session_open(void *context, struct conn *conn, void **ret_session)
 {
-    struct kafka_session *s = mem_new(struct kafka_session);
+    const struct kafka *kafka = context;
+    const struct drain *drain = core_draining(kafka->core);
+    struct kafka_session *s;
     enum rc rc;
 
+    if (drain != NULL && drain->node_host.len == 0)
+        return RC_CLOSED; /* there is nothing to tell it */
+    s = mem_new(struct kafka_session);
     s->kafka = context;
     s->conn = conn;
     list_init(&s->requests);
