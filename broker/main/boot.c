@@ -12,6 +12,7 @@
 #include "broker/core/core.h"
 #include "broker/core/policy.h"
 #include "broker/main/boot_int.h"
+#include "broker/main/bridge_settings.h"
 #include "broker/main/log_places.h"
 #include "broker/main/place.h"
 #include "broker/main/settings.h"
@@ -294,6 +295,7 @@ enum rc broker_start(const struct settings *settings, struct broker **ret, struc
     enum rc rc, stop_rc;
 
     b->settings = settings;
+    list_init(&b->bridge_configs);
     b->shutdown_grace_ms = settings->shutdown_grace_ms;
     b->wake_call = (struct loop_call){ .call = poll_core, .arg = b };
     rc = loop_new(&b->loop);
@@ -358,7 +360,34 @@ static enum rc renew_tls(struct broker *b, const struct listener_settings *l, st
     return RC_OK;
 }
 
-enum rc broker_reload(struct broker *broker, const struct settings *fresh, struct text *why)
+/* Those of a reload live as long as a bridge is what they say. */
+static void drop_bridge_configs(struct broker *b)
+{
+    LIST_EACH_SAFE (k, &b->bridge_configs) {
+        struct bridge_config *config = CONTAINER_OF(k, struct bridge_config, link);
+
+        if (b->bridges != NULL && bridges_use(b->bridges, config))
+            continue;
+        link_remove(&config->link);
+        bridge_settings_free(config);
+    }
+}
+
+static enum rc reload_bridges(struct broker *b, struct settings *fresh, struct text *why)
+{
+    enum rc rc = bridges_reload(b->bridges, &fresh->bridges, bridge_settings_are_same, why);
+
+    while (!list_is_empty(&fresh->bridges)) {
+        struct bridge_config *config = LIST_FIRST(&fresh->bridges, struct bridge_config, link);
+
+        link_remove(&config->link);
+        list_append(&b->bridge_configs, &config->link);
+    }
+    drop_bridge_configs(b);
+    return rc;
+}
+
+enum rc broker_reload(struct broker *broker, struct settings *fresh, struct text *why)
 {
     enum rc rc = RC_OK;
 
@@ -373,6 +402,8 @@ enum rc broker_reload(struct broker *broker, const struct settings *fresh, struc
         if (l->certificate != NULL && rc == RC_OK)
             rc = renew_tls(broker, l, why);
     }
+    if (rc == RC_OK)
+        rc = reload_bridges(broker, fresh, why);
     return rc;
 }
 
@@ -410,6 +441,7 @@ enum rc broker_stop(struct broker **broker)
     bridges_stop(b->bridges);
     close_connections(b);
     bridges_free(&b->bridges);
+    drop_bridge_configs(b);
     sys_topics_free(&b->sys_topics);
     api_free(&b->api);
     for (unsigned i = 0; i < b->listen_context_count; i++)

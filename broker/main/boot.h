@@ -22,9 +22,8 @@ void broker_run(struct broker *broker);
 void broker_on_reload(struct broker *broker, void (*on_reload)(void *arg), void *arg);
 /* Takes up what `fresh` (borrowed during the call) says of the options that a reload may change.
  * RC_INVALID: a certificate cannot be used, as `why` says; it and those behind it stay as they
- * were. */
-MUST_CHECK enum rc broker_reload(struct broker *broker, const struct settings *fresh,
-                                 struct text *why);
+ * were. The bridges of `fresh` are taken from it. */
+MUST_CHECK enum rc broker_reload(struct broker *broker, struct settings *fresh, struct text *why);
 /* Makes everything durable and frees it. The rc tells whether it could. */
 MUST_CHECK enum rc broker_stop(struct broker **broker);
 

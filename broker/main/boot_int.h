@@ -41,6 +41,7 @@ struct broker {
     struct sys_topics *sys_topics; /* owned; NULL: none are wanted */
     struct api *api;               /* owned */
     struct bridges *bridges;       /* owned */
+    struct list bridge_configs;    /* struct bridge_config: owned; of reloads */
     char *real_place;              /* owned by malloc: the same from the root on */
     char *place;                   /* the store's directory; NULL: in memory */
     struct listener *listeners[BROKER_LISTENERS_MAX];

@@ -19,8 +19,8 @@ static const char *const reloads[] = { "now", "lazy", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
 
 #define AT(field) offsetof(struct bridge_config, field)
-#define IN_FILE   OPTION_IN_FILE
-#define AGAIN     (OPTION_IN_FILE | OPTION_REPEATED)
+#define IN_FILE   (OPTION_IN_FILE | OPTION_RELOAD)
+#define AGAIN     (IN_FILE | OPTION_REPEATED)
 
 const struct option bridge_options[BRIDGE_OPTIONS] = {
     { "address", OPTION_TEXT, NULL, 1, TEXT_BYTES_MAX, NULL, AGAIN, AT(addresses), "ADDRESS",
@@ -240,14 +240,49 @@ void bridge_settings_make_plain(struct list *bridges)
     }
 }
 
+void bridge_settings_free(struct bridge_config *config)
+{
+    options_done(&section, config);
+    mem_free(config->name);
+    mem_free(config);
+}
+
+static bool is_same_value(const struct option *o, const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+
+    switch (o->type) {
+    case OPTION_SWITCH:
+        return *(const bool *)a == *(const bool *)b;
+    case OPTION_CHOICE:
+        return *(const unsigned *)a == *(const unsigned *)b;
+    case OPTION_TEXT:
+        return slice_equal(slice_str(*x), slice_str(*y)) && (*x == NULL) == (*y == NULL);
+    case OPTION_NUMBER:
+    case OPTION_BYTES:
+    case OPTION_TIME:
+        break;
+    }
+    return *(const uint64_t *)a == *(const uint64_t *)b;
+}
+
+bool bridge_settings_are_same(const struct bridge_config *a, const struct bridge_config *b)
+{
+    for (unsigned i = 0; i < BRIDGE_OPTIONS; i++) {
+        const struct option *o = &bridge_options[i];
+
+        if (!is_same_value(o, (const char *)a + o->at, (const char *)b + o->at))
+            return false;
+    }
+    return a->default_port == b->default_port && a->is_plain == b->is_plain;
+}
+
 void bridge_settings_done(struct list *bridges)
 {
     while (!list_is_empty(bridges)) {
         struct bridge_config *config = LIST_FIRST(bridges, struct bridge_config, link);
 
         link_remove(&config->link);
-        options_done(&section, config);
-        mem_free(config->name);
-        mem_free(config);
+        bridge_settings_free(config);
     }
 }

@@ -33,6 +33,9 @@ MUST_CHECK enum rc bridge_settings_put(struct bridge_config *config, const char 
 /* RC_INVALID: a line for each mistake was added to `errors`. */
 MUST_CHECK enum rc bridge_settings_check(const struct list *bridges, struct text *errors);
 void bridge_settings_done(struct list *bridges);
+/* Frees one, which is in no list. */
+void bridge_settings_free(struct bridge_config *config);
+bool bridge_settings_are_same(const struct bridge_config *a, const struct bridge_config *b);
 /* They are to say no more than mosquitto's do. */
 void bridge_settings_make_plain(struct list *bridges);
 

@@ -28,10 +28,22 @@
 
 struct bridges {
     struct list all; /* of struct bridge.link */
+    struct core *core;
+    struct loop *loop;
+    struct timer renewal; /* of those that have no connection and are to be others */
     bool is_stopping;
 };
 
 static const struct protocol bridge_protocol, probe_protocol;
+
+/* Not inside a call of its own. False: there is nothing to renew. */
+static bool renew_soon(struct bridge *b)
+{
+    if (b->is_stopping || (b->next == NULL && !b->is_leaving))
+        return false;
+    timer_start(&b->bridges->renewal, 0);
+    return true;
+}
 
 /* ---- waiting ---- */
 
@@ -111,7 +123,7 @@ static void on_timer(void *arg)
 {
     struct bridge *b = arg;
 
-    if (b->is_stopping || b->session != NULL || dial_is_busy(b->dial))
+    if (b->is_stopping || b->session != NULL || dial_is_busy(b->dial) || renew_soon(b))
         return;
     if (is_worth_it(b))
         dial(b);
@@ -222,12 +234,15 @@ static void on_closed(void *context, enum rc why)
     mqtt_session_close(&b->session, why);
     if (!was_up) {
         count_add(COUNT_BRIDGE_FAILED, 1);
-        try_next(b);
+        if (!renew_soon(b))
+            try_next(b);
         return;
     }
     count_add(COUNT_BRIDGE_UP, -1);
     log_event(LOG_NOTICE, "bridge.disconnected", "name=%s rc=%s", b->config->name, rc_word(why));
     bridge_local_notify(b, false);
+    if (renew_soon(b))
+        return;
     b->address = b->config->round_robin ? (b->address + 1) % b->address_count : 0;
     if (b->config->start == BRIDGE_LAZY && !b->is_stopping)
         timer_start(&b->timer, LAZY_LOOK_MS);
@@ -417,6 +432,45 @@ static enum rc start_one(struct bridge *b, struct text *why)
     return RC_OK;
 }
 
+/* One that cannot be is not in the list either. */
+static enum rc add(struct bridges *bridges, const struct bridge_config *config, struct text *why)
+{
+    struct bridge *b = mem_new(struct bridge);
+    enum rc rc;
+
+    b->bridges = bridges;
+    b->config = config;
+    b->core = bridges->core;
+    b->loop = bridges->loop;
+    list_append(&bridges->all, &b->link);
+    rc = start_one(b, why);
+    if (rc != RC_OK)
+        bridge_free(b);
+    return rc;
+}
+
+static void renew(void *arg)
+{
+    struct bridges *bridges = arg;
+    struct text why = { 0 };
+
+    LIST_EACH_SAFE (k, &bridges->all) {
+        struct bridge *b = CONTAINER_OF(k, struct bridge, link);
+        const struct bridge_config *next = b->is_leaving ? NULL : b->next;
+
+        if ((b->next == NULL && !b->is_leaving) || b->session != NULL || b->is_stopping)
+            continue;
+        log_event(LOG_NOTICE, next == NULL ? "bridge.removed" : "bridge.renewed", "name=%s",
+                  b->config->name);
+        bridge_free(b);
+        if (next != NULL && add(bridges, next, &why) != RC_OK)
+            log_event(LOG_ERROR, "bridge.renewal_failed", "why=%s", log_quote(why.at, why.len));
+        text_clear(&why);
+    }
+    text_done(&why);
+    bridge_local_end_others(bridges->core, &bridges->all);
+}
+
 enum rc bridges_start(struct core *core, struct loop *loop, const struct list *configs,
                       struct bridges **ret, struct text *why)
 {
@@ -424,14 +478,11 @@ enum rc bridges_start(struct core *core, struct loop *loop, const struct list *c
     enum rc rc = RC_OK;
 
     list_init(&bridges->all);
+    bridges->core = core;
+    bridges->loop = loop;
+    timer_init(&bridges->renewal, loop, renew, bridges);
     LIST_EACH (k, configs) {
-        struct bridge *b = mem_new(struct bridge);
-
-        b->config = CONTAINER_OF(k, struct bridge_config, link);
-        b->core = core;
-        b->loop = loop;
-        list_append(&bridges->all, &b->link);
-        rc = start_one(b, why);
+        rc = add(bridges, CONTAINER_OF(k, struct bridge_config, link), why);
         if (rc != RC_OK)
             break;
     }
@@ -444,11 +495,81 @@ enum rc bridges_start(struct core *core, struct loop *loop, const struct list *c
     return rc;
 }
 
+/* ---- a new configuration ---- */
+
+static const struct bridge_config *find_config(const struct list *configs, const char *name)
+{
+    LIST_EACH (k, configs) {
+        const struct bridge_config *config = CONTAINER_OF(k, struct bridge_config, link);
+
+        if (strcmp(config->name, name) == 0)
+            return config;
+    }
+    return NULL;
+}
+
+static struct bridge *find_bridge(const struct bridges *bridges, const char *name)
+{
+    LIST_EACH (k, &bridges->all) {
+        struct bridge *b = CONTAINER_OF(k, struct bridge, link);
+
+        if (strcmp(b->config->name, name) == 0)
+            return b;
+    }
+    return NULL;
+}
+
+/* Whoever is connected and may go on is renewed when the connection is lost. */
+static void turn_to(struct bridge *b, const struct bridge_config *config, bridge_same_fn *is_same)
+{
+    b->is_leaving = config == NULL;
+    b->next = config == NULL || is_same(b->config, config) ? NULL : config;
+    if (!b->is_leaving && b->next == NULL)
+        return;
+    if (b->session == NULL)
+        (void)renew_soon(b);
+    else if (b->is_leaving || config->reload == BRIDGE_RELOAD_NOW)
+        bridge_link_goodbye(b->session);
+}
+
+enum rc bridges_reload(struct bridges *bridges, const struct list *configs, bridge_same_fn *is_same,
+                       struct text *why)
+{
+    enum rc rc = RC_OK, add_rc;
+
+    LIST_EACH (k, &bridges->all) {
+        struct bridge *b = CONTAINER_OF(k, struct bridge, link);
+
+        turn_to(b, find_config(configs, b->config->name), is_same);
+    }
+    LIST_EACH (k, configs) {
+        const struct bridge_config *config = CONTAINER_OF(k, struct bridge_config, link);
+
+        if (find_bridge(bridges, config->name) != NULL)
+            continue;
+        add_rc = add(bridges, config, why);
+        rc = rc == RC_OK ? add_rc : rc;
+    }
+    return rc;
+}
+
+bool bridges_use(const struct bridges *bridges, const struct bridge_config *config)
+{
+    LIST_EACH (k, &bridges->all) {
+        const struct bridge *b = CONTAINER_OF(k, struct bridge, link);
+
+        if (b->config == config || b->next == config)
+            return true;
+    }
+    return false;
+}
+
 void bridges_stop(struct bridges *bridges)
 {
     if (bridges == NULL || bridges->is_stopping)
         return;
     bridges->is_stopping = true;
+    timer_stop(&bridges->renewal);
     LIST_EACH (k, &bridges->all) {
         struct bridge *b = CONTAINER_OF(k, struct bridge, link);
 
@@ -468,6 +589,7 @@ void bridges_free(struct bridges **ref)
     *ref = NULL;
     if (bridges == NULL)
         return;
+    timer_done(&bridges->renewal);
     while (!list_is_empty(&bridges->all))
         bridge_free(LIST_FIRST(&bridges->all, struct bridge, link));
     mem_free(bridges);

@@ -20,7 +20,9 @@ struct tls;
 
 struct bridge {
     struct link link;                   /* in bridges->all */
+    struct bridges *bridges;            /* borrowed: those it is one of */
     const struct bridge_config *config; /* borrowed */
+    const struct bridge_config *next;   /* what it is to be without a connection; NULL: the same */
     struct core *core;                  /* borrowed */
     struct loop *loop;                  /* borrowed */
     struct mqtt_server server;          /* what its session believes to belong to */
@@ -53,6 +55,7 @@ struct bridge {
     bool is_up;          /* it said that we are connected */
     bool is_local_kept;  /* the session here outlives the connection */
     bool is_primary_met; /* the probe's answer */
+    bool is_leaving;     /* it is in no configuration any more */
     bool is_stopping;
 };
 

@@ -2,15 +2,16 @@
 """What a bridge says over the wire, to a broker that is this test."""
 
 import select
+import signal
 import socket
 import unittest
 
 import mqtt_raw as m
 from test_bridge import BridgeCase, bridge, pump
-from tercet import SCALE, is_closed_by_peer, read_exactly
+from tercet import SCALE, is_closed_by_peer, read_exactly, wait_for
 
 
-class ByHand(BridgeCase):
+class ByHandCase(BridgeCase):
     """The other broker is this test: it sees what goes over the wire, and says what it likes."""
 
     def listen(self):
@@ -48,6 +49,8 @@ class ByHand(BridgeCase):
             if first >> 4 == kind:
                 return first, body
 
+
+class ByHand(ByHandCase):
     def test_a_broker_that_does_not_know_the_private_mark_is_asked_without(self):
         server = self.listen()
         self.start(config=bridge(server.getsockname()[1], "a out 1", more="version = 3.1.1\n"))
@@ -151,6 +154,81 @@ class ByHand(BridgeCase):
         self.assertEqual((body[6] & 0x7f, body[7] & 0x3c), (4, 0x04))
         self.packet_of(sock, m.PUBLISH)  # that it is connected
         self.assertIn("bridge.older_version", near.log())
+
+
+class Reload(ByHandCase):
+    """The configuration is read again while bridges are connected."""
+
+    def setUp(self):
+        self.server = self.listen()
+        self.port = self.server.getsockname()[1]
+
+    def reload(self, near, config):
+        told = near.log().count("broker.reloaded")
+        near.config = config
+        near.command()  # writes it
+        near.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: near.log().count("broker.reloaded") > told, 20)
+
+    def section(self, *topics, name="up", more=""):
+        return bridge(self.port, *topics, name=name, more="notifications = no\n" + more)
+
+    def asked(self, sock):
+        """The next filter that is subscribed to."""
+        _, body = self.packet_of(sock, m.SUBSCRIBE)
+        length = int.from_bytes(body[3:5], "big")
+        return body[5:5 + length].decode()
+
+    def test_a_changed_section_holds_at_once(self):
+        near = self.start(config=self.section("a in 1"))
+        sock, _ = self.accept(self.server)
+        self.assertEqual(self.asked(sock), "a")
+        self.reload(near, self.section("b in 1"))
+        self.assertTrue(is_closed_by_peer(sock, 10))
+        sock, _ = self.accept(self.server)
+        self.assertEqual(self.asked(sock), "b")
+        self.reload(near, self.section("b in 1"))  # nothing is new
+        sock.sendall(m.publish("b", b"x", 1, 5))
+        self.packet_of(sock, m.PUBACK)
+
+    def test_a_lazy_one_when_its_connection_is_lost(self):
+        near = self.start(config=self.section("a in 1", more="reload = lazy\n"))
+        sock, _ = self.accept(self.server)
+        self.assertEqual(self.asked(sock), "a")
+        self.reload(near, self.section("b in 1", more="reload = lazy\n"))
+        sock.sendall(m.publish("a", b"x", 1, 5))
+        self.packet_of(sock, m.PUBACK)
+        sock.close()
+        sock, _ = self.accept(self.server)
+        self.assertEqual(self.asked(sock), "b")
+
+    def test_bridges_come_and_go(self):
+        near = self.start(config=self.section("a in 1"))
+        first, body = self.accept(self.server)
+        self.assertIn(b".up", body)
+        self.reload(near, self.section("a in 1") + self.section("b in 1", name="more"))
+        second, body = self.accept(self.server)
+        self.assertIn(b".more", body)
+        self.reload(near, self.section("b in 1", name="more"))
+        self.assertTrue(is_closed_by_peer(first, 10))
+        wait_for(lambda: "bridge.removed" in near.log(), 20)
+        second.sendall(m.publish("b", b"x", 1, 5))
+        self.packet_of(second, m.PUBACK)
+        self.reload(near, self.section("a in 1") + self.section("b in 1", name="more"))
+        again, body = self.accept(self.server)
+        self.assertIn(b".up", body)
+
+    def test_what_waits_is_kept_when_the_section_changes(self):
+        near = self.start(config=self.section("a/# out 1"))
+        self.client(near).publish("a/1", b"waits", 1)
+        self.reload(near, self.section("a/# out 1", "b out 1"))
+        body = b""
+        while not body:  # the connection of before the reload may be in the backlog still
+            try:
+                _, body = self.packet_of(self.accept(self.server)[0], m.PUBLISH)
+            except (EOFError, ConnectionError):
+                continue
+        self.assertIn(b"waits", body)
 
 
 if __name__ == "__main__":
