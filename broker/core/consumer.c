@@ -277,6 +277,16 @@ static void serve_consumer(struct queue *queue, struct lane *lane, struct item *
     count_add(COUNT_CORE_DELIVERED, 1);
 }
 
+/* Has a lane more to pass by than it did in this turn? */
+static bool is_behind(const struct queue *queue)
+{
+    for (unsigned i = 0; i < queue->lane_count; i++) {
+        if (queue->lanes[i]->is_behind)
+            return true;
+    }
+    return false;
+}
+
 void queue_pump(struct queue *queue)
 {
     struct lane *lane;
@@ -285,6 +295,8 @@ void queue_pump(struct queue *queue)
     unsigned budget = PUMP_BUDGET;
     enum rc rc = RC_OK;
 
+    for (unsigned i = 0; i < queue->lane_count; i++)
+        lane_go_on(queue->lanes[i]);
     if (list_is_empty(&queue->ready))
         queue_enforce(queue); /* a get that waits for the disk is after what is too much */
     queue->is_pumping = true;
@@ -302,7 +314,7 @@ void queue_pump(struct queue *queue)
     queue->is_pumping = false;
     link_remove_if(&queue->busy);
     queue_enforce(queue);
-    if (budget == 0) {
+    if (budget == 0 || is_behind(queue)) {
         queue_wake(queue);
         core_wake(queue->core);
     }

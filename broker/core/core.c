@@ -13,6 +13,7 @@
 #include "broker/core/logins.h"
 #include "broker/core/password_worker.h"
 #include "broker/core/retention.h"
+#include "broker/core/settled.h"
 #include "broker/core/unlogged.h"
 
 /* Numbers are recorded as given in steps of this many, so that few puts are needed for them. */
@@ -148,6 +149,7 @@ void core_turn_end(struct core *core)
     queues_pump(core);
     sessions_pump(core);
     queues_record(core);
+    settled_turn(core);
     sessions_record(core);
     partitions_seal(core);
     unlogged_turn_end(core);
@@ -218,6 +220,7 @@ static void init_tables(struct core *core)
     list_init(&core->clients);
     list_init(&core->busy_queues);
     list_init(&core->dirty_queues);
+    list_init(&core->sweeps);
     list_init(&core->busy_sessions);
     list_init(&core->busy_groups);
     list_init(&core->overflowing);
@@ -326,6 +329,7 @@ void core_free(struct core **ref)
     routes_done(core);
     exchanges_done(core);
     queues_done(core);
+    settled_done(core);
     streams_done(core);
     retained_done(core);
     positions_done(core);

@@ -26,6 +26,7 @@ libcore_a_SOURCES = \
 	%D%/position.c %D%/position.h \
 	%D%/producer.c %D%/producer.h \
 	%D%/publish.c %D%/publish.h \
+	%D%/settled.c %D%/settled.h \
 	%D%/queue.c %D%/queue.h %D%/queue_bound.c %D%/queue_int.h \
 	%D%/reference.c \
 	%D%/references.c %D%/references.h \

@@ -126,6 +126,7 @@ struct core {
     struct list moving_partitions; /* .moving: appends on their way to the disk */
     struct list busy_queues;       /* may have something to deliver */
     struct list dirty_queues;      /* their settled state is to be recorded */
+    struct list sweeps;            /* rows of what is settled that are to be deleted */
     struct list busy_sessions;
     struct list overflowing; /* sessions to be ended at the end of the turn */
     struct list busy_groups; /* of shared subscriptions: struct session too */

@@ -6,18 +6,27 @@
 #include "broker/base/wire.h"
 #include "broker/core/queue_int.h"
 #include "broker/core/retention.h"
+#include "broker/core/settled.h"
 #include "broker/core/stream_int.h"
 
-/* Records of a lane: under 0 its head and taken_high (and, where bytes are counted, how many are
- * not settled of those below which end), under n + 1 the bitmap of chunk n. In this order they are
- * read back. */
-#define HEAD_RECORD     UINT64_C(0)
-#define CHUNK_RECORD(n) ((n) + 1)
-#define BITMAP_BYTES    (CHUNK_ITEMS / 8)
+/* The row under SETTLED_HEAD holds head and taken_high (and, where bytes are counted, how many are
+ * not settled of those below which end). */
+#define BITMAP_BYTES (CHUNK_ITEMS / 8)
 
-/* Stands for a chunk, other than the first, in which everything is settled. Its bitmap is recorded.
- */
+/* Each stands for a chunk, other than the first, in which everything is settled. Of the one its
+ * bitmap is recorded, the other lies in a range that was purged. */
 static struct chunk chunk_settled;
+static struct chunk chunk_purged;
+
+/* The head passes so many whole chunks in one turn, each of which may be a row to delete. */
+#define TURN_CHUNKS 512
+/* Ranges that are purged while older messages are still taken; of more, chunks are recorded. */
+#define PURGES_MAX 64
+
+static bool is_whole(const struct chunk *chunk)
+{
+    return chunk == &chunk_settled || chunk == &chunk_purged;
+}
 
 /* ---- chunks ---- */
 
@@ -48,7 +57,7 @@ static struct item *item_at(const struct lane *lane, uint64_t offset)
 {
     struct chunk **slot = chunk_slot(lane, offset >> CHUNK_SHIFT);
 
-    if (slot == NULL || *slot == NULL || *slot == &chunk_settled)
+    if (slot == NULL || *slot == NULL || is_whole(*slot))
         return NULL;
     return &(*slot)->items[offset & (CHUNK_ITEMS - 1)];
 }
@@ -59,39 +68,31 @@ static bool is_settled(const struct lane *lane, uint64_t offset)
 
     if (slot == NULL || *slot == NULL)
         return false;
-    return *slot == &chunk_settled ||
-           (*slot)->items[offset & (CHUNK_ITEMS - 1)].state == ITEM_SETTLED;
+    return is_whole(*slot) || (*slot)->items[offset & (CHUNK_ITEMS - 1)].state == ITEM_SETTLED;
+}
+
+static bool is_whole_at(const struct lane *lane, uint64_t number)
+{
+    struct chunk **slot = chunk_slot(lane, number);
+
+    return slot != NULL && is_whole(*slot);
 }
 
 /* ---- recording ---- */
 
-struct settled_key {
-    uint8_t bytes[20];
-};
-
-static struct settled_key settled_key(const struct lane *lane, uint64_t record)
+static struct settled_of rows_of(const struct lane *lane)
 {
-    struct settled_key key;
-
-    put_u64(key.bytes, lane->queue->number);
-    put_u32(key.bytes + 8, lane->index);
-    put_u64(key.bytes + 12, record);
-    return key;
+    return (struct settled_of){ lane->queue->number, lane->index };
 }
 
 static void put_settled(struct lane *lane, uint64_t record, const void *value, size_t len)
 {
-    struct settled_key key = settled_key(lane, record);
-
-    core_put(lane->queue->core, META_SETTLED, slice_of(key.bytes, sizeof(key.bytes)),
-             slice_of(value, len), DURABILITY_MEMORY);
+    settled_put(lane->queue->core, rows_of(lane), record, value, len);
 }
 
 static void delete_settled(struct lane *lane, uint64_t record)
 {
-    struct settled_key key = settled_key(lane, record);
-
-    core_delete(lane->queue->core, META_SETTLED, slice_of(key.bytes, sizeof(key.bytes)));
+    settled_delete(lane->queue->core, rows_of(lane), record);
 }
 
 static void record_chunk(struct lane *lane, uint64_t number, struct chunk *chunk)
@@ -104,7 +105,7 @@ static void record_chunk(struct lane *lane, uint64_t number, struct chunk *chunk
         if (offset < lane->head || chunk->items[i].state == ITEM_SETTLED)
             bitmap[i / 8] |= (uint8_t)(1u << (i % 8));
     }
-    put_settled(lane, CHUNK_RECORD(number), bitmap, sizeof(bitmap));
+    put_settled(lane, SETTLED_CHUNK(number), bitmap, sizeof(bitmap));
     chunk->is_recorded = true;
     chunk->is_dirty = false;
 }
@@ -119,6 +120,17 @@ static bool has_settled_above_head(const struct lane *lane, uint64_t number,
     return chunk->settled > below;
 }
 
+static void put_purge(struct lane *lane, const struct purge *purge)
+{
+    uint8_t value[8];
+
+    put_u64(value, purge->to);
+    if (purge->from < purge->to)
+        put_settled(lane, SETTLED_RANGE + purge->from, value, sizeof(value));
+    else
+        delete_settled(lane, SETTLED_RANGE + purge->from);
+}
+
 void lane_record(struct lane *lane)
 {
     uint8_t value[32];
@@ -128,13 +140,16 @@ void lane_record(struct lane *lane)
         uint64_t number = *(uint64_t *)ring_at(&lane->dirty_chunks, i);
         struct chunk **slot = chunk_slot(lane, number);
 
-        if (slot == NULL || *slot == NULL || *slot == &chunk_settled || !(*slot)->is_dirty)
+        if (slot == NULL || *slot == NULL || is_whole(*slot) || !(*slot)->is_dirty)
             continue;
         (*slot)->is_dirty = false;
         if (has_settled_above_head(lane, number, *slot))
             record_chunk(lane, number, *slot);
     }
     ring_pop(&lane->dirty_chunks, lane->dirty_chunks.count);
+    for (size_t i = 0; lane->is_purge_cut && i < lane->purges.count; i++)
+        put_purge(lane, ring_at(&lane->purges, i));
+    lane->is_purge_cut = false;
     if (lane->head == lane->recorded_head && lane->taken_high == lane->recorded_taken_high &&
         end == lane->recorded_end)
         return;
@@ -143,22 +158,30 @@ void lane_record(struct lane *lane)
     put_u64(value + 16, lane->open_bytes);
     put_u64(value + 24, end);
     if (!PLANTED("settled-unrecorded"))
-        put_settled(lane, HEAD_RECORD, value, lane->counts_bytes ? 32 : 16);
+        put_settled(lane, SETTLED_HEAD, value, lane->counts_bytes ? 32 : 16);
     lane->recorded_end = end;
     lane->recorded_head = lane->head;
     lane->recorded_taken_high = lane->taken_high;
 }
 
+static bool is_chunk_recorded(const struct chunk *chunk)
+{
+    return chunk != NULL && (chunk == &chunk_settled || chunk->is_recorded);
+}
+
 void lane_forget(struct lane *lane)
 {
-    for (size_t i = 0; i < lane->chunks.count; i++) {
-        struct chunk *chunk = *(struct chunk **)ring_at(&lane->chunks, i);
+    uint64_t number = lane->first_chunk, end = number + lane->chunks.count;
 
-        if (chunk != NULL && (chunk == &chunk_settled || chunk->is_recorded))
-            delete_settled(lane, CHUNK_RECORD(lane->first_chunk + i));
+    for (; number < end && number - lane->first_chunk < TURN_CHUNKS; number++) {
+        if (is_chunk_recorded(*chunk_slot(lane, number)))
+            delete_settled(lane, SETTLED_CHUNK(number));
     }
+    settled_sweep(lane->queue->core, rows_of(lane), number, end);
+    for (size_t i = 0; i < lane->purges.count; i++)
+        delete_settled(lane, SETTLED_RANGE + ((struct purge *)ring_at(&lane->purges, i))->from);
     if (lane->recorded_head > 0 || lane->recorded_taken_high > 0 || lane->recorded_end > 0)
-        delete_settled(lane, HEAD_RECORD);
+        delete_settled(lane, SETTLED_HEAD);
 }
 
 /* ---- settling ---- */
@@ -167,10 +190,9 @@ static void drop_first_chunk(struct lane *lane)
 {
     struct chunk *chunk = *(struct chunk **)ring_front(&lane->chunks);
 
-    if (lane->queue->spec.is_durable &&
-        (chunk == &chunk_settled || (chunk != NULL && chunk->is_recorded)))
-        delete_settled(lane, CHUNK_RECORD(lane->first_chunk));
-    if (chunk != &chunk_settled)
+    if (lane->queue->spec.is_durable && is_chunk_recorded(chunk))
+        delete_settled(lane, SETTLED_CHUNK(lane->first_chunk));
+    if (!is_whole(chunk))
         mem_free(chunk);
     ring_pop(&lane->chunks, 1);
 }
@@ -183,23 +205,63 @@ static void rest(struct lane *lane)
         drop_first_chunk(lane);
 }
 
+/* Ranges that lie below the head need no record of their own: what it covers is settled. */
+static void drop_purges(struct lane *lane)
+{
+    const struct purge *first;
+
+    while ((first = ring_front(&lane->purges)) != NULL && first->to <= lane->head) {
+        if (lane->queue->spec.is_durable)
+            delete_settled(lane, SETTLED_RANGE + first->from);
+        ring_pop(&lane->purges, 1);
+    }
+}
+
+/* What the head can pass at once: a whole chunk, or one offset. */
+static uint64_t head_step(const struct lane *lane)
+{
+    struct chunk **slot = chunk_slot(lane, lane->head >> CHUNK_SHIFT);
+
+    return slot != NULL && is_whole(*slot) && (lane->head & (CHUNK_ITEMS - 1)) == 0 &&
+                   lane->window_end - lane->head >= CHUNK_ITEMS
+               ? CHUNK_ITEMS
+               : 1;
+}
+
 static void advance_head(struct lane *lane)
 {
     uint64_t before = lane->head;
+    unsigned chunks = 0;
 
+    lane->is_behind = false;
     while (lane->head < lane->window_end && is_settled(lane, lane->head)) {
-        lane->head++;
-        if (lane->head >> CHUNK_SHIFT > lane->first_chunk) {
-            if (lane->chunks.count > 0)
-                drop_first_chunk(lane);
-            lane->first_chunk++;
+        lane->head += head_step(lane);
+        if (lane->head >> CHUNK_SHIFT == lane->first_chunk)
+            continue;
+        if (lane->chunks.count > 0)
+            drop_first_chunk(lane);
+        lane->first_chunk++;
+        if (++chunks == TURN_CHUNKS) {
+            lane->is_behind = true;
+            queue_wake(lane->queue);
+            core_wake(lane->queue->core);
+            break;
         }
     }
+    drop_purges(lane);
     if (lane->scan < lane->head)
         lane->scan = lane->head;
     rest(lane);
     if (lane->head != before)
         retention_settled(lane->partition);
+}
+
+void lane_go_on(struct lane *lane)
+{
+    if (!lane->is_behind)
+        return;
+    advance_head(lane);
+    queue_dirty(lane->queue);
 }
 
 /* What was reckoned may be less than what comes of it. */
@@ -425,6 +487,15 @@ void lane_take(struct lane *lane, uint64_t offset, struct message *message)
 static void window_skip(struct lane *lane, uint64_t to)
 {
     while (lane->window_end < to) {
+        uint64_t stop = (lane->window_end | (CHUNK_ITEMS - 1)) + 1;
+
+        if (is_whole_at(lane, lane->window_end >> CHUNK_SHIFT)) {
+            stop = stop < to ? stop : to;
+            ASSERT(lane->settled_ahead >= stop - lane->window_end);
+            lane->settled_ahead -= stop - lane->window_end;
+            lane->window_end = stop;
+            continue;
+        }
         if (is_settled(lane, lane->window_end)) {
             ASSERT(lane->settled_ahead > 0);
             lane->settled_ahead--;
@@ -439,6 +510,16 @@ static void window_skip(struct lane *lane, uint64_t to)
     advance_head(lane);
 }
 
+/* Where what is settled at the window's end goes to, as far as one look tells. */
+static uint64_t settled_stop(const struct lane *lane)
+{
+    uint64_t stop = (lane->window_end | (CHUNK_ITEMS - 1)) + 1, end = lane->partition->end;
+
+    if (!is_whole_at(lane, lane->window_end >> CHUNK_SHIFT))
+        return lane->window_end + 1;
+    return stop < end ? stop : end;
+}
+
 /* Has the next message of the log in the window. RC_NOT_FOUND: there is none. */
 static enum rc window_load(struct lane *lane)
 {
@@ -448,8 +529,13 @@ static enum rc window_load(struct lane *lane)
     enum rc rc;
 
     lane->is_reading = false;
-    while (lane->window_end < p->end && is_settled(lane, lane->window_end))
-        window_skip(lane, lane->window_end + 1);
+    for (unsigned n = 0; lane->window_end < p->end && is_settled(lane, lane->window_end); n++) {
+        if (n == TURN_CHUNKS * CHUNK_ITEMS / 8) {
+            lane->is_behind = true;
+            return RC_AGAIN;
+        }
+        window_skip(lane, settled_stop(lane));
+    }
     if (lane->window_end < p->start)
         window_skip(lane, p->start);
     if (lane->window_end >= p->end) {
@@ -487,10 +573,17 @@ enum rc lane_next(struct lane *lane, struct item **ret, uint64_t *ret_offset)
     }
     for (;;) {
         for (; lane->scan < lane->window_end; lane->scan++) {
-            bool is_swap = lane->scan + 1 < lane->window_end && PLANTED("order-swapped");
+            bool is_swap = lane->scan + 1 < lane->window_end && PLANTED("order-swapped") &&
+                           item_at(lane, lane->scan + 1) != NULL;
             struct item *item = item_at(lane, lane->scan + is_swap);
 
-            if (item == NULL || item->state != ITEM_READY)
+            if (item == NULL) { /* settled whole; what lies behind the window is not */
+                lane->scan |= CHUNK_ITEMS - 1;
+                if (lane->scan >= lane->window_end)
+                    lane->scan = lane->window_end - 1;
+                continue;
+            }
+            if (item->state != ITEM_READY)
                 continue;
             *ret = item;
             *ret_offset = lane->scan + is_swap;
@@ -510,6 +603,127 @@ uint64_t lane_ready(const struct lane *lane)
     return lane->ready + (ahead > lane->settled_ahead ? ahead - lane->settled_ahead : 0);
 }
 
+/* ---- purging ---- */
+
+/* So many offsets of the chunk count as settled ahead of the window. */
+static unsigned settled_ahead_in(const struct lane *lane, uint64_t number)
+{
+    struct chunk **slot = chunk_slot(lane, number);
+    unsigned count = 0;
+
+    if (slot == NULL || *slot == NULL)
+        return 0;
+    if (is_whole(*slot))
+        return CHUNK_ITEMS;
+    for (unsigned i = 0; i < CHUNK_ITEMS; i++) {
+        uint64_t offset = (number << CHUNK_SHIFT) + i;
+
+        count += offset >= lane->window_end && offset < lane->partition->end &&
+                 (*slot)->items[i].state == ITEM_SETTLED;
+    }
+    return count;
+}
+
+/* One whole chunk behind the window, of which nothing else needs to be recorded. */
+static void purge_chunk(struct lane *lane, uint64_t number)
+{
+    struct chunk **slot = chunk_slot(lane, number);
+
+    if (slot == NULL) {
+        ASSERT(lane->first_chunk + lane->chunks.count == number);
+        *(struct chunk **)ring_push(&lane->chunks) = &chunk_purged;
+        return;
+    }
+    lane->settled_ahead -= settled_ahead_in(lane, number);
+    if (is_whole(*slot))
+        return;
+    if (is_chunk_recorded(*slot) && lane->queue->spec.is_durable)
+        delete_settled(lane, SETTLED_CHUNK(number));
+    mem_free(*slot);
+    *slot = &chunk_purged;
+}
+
+/* Ranges that touch are one. */
+static void purge_record(struct lane *lane, uint64_t from, uint64_t to)
+{
+    struct purge *last =
+        lane->purges.count == 0 ? NULL : ring_at(&lane->purges, lane->purges.count - 1);
+
+    if (last == NULL || last->to < from) {
+        last = ring_push(&lane->purges);
+        last->from = from;
+    }
+    last->to = to;
+    if (lane->queue->spec.is_durable)
+        put_purge(lane, last);
+}
+
+/* Offsets up to `to` of one chunk, which its bitmap is to tell. */
+static void purge_some(struct lane *lane, uint64_t to)
+{
+    uint64_t number = lane->window_end >> CHUNK_SHIFT;
+    struct chunk *chunk;
+
+    if (lane->window_end >= to)
+        return;
+    if (is_whole_at(lane, number)) {
+        lane->settled_ahead -= to - lane->window_end;
+        lane->window_end = to;
+        return;
+    }
+    chunk = chunk_make(lane, number);
+    for (; lane->window_end < to; lane->window_end++) {
+        struct item *item = &chunk->items[lane->window_end & (CHUNK_ITEMS - 1)];
+
+        if (item->state == ITEM_SETTLED) {
+            ASSERT(lane->settled_ahead > 0);
+            lane->settled_ahead--;
+            continue;
+        }
+        item->state = ITEM_SETTLED;
+        chunk->settled++;
+    }
+    if (!chunk->is_dirty)
+        *(uint64_t *)ring_push(&lane->dirty_chunks) = number;
+    chunk->is_dirty = true;
+}
+
+/* Settles what lies behind the window while something before it is not settled: there may be very
+ * much of it, so that whole chunks are not looked into, and are recorded as one range. */
+static void purge_ahead(struct lane *lane)
+{
+    const uint64_t end = lane->partition->end, mask = CHUNK_ITEMS - 1;
+    uint64_t from = (lane->window_end + mask) & ~mask, to = end & ~mask;
+
+    purge_some(lane, from < end ? from : end);
+    if (lane->window_end < to && lane->purges.count < PURGES_MAX) {
+        for (uint64_t number = from >> CHUNK_SHIFT; number < to >> CHUNK_SHIFT; number++)
+            purge_chunk(lane, number);
+        lane->window_end = to;
+        purge_record(lane, from, to);
+    }
+    while (lane->window_end < end) {
+        uint64_t stop = (lane->window_end | mask) + 1;
+
+        purge_some(lane, stop < end ? stop : end);
+    }
+    lane->scan = lane->window_end; /* nothing before it is ready */
+}
+
+/* Nothing of it is taken: no need for an item each. */
+static void purge_all(struct lane *lane)
+{
+    while (lane->chunks.count > 0) {
+        drop_first_chunk(lane);
+        lane->first_chunk++;
+    }
+    lane->head = lane->window_end = lane->scan = lane->partition->end;
+    lane->first_chunk = lane->head >> CHUNK_SHIFT;
+    lane->settled_ahead = 0;
+    lane->is_behind = false;
+    drop_purges(lane);
+}
+
 uint64_t lane_purge(struct lane *lane)
 {
     uint64_t purged = lane_ready(lane);
@@ -517,26 +731,19 @@ uint64_t lane_purge(struct lane *lane)
     for (uint64_t offset = lane->head; offset < lane->window_end; offset++) {
         struct item *item = item_at(lane, offset);
 
-        if (item != NULL && item->state == ITEM_READY)
+        if (item == NULL) /* a chunk that is settled whole */
+            offset |= CHUNK_ITEMS - 1;
+        else if (item->state == ITEM_READY)
             lane_settle_ready(lane, offset);
     }
     cursor_rest(&lane->cursor);
     lane->is_reading = false;
     lane->returned_count = 0;
-    if (lane->taken == 0) { /* no need for an item each */
-        while (lane->chunks.count > 0) {
-            drop_first_chunk(lane);
-            lane->first_chunk++;
-        }
-        lane->head = lane->window_end = lane->scan = lane->partition->end;
-        lane->first_chunk = lane->head >> CHUNK_SHIFT;
-        lane->settled_ahead = 0;
+    if (lane->taken == 0 && lane->chunks.count <= TURN_CHUNKS) {
+        purge_all(lane);
     } else {
-        uint64_t from = lane->window_end;
-
-        window_skip(lane, lane->partition->end);
-        for (uint64_t n = from >> CHUNK_SHIFT; n <= lane->window_end >> CHUNK_SHIFT; n++)
-            *(uint64_t *)ring_push(&lane->dirty_chunks) = n;
+        purge_ahead(lane);
+        advance_head(lane);
     }
     lane->open_bytes = lane->taken_bytes;
     queue_dirty(lane->queue);
@@ -592,6 +799,7 @@ struct lane *lane_new(struct queue *queue, struct partition *partition, uint32_t
     lane->first_chunk = lane->head >> CHUNK_SHIFT;
     ring_init(&lane->chunks, sizeof(struct chunk *));
     ring_init(&lane->dirty_chunks, sizeof(uint64_t));
+    ring_init(&lane->purges, sizeof(struct purge));
     ring_init(&lane->heads, sizeof(struct head_sample));
     cursor_init(&lane->cursor, on_cursor_ready, lane);
     return lane;
@@ -603,7 +811,7 @@ void lane_free(struct lane *lane)
     for (size_t i = 0; i < lane->chunks.count; i++) {
         struct chunk *chunk = *(struct chunk **)ring_at(&lane->chunks, i);
 
-        if (chunk == NULL || chunk == &chunk_settled)
+        if (chunk == NULL || is_whole(chunk))
             continue;
         for (unsigned k = 0; k < CHUNK_ITEMS; k++)
             message_unref(&chunk->items[k].message);
@@ -611,6 +819,7 @@ void lane_free(struct lane *lane)
     }
     ring_done(&lane->chunks);
     ring_done(&lane->dirty_chunks);
+    ring_done(&lane->purges);
     ring_done(&lane->heads);
     mem_free(lane->returned);
     mem_free(lane);
@@ -650,13 +859,57 @@ void lane_suspect(struct lane *lane)
     queue_dirty(lane->queue);
 }
 
+/* Those of its chunks that lie in the log, above the head. Chunks were loaded before. */
+static void load_purged(struct lane *lane, uint64_t number, uint64_t end)
+{
+    if (number < lane->first_chunk)
+        number = lane->first_chunk;
+    for (; number < end; number++) {
+        struct chunk **slot;
+
+        while (lane->chunks.count <= number - lane->first_chunk)
+            *(struct chunk **)ring_push(&lane->chunks) = NULL;
+        slot = chunk_slot(lane, number);
+        if (is_whole(*slot))
+            continue;
+        lane->settled_ahead -= settled_ahead_in(lane, number);
+        mem_free(*slot);
+        *slot = &chunk_purged;
+        lane->settled_ahead += CHUNK_ITEMS;
+        if (number == lane->window_end >> CHUNK_SHIFT) /* what lies below never counted */
+            lane->settled_ahead -= lane->window_end & (CHUNK_ITEMS - 1);
+    }
+}
+
+/* What was purged came in the same commit at the latest: behind the end lies only what damage took,
+ * and offsets there are given anew, so that the range must not be kept. */
+static enum rc load_purge(struct lane *lane, uint64_t from, struct slice value)
+{
+    const uint64_t mask = CHUNK_ITEMS - 1;
+    struct rd rd = rd_of(value);
+    uint64_t to = rd_u64(&rd);
+
+    if (rd.bad || (from & mask) != 0 || (to & mask) != 0 || to <= from)
+        return RC_CORRUPT;
+    if (to > lane->partition->end) {
+        to = lane->partition->end & ~mask;
+        lane->is_purge_cut = true;
+        queue_dirty(lane->queue);
+    }
+    *(struct purge *)ring_push(&lane->purges) = (struct purge){ from, to < from ? from : to };
+    load_purged(lane, from >> CHUNK_SHIFT, to >> CHUNK_SHIFT);
+    return RC_OK;
+}
+
 enum rc lane_load(struct lane *lane, uint64_t record, struct slice value)
 {
-    uint64_t number = record - CHUNK_RECORD(0);
+    uint64_t number = record - SETTLED_CHUNK(0);
     struct chunk *chunk;
 
-    if (record == HEAD_RECORD)
+    if (record == SETTLED_HEAD)
         return load_head(lane, value);
+    if (record >= SETTLED_RANGE)
+        return load_purge(lane, record - SETTLED_RANGE, value);
     if (value.len != BITMAP_BYTES)
         return RC_CORRUPT;
     if (number < lane->head >> CHUNK_SHIFT)

@@ -59,9 +59,10 @@ struct lane {
     uint64_t recorded_head;
     uint64_t recorded_taken_high;
     uint64_t settled_ahead;   /* settled offsets at or above window_end */
-    struct ring chunks;       /* of struct chunk *: NULL not made, or &chunk_settled */
+    struct ring chunks;       /* of struct chunk *: NULL not made, or one of lane.c's marks */
     uint64_t first_chunk;     /* number of chunks' front */
     struct ring dirty_chunks; /* of uint64_t chunk numbers */
+    struct ring purges;       /* of struct purge, by offset: what of them lies above the head */
     uint64_t *returned;       /* owned min-heap of offsets given back */
     size_t returned_count;
     size_t returned_room;
@@ -70,6 +71,8 @@ struct lane {
     size_t taken;
     struct cursor cursor;
     bool is_reading;       /* the cursor said RC_AGAIN */
+    bool is_behind;        /* more is settled than one turn passed by */
+    bool is_purge_cut;     /* ranges are to be recorded again */
     struct ring heads;     /* of struct head_sample, for consumed retention */
     uint64_t sampled_head; /* of the last of them */
     bool counts_bytes;     /* for a limit: what comes and goes is counted in */
@@ -78,6 +81,12 @@ struct lane {
     uint64_t taken_bytes;  /* of those that are taken */
     uint64_t recorded_end; /* end of the log when that was recorded */
     uint64_t purged_below; /* need not be kept for those who read it as a stream */
+};
+
+/* Everything from one offset to the other is settled; recorded as such. Of whole chunks. */
+struct purge {
+    uint64_t from;
+    uint64_t to;
 };
 
 struct head_sample {
@@ -153,6 +162,8 @@ void lane_settle_ready(struct lane *lane, uint64_t offset);
 MUST_CHECK enum rc lane_settle(struct lane *lane, const struct client *client, uint64_t offset,
                                enum outcome outcome);
 void lane_return_all(struct lane *lane, struct holding *holding);
+/* Goes on with what one turn did not come to. */
+void lane_go_on(struct lane *lane);
 /* Settles everything that is not taken; gives how many. */
 uint64_t lane_purge(struct lane *lane);
 uint64_t lane_ready(const struct lane *lane);

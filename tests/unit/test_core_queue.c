@@ -6,6 +6,7 @@
 #include "broker/base/counters.h"
 #include "broker/base/mem.h"
 #include "broker/base/number.h"
+#include "broker/core/queue_int.h"
 #include "broker/core/stream_int.h"
 #include "tests/lib/core_rig.h"
 
@@ -205,6 +206,143 @@ START_TEST(purge_leaves_what_is_taken)
     ck_assert_uint_eq(b->count, 3);
     ck_assert_str_eq(b->seen[1].value, "m0");
     ck_assert_str_eq(b->seen[2].value, "m10");
+}
+END_TEST
+
+static struct queue *the_queue(void)
+{
+    struct queue *q = queue_find(rig.core, SLICE("q"));
+
+    ck_assert_ptr_nonnull(q);
+    return q;
+}
+
+/* Two purges with something taken before each, over many chunks and in the midst of one. */
+START_TEST(what_was_purged_behind_what_is_taken_stays_away)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+    uint64_t purged = 0;
+
+    publish_many("q", 0, 3000);
+    rig_settle(&rig);
+    rig_get(b, q, false);
+    rig_settle(&rig);
+    ck_assert_int_eq(queue_purge(a->client, q, &purged), RC_OK);
+    ck_assert_uint_eq(purged, 2999);
+    ck_assert_uint_eq(queue_ready_count(q), 0);
+    ck_assert_int_eq(queue_purge(a->client, q, &purged), RC_OK);
+    ck_assert_uint_eq(purged, 0);
+    publish_many("q", 3000, 4000);
+    ck_assert_uint_eq(queue_ready_count(q), 1000);
+    rig_get(b, q, false);
+    rig_settle(&rig);
+    ck_assert_int_eq(queue_purge(a->client, q, &purged), RC_OK);
+    ck_assert_uint_eq(purged, 999);
+    publish_many("q", 4000, 4002);
+    rig_settle(&rig);
+    if (_i == 1)
+        restart();
+    else if (_i == 2)
+        restart_by(rig_reopen_after_crash);
+    else
+        settle_seen(b, 0, OUTCOME_REQUEUE);
+    q = the_queue();
+    ck_assert_uint_eq(queue_ready_count(q), _i == 0 ? 3 : 4);
+    b->count = 0;
+    consume(b, q, true);
+    rig_settle_until(&rig, &b->count, _i == 0 ? 3 : 4);
+    ck_assert_str_eq(b->seen[0].value, "m0");
+    ck_assert_str_eq(b->seen[1].value, _i == 0 ? "m4000" : "m3000");
+    ck_assert_str_eq(b->seen[b->count - 1].value, "m4001");
+    if (_i == 0)
+        return;
+    rig_settle(&rig);
+    restart();
+    ck_assert_uint_eq(queue_ready_count(the_queue()), 0);
+    publish_many("q", 4002, 4003);
+    consume(b, the_queue(), true);
+    rig_settle_until(&rig, &b->count, 1);
+    ck_assert_str_eq(b->seen[0].value, "m4002");
+}
+END_TEST
+
+#define MANY 140000u
+
+/* The first is taken by `b`, all the others are settled by it. */
+static struct queue *settle_all_but_the_first(void)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+    struct consumer *consumer;
+
+    publish_many("q", 0, 1);
+    rig_settle(&rig);
+    rig_get(b, q, false);
+    rig_settle(&rig);
+    consumer = consume(b, q, true);
+    for (unsigned i = 1; i < MANY; i += 4000) {
+        b->count = 1;
+        b->credit = RIG_SEEN_MAX;
+        publish_many("q", i, i + 4000 < MANY ? i + 4000 : MANY);
+        rig_settle(&rig);
+    }
+    consumer_cancel(&consumer);
+    ck_assert_uint_eq(queue_ready_count(q), 0);
+    return q;
+}
+
+static struct partition *log_of_q(void)
+{
+    return stream_partition(stream_find(rig.core, SLICE("q")), 0);
+}
+
+/* The head passes some of what is settled behind it in each turn. */
+START_TEST(much_that_is_settled_is_passed_in_parts_while_others_go_on)
+{
+    struct queue *q = settle_all_but_the_first();
+    uint64_t purged;
+    unsigned turns = 0;
+
+    b->count = 1;
+    settle_seen(b, 0, _i == 0 ? OUTCOME_ACCEPT : OUTCOME_REQUEUE);
+    if (_i == 1) {
+        ck_assert_int_eq(queue_purge(a->client, q, &purged), RC_OK);
+        ck_assert_uint_eq(purged, 1);
+    }
+    if (_i == 0)
+        ck_assert_uint_lt(queue_floor(q, log_of_q()), MANY);
+    publish_many("q", MANY, MANY + 2);
+    rig_get(b, q, false); /* in its midst */
+    rig_settle_until(&rig, &b->count, 2);
+    ck_assert_str_eq(b->seen[1].value, "m140000");
+    while (queue_floor(q, log_of_q()) < MANY && turns++ < 100)
+        rig_settle(&rig);
+    ck_assert_uint_eq(queue_floor(q, log_of_q()), MANY);
+    ck_assert_int_eq(queue_purge(a->client, q, &purged), RC_OK);
+    ck_assert_uint_eq(purged, 1);
+    settle_seen(b, 1, OUTCOME_ACCEPT);
+    rig_settle(&rig);
+    restart();
+    ck_assert_uint_eq(queue_ready_count(the_queue()), 0);
+}
+END_TEST
+
+START_TEST(a_queue_that_is_deleted_while_it_is_swept_can_be_made_again)
+{
+    struct queue *q = settle_all_but_the_first();
+    uint64_t ready = 0;
+
+    ck_assert_int_eq(queue_delete(a->client, q, false, false, &ready), RC_OK);
+    q = rig_queue(&rig, a, "q", true);
+    publish_many("q", 0, 2);
+    rig_settle(&rig);
+    if (_i == 1)
+        restart();
+    q = the_queue();
+    ck_assert_uint_eq(queue_ready_count(q), 2);
+    b->count = 0;
+    consume(b, q, true);
+    rig_settle_until(&rig, &b->count, 2);
+    ck_assert_str_eq(b->seen[0].value, "m0");
 }
 END_TEST
 
@@ -572,6 +710,9 @@ int main(void)
     tcase_add_test(plain, the_head_goes_first_whatever_was_taken_and_came_back);
     tcase_add_checked_fixture(durable, setup_durable, teardown);
     tcase_set_timeout(durable, 60);
+    tcase_add_loop_test(durable, what_was_purged_behind_what_is_taken_stays_away, 0, 3);
+    tcase_add_loop_test(durable, much_that_is_settled_is_passed_in_parts_while_others_go_on, 0, 2);
+    tcase_add_loop_test(durable, a_queue_that_is_deleted_while_it_is_swept_can_be_made_again, 0, 2);
     tcase_add_test(durable, settled_and_unsettled_survive_a_restart);
     tcase_add_test(durable, after_a_crash_what_was_there_counts_as_delivered_for_good);
     tcase_add_test(durable, bytes_that_a_queue_holds_are_known_after_a_restart);
