@@ -10,6 +10,10 @@
 #include "broker/base/slice.h"
 #include "storage/lmdb/segment.h"
 
+/* Blocks of records and the memory that frames are laid out in come and go by the megabyte: with
+ * glibc's defaults that is an mmap, its page faults and a munmap for each. */
+#define LMDB_MALLOC_MAP_BYTES (32 << 20)
+
 struct catalog {
     MDB_env *env; /* owned */
     MDB_txn *txn; /* owned: the change under way */

@@ -12,9 +12,6 @@
 #include "storage/lmdb/copy.h"
 #include "storage/lmdb/lmdb_store.h"
 
-/* Blocks of records and the memory that frames are laid out in come and go by the megabyte: with
- * glibc's defaults that is an mmap, its page faults and a munmap for each. */
-#define MALLOC_MMAP_BYTES (32 << 20)
 #define MALLOC_TRIM_BYTES (64 << 20)
 /* Smaller ones would be rolled at nearly each commit. */
 #define SEGMENT_LEAST_BYTES ((uint64_t)256 << 10)
@@ -147,7 +144,7 @@ enum rc lmdb_store_open(const struct store_config *config, struct store **ret)
     struct lmdb_store *s = store_new(config);
     enum rc rc;
 
-    (void)mallopt(M_MMAP_THRESHOLD, MALLOC_MMAP_BYTES);
+    (void)mallopt(M_MMAP_THRESHOLD, LMDB_MALLOC_MAP_BYTES);
     (void)mallopt(M_TRIM_THRESHOLD, MALLOC_TRIM_BYTES);
     rc = place_open(&s->place, config);
     if (rc == RC_OK)
