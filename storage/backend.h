@@ -10,8 +10,10 @@
 /* One function for each of log.h and meta.h; see there for what they promise. */
 struct backend {
     const char *name;
-    void (*submit)(struct store *store);
-    void (*hurry)(struct store *store); /* NULL: nothing is ever gathered */
+    enum store_due (*due)(const struct store *store);
+    void (*submit)(struct store *store, bool is_quiet);
+    void (*hurry)(struct store *store);
+    bool (*has_news)(const struct store *store);
     void (*poll)(struct store *store);
     enum rc (*flush)(struct store *store);
     void (*close)(struct store **store);

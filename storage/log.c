@@ -35,15 +35,29 @@ void store_forget_user(struct store *store)
     store->events.arg = NULL;
 }
 
+enum store_due store_due(const struct store *store)
+{
+    return store->backend->due(store);
+}
+
 void store_submit(struct store *store)
 {
-    store->backend->submit(store);
+    store->backend->submit(store, false);
+}
+
+void store_submit_quietly(struct store *store)
+{
+    store->backend->submit(store, true);
 }
 
 void store_hurry(struct store *store)
 {
-    if (store->backend->hurry != NULL)
-        store->backend->hurry(store);
+    store->backend->hurry(store);
+}
+
+bool store_has_news(const struct store *store)
+{
+    return store->backend->has_news(store);
 }
 
 void store_poll(struct store *store)

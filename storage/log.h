@@ -60,11 +60,23 @@ struct store_config {
 void store_set_events(struct store *store, const struct store_events *events);
 /* on_durable and on_stall are not called any more: their user goes before the store is closed. */
 void store_forget_user(struct store *store);
-/* Hands all that was put since the last call to the writer; once at the end of each turn. */
+/* Whether what was put since the last submit should be submitted now. */
+enum store_due {
+    STORE_DUE_NEVER, /* nothing was put */
+    STORE_DUE_LATER, /* it asked for DURABILITY_MEMORY alone, and is little: more may join it */
+    STORE_DUE_NOW,
+};
+enum store_due store_due(const struct store *store);
+/* Hands all that was put since the last call to the writer, to be committed at once. */
 void store_submit(struct store *store);
-/* Somebody waits for what was put so far, whatever it asked: what asked for DURABILITY_MEMORY is
- * not gathered any longer. Before or after its submit. */
+/* The same for what is STORE_DUE_LATER: there is no wake() when it is done, for it is told with the
+ * next poll, whoever asked for that. */
+void store_submit_quietly(struct store *store);
+/* Somebody waits for what was put so far, whatever it asked: it is due, and there is a wake() when
+ * it is done. Before or after its submit. */
 void store_hurry(struct store *store);
+/* True when a poll may report something: for who looks each turn instead of being woken. */
+bool store_has_news(const struct store *store);
 /* Reports what finished; after a wake(). */
 void store_poll(struct store *store);
 /* Waits until all that was put is durable (blocks: shutdown and tests only), then polls. RC of the

@@ -144,19 +144,79 @@ void core_wake(struct core *core)
 
 /* ---- the turn ---- */
 
+static void on_gathered_enough(void *arg)
+{
+    struct core *core = arg;
+
+    core->gathered.is_due = true;
+}
+
+static void limit_gathering(struct core *core)
+{
+    if (core->gathered.deadline.place == 0)
+        deadline_start_in_ms(&core->deadlines, &core->gathered.deadline, core->config.gather_ms,
+                             on_gathered_enough, core);
+}
+
+/* Nobody waits for anything of this turn, or of those before whose records it still has, and there
+ * is not much of it. A batch, a commit and the writer's wake-up cost the same whatever they hold;
+ * with a turn for each message they are most of what it costs. */
+static bool may_gather(const struct core *core)
+{
+    const struct gathered *g = &core->gathered;
+
+    if (core->config.gather_ms == 0 || g->is_due || g->bytes > GATHER_MAX_BYTES ||
+        store_due(core->store) == STORE_DUE_NOW)
+        return false;
+    return core->turn_awaits == 0 ||
+           (!g->is_awaited && core->awaited_ticket <= core->durable_ticket);
+}
+
+/* There is something to hand over, or to be seen to be done. */
+static bool has_gathered(const struct core *core)
+{
+    return !list_is_empty(&core->dirty_partitions) ||
+           core->gathered.quiet_ticket > core->durable_ticket ||
+           store_due(core->store) != STORE_DUE_NEVER; /* the store itself puts, too */
+}
+
+static void hand_over(struct core *core)
+{
+    struct gathered *g = &core->gathered;
+
+    partitions_seal(core);
+    awaits_end_turn(core);
+    if (g->has_readers)
+        store_hurry(core->store);
+    intake_turn_end(core);
+    if (core->config.gather_ms > 0 && store_due(core->store) == STORE_DUE_LATER) {
+        store_submit_quietly(core->store);
+        g->quiet_ticket = core->last_ticket;
+    } else {
+        store_submit(core->store); /* also what the store itself has put */
+    }
+    core->has_put = false;
+    g->bytes = 0;
+    g->is_due = g->is_awaited = g->has_readers = false;
+    deadline_stop(&core->deadlines, &g->deadline);
+}
+
 void core_turn_end(struct core *core)
 {
+    if (store_has_news(core->store))
+        store_poll(core->store);
     queues_pump(core);
     sessions_pump(core);
     queues_record(core);
     settled_turn(core);
     sessions_record(core);
-    partitions_seal(core);
     unlogged_turn_end(core);
-    awaits_end_turn(core);
-    intake_turn_end(core);
-    store_submit(core->store); /* also what the store itself has put */
-    core->has_put = false;
+    if (may_gather(core))
+        awaits_end_turn(core);
+    else
+        hand_over(core);
+    if (core->config.gather_ms > 0 && has_gathered(core))
+        limit_gathering(core);
     awaits_complete(core);
     update_pressure(core);
     core->wall_ms = 0;
@@ -305,7 +365,7 @@ void core_stop(struct core *core)
     core_turn_end(core);
     streams_stop(core);
     core_put(core, META_BROKER, slice_str(key_stopped), slice_of(&yes, 1), DURABILITY_ALWAYS);
-    store_submit(core->store);
+    hand_over(core);
 }
 
 void core_free(struct core **ref)

@@ -37,7 +37,8 @@ struct core_config {
     uint64_t unlogged_total_bytes;   /* what all of them keep at most */
     const struct policy_rule *rules; /* the first that matches a stream; borrowed until core_free */
     unsigned rule_count;
-    uint64_t sync_interval_ms;         /* the store's, for those who ask what `interval` means */
+    uint64_t sync_interval_ms; /* the store's, for those who ask what `interval` means */
+    unsigned gather_ms; /* what nobody waits for waits so long for more to come; 0: not at all */
     uint64_t consumed_retention_bytes; /* and how much of it; 0: no limit */
     uint64_t consumed_retention_ms;    /* how long a queue keeps what was consumed */
     uint64_t session_max_messages;     /* that a session may be owed */

@@ -124,6 +124,11 @@ check_PROGRAMS += test_core_intake
 test_core_intake_SOURCES = tests/unit/test_core_intake.c
 test_core_intake_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_intake_LDADD = $(CORE_TEST_LIBS)
+check_PROGRAMS += test_core_gather
+test_core_gather_SOURCES = tests/unit/test_core_gather.c
+test_core_gather_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_gather_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_gather
 TESTS += test_core_queue test_core_session test_core_exchange test_core_retention test_core_intake
 endif
 # Names and matching: pure, so they are a library of their own that tests and fuzzers link alone.

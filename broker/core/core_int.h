@@ -60,6 +60,17 @@ struct routed {
     size_t room;
 };
 
+/* What was put, or lies in batches not yet sealed, and waits for more: over several turns while
+ * nobody waits for it. */
+struct gathered {
+    struct deadline deadline; /* then at the latest it goes to the store, or is seen to be done */
+    size_t bytes;             /* of records not yet sealed */
+    uint64_t quiet_ticket;    /* of the last that the store tells when it is asked alone */
+    bool is_due;              /* one of them asks for more than memory, or it has waited enough */
+    bool is_awaited;          /* whoever awaits something would await one of them too */
+    bool has_readers;         /* who wait for the durable end that sealed ones move */
+};
+
 struct core {
     struct store *store; /* borrowed */
     struct core_config config;
@@ -136,7 +147,8 @@ struct core {
     uint64_t awaited_ticket; /* of the last that is more than held in memory when confirmed */
     uint64_t durable_ticket; /* everything up to here is durable */
     bool has_put;            /* since the last submit */
-    size_t turn_awaits;      /* at the end of `awaits`, without a ticket yet */
+    struct gathered gathered;
+    size_t turn_awaits; /* at the end of `awaits`, without a ticket yet */
     struct ring awaits;
     struct ring await_groups;
 

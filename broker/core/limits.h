@@ -30,6 +30,10 @@
 /* Records of one turn for one partition are packed up to this size. */
 #define BATCH_SEAL_BYTES ((size_t)1 << 20)
 
+/* So much is not gathered any longer though nobody waits for it: what a batch and a commit cost
+ * besides is little then. */
+#define GATHER_MAX_BYTES ((size_t)256 << 10)
+
 /* Retention looks at a log every few seconds, and whenever it has grown by this much: a log in
  * memory must not outrun it. */
 #define RETENTION_STEP_BYTES ((uint64_t)16 << 20)

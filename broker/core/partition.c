@@ -137,6 +137,7 @@ static void append_whole(struct partition *p, const struct append *entry)
     *append = (struct partition_append){ log_append(core->store, entry), p->sealed_end };
     if (!link_is_linked(&work->moving))
         list_append(&core->moving_partitions, &work->moving);
+    core->gathered.has_readers |= !list_is_empty(&work->waiters);
     partition_took_ticket(p, append->ticket);
 }
 
@@ -202,6 +203,7 @@ struct partition *stream_choose(struct stream *stream, struct slice key)
 enum rc stream_append(struct stream *stream, struct message *message, enum durability durability,
                       struct placed *ret)
 {
+    struct gathered *gathered = &stream->core->gathered;
     struct partition *p = stream_choose(stream, message->key);
     struct partition_work *work;
     enum rc rc;
@@ -224,6 +226,9 @@ enum rc stream_append(struct stream *stream, struct message *message, enum durab
         work->builder_durability = durability;
     if (!link_is_linked(&work->dirty))
         list_append(&stream->core->dirty_partitions, &work->dirty);
+    gathered->bytes += message->body.len;
+    gathered->is_due |= durability != DURABILITY_MEMORY;
+    gathered->is_awaited |= stream->effective.durability != DURABILITY_MEMORY;
     *ret = (struct placed){ p, p->end++ };
     if (stream->queue != NULL)
         queue_take(stream->queue, p, ret->offset, message);
@@ -435,13 +440,15 @@ void partition_read_cancel(struct partition *p, struct log_read *read)
 
 void partition_trim_to(struct partition *p, uint64_t start)
 {
-    ASSERT(start <= p->sealed_end);
     if (start <= p->start)
         return;
     if (p->unlogged != NULL) {
         unlogged_trim(p, start);
         return;
     }
+    if (start > p->sealed_end)
+        partition_seal(p); /* consumed before it was handed over */
+    ASSERT(start <= p->sealed_end);
     p->start = start;
     core_took_ticket(p->stream->core, log_trim(p->stream->core->store, p->log, start));
 }

@@ -96,7 +96,6 @@ static struct lmdb_store *store_new(const struct store_config *config)
     s->writer.store = s;
     s->writer.next_capacity = s->config.segment_first_bytes;
     mailbox_init(&s->writer.inbox);
-    bell_init(&s->writer.bell);
     list_init(&s->compacts);
     map_init(&s->compacted);
     list_init(&s->writer.pending);
@@ -251,7 +250,6 @@ void lmdb_store_end(struct lmdb_store *s)
     changes_free(&s->writer.changes);
     mem_free(s->writer.retire);
     mailbox_done(&s->writer.inbox);
-    bell_done(&s->writer.bell);
     mailbox_done(&s->copier.inbox);
     bell_done(&s->copier.bell);
     mailbox_done(&s->maintenance.inbox);

@@ -9,10 +9,22 @@
 #include "storage/lmdb/backup.h"
 #include "storage/lmdb/copy.h"
 
+void store_wake(struct lmdb_store *s)
+{
+    if (!atomic_exchange(&s->is_woken, true) && s->store.events.wake != NULL)
+        s->store.events.wake(s->store.events.wake_arg);
+}
+
+void store_done_quietly(struct lmdb_store *s, struct job *job)
+{
+    (void)mailbox_put(&s->done, &job->link);
+    atomic_store(&s->has_news, true);
+}
+
 void store_done(struct lmdb_store *s, struct job *job)
 {
-    if (mailbox_put(&s->done, &job->link) && s->store.events.wake != NULL)
-        s->store.events.wake(s->store.events.wake_arg);
+    store_done_quietly(s, job);
+    store_wake(s);
 }
 
 /* ---- putting ---- */
@@ -194,35 +206,52 @@ static uint64_t on_remove(struct store *store, enum meta_table table, struct sli
     return put_meta(lmdb_store_of(store), ENTRY_META_DELETE, table, key, SLICE_NONE, durability);
 }
 
-static void on_submit(struct store *store)
+static enum store_due on_due(const struct store *store)
+{
+    const struct lmdb_store *s = lmdb_store_of(store);
+    const struct batch *batch = s->open;
+
+    if (batch == NULL)
+        return STORE_DUE_NEVER;
+    return batch->durability != DURABILITY_MEMORY || batch->is_flush || batch->backup != NULL ||
+                   batch->is_hurried || batch->bytes > LATER_MAX_BYTES
+               ? STORE_DUE_NOW
+               : STORE_DUE_LATER;
+}
+
+static void on_submit(struct store *store, bool is_quiet)
 {
     struct lmdb_store *s = lmdb_store_of(store);
     struct batch *batch = s->open;
-    bool is_urgent;
 
     if (batch == NULL)
         return;
     s->open = NULL;
     s->open_number++; /* no run of a log is open any more */
-    is_urgent = batch->durability != DURABILITY_MEMORY || batch->is_flush ||
-                batch->backup != NULL || batch->ticket <= s->writer.hurry ||
-                s->backlog_bytes > NAP_MAX_BYTES;
+    batch->is_quiet = is_quiet && !batch->is_hurried;
     if (batch->durability != DURABILITY_MEMORY)
         batch->submitted_ns = clock_monotonic_ns();
     (void)mailbox_put(&s->writer.inbox, &batch->job.link);
-    if (is_urgent && atomic_load(&s->writer.is_napping))
-        bell_ring(&s->writer.bell);
 }
 
+/* The writer looks at the number after it has given a batch back, and this looks for what it gave
+ * back after the number is set: one of them wakes the core thread. */
 static void on_hurry(struct store *store)
 {
     struct lmdb_store *s = lmdb_store_of(store);
 
     if (s->ticket == s->ticket_done)
         return;
+    if (s->open != NULL)
+        s->open->is_hurried = true;
     atomic_store(&s->writer.hurry, s->ticket);
-    if (atomic_load(&s->writer.is_napping))
-        bell_ring(&s->writer.bell);
+    if (atomic_load(&s->has_news))
+        store_wake(s);
+}
+
+static bool on_has_news(const struct store *store)
+{
+    return atomic_load_explicit(&lmdb_store_of(store)->has_news, memory_order_relaxed);
 }
 
 /* ---- what comes back ---- */
@@ -303,6 +332,8 @@ static void on_poll(struct store *store)
     struct lmdb_store *s = lmdb_store_of(store);
     struct list taken;
 
+    atomic_store(&s->has_news, false); /* before the look: what comes later is news again */
+    atomic_store(&s->is_woken, false);
     list_init(&taken);
     mailbox_take(&s->done, &taken);
     process(s, &taken);
@@ -326,7 +357,7 @@ static enum rc on_flush(struct store *store)
     struct lmdb_store *s = lmdb_store_of(store);
     uint64_t wanted = store_ask_flush(s);
 
-    on_submit(store);
+    on_submit(store, false);
     while (s->flushes_done < wanted && s->stalled == RC_OK) {
         struct list taken;
 
@@ -343,7 +374,7 @@ static void on_close(struct store **store)
     struct lmdb_store *s = lmdb_store_of(*store);
 
     *store = NULL;
-    on_submit(&s->store);
+    on_submit(&s->store, false);
     if (s->stalled == RC_OK && on_flush(&s->store) != RC_OK)
         log_event(LOG_ERROR, "storage.close-failed", "rc=%s", rc_word(s->stalled));
     lmdb_store_end(s);
@@ -405,8 +436,10 @@ static enum rc on_each(struct store *store, enum meta_table table, meta_visit_fn
 
 const struct backend lmdb_backend = {
     .name = "lmdb",
+    .due = on_due,
     .submit = on_submit,
     .hurry = on_hurry,
+    .has_news = on_has_news,
     .poll = on_poll,
     .flush = on_flush,
     .close = on_close,

@@ -20,8 +20,9 @@
 #define STALL_RETRY_MS  1000
 #define CHECKPOINT_MS   30000
 #define NAME_MAX_BYTES  (1 + META_KEY_MAX_BYTES)
-/* More than this ends the writer's nap: see nap_wt(). */
-#define NAP_MAX_BYTES    ((uint64_t)512 << 10)
+/* More than this is not gathered though nobody waits for it: what a commit costs is small beside
+ * it. */
+#define LATER_MAX_BYTES  ((uint64_t)512 << 10)
 #define COMMIT_MAX_BYTES ((uint64_t)8 << 20) /* batches that share a commit, for latency's sake */
 
 enum job_kind {
@@ -123,6 +124,8 @@ struct batch {
     uint64_t submitted_ns;
     enum durability durability;
     bool is_flush;               /* to be synced whatever it asks */
+    bool is_hurried;             /* somebody waits for it whatever it asks */
+    bool is_quiet;               /* nobody is to be woken when it is done */
     struct backup_job *backup;   /* owned: to begin when all that came before is committed */
     struct segment_info *retire; /* owned: hold nothing live, after all that came before */
     struct batch *next;          /* owned: of the same commit, coming back with it */
@@ -202,9 +205,7 @@ struct writer {
     struct lmdb_store *store; /* borrowed */
     struct thread thread;
     struct mailbox inbox;
-    struct bell bell; /* ends its nap */
-    _Atomic bool is_napping;
-    _Atomic uint64_t hurry;         /* tickets up to this one are waited for */
+    _Atomic uint64_t hurry; /* up to this ticket, what was submitted quietly is waited for */
     _Atomic uint64_t written_bytes; /* in all: the copier keeps a pace with it */
     /* writer thread */
     struct list pending;    /* batches not yet committed */
@@ -304,7 +305,9 @@ struct lmdb_store {
     uint64_t copy_after_ns;        /* not before: one has failed; 0: at any time */
     struct backup_job *backup;     /* borrowed: under way */
     /* between threads */
-    struct mailbox done; /* to the core thread */
+    struct mailbox done;   /* to the core thread */
+    _Atomic bool has_news; /* something was put there since the last look */
+    _Atomic bool is_woken; /* and the core thread was called for it */
     _Atomic bool is_ending;
     struct writer writer;
     struct maintenance maintenance;
@@ -318,8 +321,11 @@ static inline struct lmdb_store *lmdb_store_of(const struct store *store)
     return (struct lmdb_store *)(uintptr_t)store; /* its first member; const is the caller's */
 }
 
-/* Gives a job to the core thread and wakes it if it may sleep. Any thread. */
+/* Gives a job to the core thread and has it looked at soon. Any thread. */
 void store_done(struct lmdb_store *s, struct job *job);
+/* Gives it a job that it finds when it looks by itself, and has it look. */
+void store_done_quietly(struct lmdb_store *s, struct job *job);
+void store_wake(struct lmdb_store *s);
 
 /* Items of one turn lie side by side, as a rule, and were in another thread's hands: those that
  * come after this one are asked for. */

@@ -16,7 +16,6 @@
 #define OVERDUE_MS        10
 /* Early, for writing a file full takes as long as filling it when the load is high. */
 #define SPARE_AT_PART    16
-#define NAP_MS           5
 #define LOG_CHANGE_BYTES 15
 
 static bool is_due(uint64_t due_ns)
@@ -492,6 +491,8 @@ static void give_back_wt(struct writer *w, const struct group *done, bool has_fr
 {
     unsigned count = done->count;
     struct batch *group = NULL, **at = &group;
+    bool is_quiet = true;
+    uint64_t ticket = 0;
 
     while (count-- > 0) {
         struct batch *batch = LIST_FIRST(&w->pending, struct batch, job.link);
@@ -500,6 +501,8 @@ static void give_back_wt(struct writer *w, const struct group *done, bool has_fr
         batch->flushed = done->flushed;
         batch->segment = has_frames ? w->active->number : 0;
         batch->segment_bytes = has_frames ? w->active->used : 0;
+        is_quiet &= batch->is_quiet;
+        ticket = ticket == 0 ? batch->ticket : ticket;
         for (struct item *item = batch->first; item != NULL; item = item->next) {
             item_look_on(item);
             item_change_wt(w, item);
@@ -512,7 +515,9 @@ static void give_back_wt(struct writer *w, const struct group *done, bool has_fr
         *at = batch;
         at = &batch->next;
     }
-    store_done(w->store, &group->job);
+    store_done_quietly(w->store, &group->job);
+    if (!is_quiet || ticket <= atomic_load(&w->hurry))
+        store_wake(w->store);
 }
 
 static void run_wt(struct writer *w)
@@ -556,47 +561,6 @@ static unsigned timeout_ms_wt(const struct writer *w)
     return due <= now ? OVERDUE_MS : (unsigned)((due - now) / NS_PER_MS) + 1;
 }
 
-/* True when nobody waits for what is pending, and there is little of it. */
-static bool is_lazy_wt(const struct writer *w)
-{
-    uint64_t bytes = 0;
-
-    LIST_EACH (link, &w->pending) {
-        const struct batch *batch = CONTAINER_OF(link, struct batch, job.link);
-
-        bytes += batch->bytes;
-        if (batch->durability != DURABILITY_MEMORY || batch->is_flush || batch->backup != NULL ||
-            batch->ticket <= atomic_load(&w->hurry) || bytes > NAP_MAX_BYTES)
-            return false;
-    }
-    return !list_is_empty(&w->pending) && w->stalled == RC_OK;
-}
-
-static void take_wt(struct writer *w)
-{
-    struct list taken;
-
-    list_init(&taken);
-    mailbox_take(&w->inbox, &taken);
-    list_splice(&w->pending, &taken);
-}
-
-/* What nobody waits for is gathered for a moment: a commit costs its pages and its system calls
- * whatever it holds, and the core thread need not wake a writer that naps. A batch that somebody
- * waits for ends the nap: the flag is set before the inbox is looked at, and the core thread looks
- * at the flag after it has put a batch there. */
-static void nap_wt(struct writer *w)
-{
-    bell_clear(&w->bell);
-    atomic_store(&w->is_napping, true);
-    take_wt(w);
-    if (is_lazy_wt(w)) {
-        bell_wait(&w->bell, NAP_MS);
-        take_wt(w);
-    }
-    atomic_store(&w->is_napping, false);
-}
-
 static void sync_due_wt(struct writer *w)
 {
     enum rc rc = sync_wt(w);
@@ -616,8 +580,6 @@ static void writer_main_wt(void *arg)
         list_init(&taken);
         is_open = mailbox_wait(&w->inbox, &taken, timeout_ms_wt(w));
         list_splice(&w->pending, &taken);
-        if (is_open && is_lazy_wt(w))
-            nap_wt(w);
         run_wt(w);
         if (is_due(w->sync_due_ns))
             sync_due_wt(w);
@@ -650,7 +612,6 @@ void writer_stop(struct lmdb_store *s)
     if (w->plan == NULL)
         return;
     mailbox_close(&w->inbox);
-    bell_ring(&w->bell);
     thread_join(&w->thread);
     while ((batch = LIST_FIRST(&w->pending, struct batch, job.link)) != NULL) {
         link_remove(&batch->job.link);

@@ -37,6 +37,7 @@ struct mem_store {
     uint64_t ticket;                   /* the last one given */
     uint64_t submitted;
     uint64_t reported;
+    uint64_t due; /* up to here it is waited for */
 };
 
 static inline void mem_store_wake(struct mem_store *m)

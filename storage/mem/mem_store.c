@@ -69,16 +69,51 @@ static void logs_forget(struct mem_store *m)
         mem_store_wake(m);
 }
 
-static void on_submit(struct store *store)
+static enum store_due on_due(const struct store *store)
+{
+    const struct mem_store *m = mem_store_of(store);
+
+    if (m->submitted == m->ticket)
+        return STORE_DUE_NEVER;
+    return m->due > m->submitted ? STORE_DUE_NOW : STORE_DUE_LATER;
+}
+
+static void on_submit(struct store *store, bool is_quiet)
 {
     struct mem_store *m = mem_store_of(store);
+    bool is_due = m->due > m->submitted;
 
     if (m->submitted == m->ticket)
         return;
     m->submitted = m->ticket;
     count_add(COUNT_STORE_COMMITS, 1);
-    if (store->events.wake != NULL)
-        store->events.wake(store->events.wake_arg);
+    if (!is_quiet || is_due)
+        mem_store_wake(m);
+}
+
+static void on_hurry(struct store *store)
+{
+    struct mem_store *m = mem_store_of(store);
+
+    m->due = m->ticket;
+    if (m->reported < m->submitted)
+        mem_store_wake(m);
+}
+
+static bool on_has_news(const struct store *store)
+{
+    const struct mem_store *m = mem_store_of(store);
+
+    return m->reported < m->submitted;
+}
+
+/* Gives the ticket of what was just put. */
+static uint64_t next_ticket(struct mem_store *m, enum durability durability)
+{
+    m->ticket++;
+    if (durability != DURABILITY_MEMORY)
+        m->due = m->ticket;
+    return m->ticket;
 }
 
 static enum rc fill(const struct mem_store *m, uint32_t number, uint64_t offset, size_t max_bytes,
@@ -178,7 +213,7 @@ static uint64_t on_append(struct store *store, const struct append *append)
     log->end = entry_end(entry);
     log->bytes += append->bytes->len;
     count_add(COUNT_STORE_BYTES, (int64_t)append->bytes->len);
-    return ++m->ticket;
+    return next_ticket(m, append->durability);
 }
 
 static uint64_t on_trim(struct store *store, uint32_t number, uint64_t start)
@@ -189,7 +224,7 @@ static uint64_t on_trim(struct store *store, uint32_t number, uint64_t start)
     ASSERT(log != NULL && start >= log->start && start <= log->end);
     log->start = start;
     forget_some(m, log);
-    return ++m->ticket;
+    return next_ticket(m, DURABILITY_MEMORY);
 }
 
 static uint64_t on_drop(struct store *store, uint32_t number)
@@ -201,7 +236,7 @@ static uint64_t on_drop(struct store *store, uint32_t number)
         log->is_dropped = true;
         forget_some(m, log);
     }
-    return ++m->ticket;
+    return next_ticket(m, DURABILITY_MEMORY);
 }
 
 static enum rc on_range(const struct store *store, uint32_t number, uint64_t *ret_start,
@@ -240,8 +275,7 @@ static void on_read(struct store *store, struct log_read *read)
 {
     list_append(&mem_store_of(store)->reads, &read->link);
     read->is_under_way = true;
-    if (store->events.wake != NULL)
-        store->events.wake(store->events.wake_arg);
+    mem_store_wake(mem_store_of(store));
 }
 
 static void on_read_cancel(struct store *store, struct log_read *read)
@@ -278,8 +312,7 @@ static uint64_t on_put(struct store *store, enum meta_table table, struct slice 
     (void)table;
     (void)key;
     (void)value;
-    (void)durability;
-    return ++mem_store_of(store)->ticket;
+    return next_ticket(mem_store_of(store), durability);
 }
 
 static uint64_t on_remove(struct store *store, enum meta_table table, struct slice key,
@@ -299,7 +332,10 @@ static enum rc on_each(struct store *store, enum meta_table table, meta_visit_fn
 
 static const struct backend mem_backend = {
     .name = "memory",
+    .due = on_due,
     .submit = on_submit,
+    .hurry = on_hurry,
+    .has_news = on_has_news,
     .poll = on_poll,
     .flush = on_flush,
     .close = on_close,

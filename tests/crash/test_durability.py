@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import socket
+import time
 import unittest
 
 from mqtt_raw import PUBACK, Client, publish
@@ -80,6 +81,19 @@ def stored(broker, topic):
     return values
 
 
+def is_written(broker, text):
+    """In a file of the store, without asking the broker: it might act because it was asked."""
+    for folder, _, names in os.walk(broker.data):
+        for name in names:
+            try:
+                with open(os.path.join(folder, name), "rb") as file:
+                    if text in file.read():
+                        return True
+            except OSError:  # a socket, or just gone
+                pass
+    return False
+
+
 class Durability(unittest.TestCase):
     def setUp(self):
         self.broker = self.enterContext(Broker(data=True, config=CONFIG))
@@ -132,6 +146,17 @@ class Durability(unittest.TestCase):
         self.assertEqual(got, sent[:len(got)])
         Publisher(self.broker, self).send_kafka("held-kafka")
         self.assertEqual(stored(self.broker, "held-kafka"), got + sent)
+
+    def test_what_nobody_waits_for_is_written_though_nothing_follows(self):
+        text = b"nobody waits for " + os.urandom(8).hex().encode()
+        self.publisher.mqtt.send(publish("written-alone", text, 0, version=4))
+        deadline = time.monotonic() + 20
+        while not is_written(self.broker, text):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+        self.broker.kill()
+        self.broker.start()
+        self.assertEqual(stored(self.broker, "written-alone"), [text])
 
     def test_what_is_only_held_is_confirmed_too(self):
         self.publisher.channel.queue_declare("held", durable=True,
