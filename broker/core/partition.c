@@ -91,6 +91,10 @@ void partition_stop(struct partition *p)
 
 void partition_owe(struct partition *p, uint64_t offset)
 {
+    if (p->unlogged != NULL) {
+        p->unlogged->owed++;
+        return;
+    }
     if (p->owed == NULL) {
         p->owed = mem_new(struct owed);
         owed_init(p->owed);
@@ -100,6 +104,10 @@ void partition_owe(struct partition *p, uint64_t offset)
 
 void partition_paid(struct partition *p, uint64_t offset)
 {
+    if (p->unlogged != NULL) {
+        p->unlogged->owed--;
+        return;
+    }
     ASSERT(p->owed != NULL);
     owed_drop(p->owed, offset);
     if (p->work == NULL)

@@ -299,10 +299,10 @@ void references_loaded(struct session *session)
 
 /* ---- making and settling ---- */
 
-/* What memory alone holds is kept by its bounds alone. */
+/* Memory alone keeps more of what somebody waits for, owed or not. */
 static void pin(const struct session *session, struct reference *r, struct partition *p)
 {
-    if (!is_owed(session, r) || p->unlogged != NULL)
+    if (!is_owed(session, r) && p->unlogged == NULL)
         return;
     partition_owe(p, r->offset);
     r->flags |= REFERENCE_PINS;
@@ -457,6 +457,7 @@ static void visit_detach(void *arg, uint64_t number, struct reference *r)
         r->attempts = 1;
     }
     if (r->state == REFERENCE_OWED && !is_owed(session, r)) { /* it is for who is there */
+        unpin(session, r);
         r->state = REFERENCE_SETTLED;
         count_closed(session, r);
         mark_dirty(session, number);
@@ -488,6 +489,32 @@ static void visit_floor(void *arg, uint64_t number, struct reference *r)
     (void)number;
     if (r->log == search->log && (r->flags & REFERENCE_PINS) != 0 && r->offset < search->floor)
         search->floor = r->offset;
+}
+
+struct pinning {
+    struct session *session;
+    struct partition *partition;
+};
+
+static void visit_pin(void *arg, uint64_t number, struct reference *r)
+{
+    const struct pinning *pinning = arg;
+
+    (void)number;
+    if (r->log != pinning->partition->log || (r->flags & REFERENCE_PINS) == 0)
+        return;
+    r->flags &= (~REFERENCE_PINS & 0xfu);
+    if (r->offset >= pinning->partition->start)
+        pin(pinning->session, r, pinning->partition);
+}
+
+void references_pin(struct partition *p)
+{
+    MAP_EACH (node, &p->stream->core->sessions) {
+        struct pinning pinning = { CONTAINER_OF(node, struct session, by_id), p };
+
+        references_each(&pinning.session->references, NULL, visit_pin, &pinning);
+    }
 }
 
 uint64_t references_floor(struct core *core, uint32_t log)

@@ -186,6 +186,8 @@ void references_loaded(struct session *session);
 bool references_suspect(struct session *session);
 /* Frees them; what they pinned in the logs may go. */
 void references_end(struct session *session);
+/* What it is owed of is kept from retention from now on: it was in memory alone. */
+void references_pin(struct partition *partition);
 /* The first offset of that log that some session is owed with QoS 1 or 2, told by asking all of
  * them; UINT64_MAX: none. */
 uint64_t references_floor(struct core *core, uint32_t log);

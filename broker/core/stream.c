@@ -194,10 +194,12 @@ void stream_follow_policy(struct stream *stream)
     for (unsigned i = 0; i < stream->partition_count; i++) {
         struct partition *p = stream->partitions[i];
 
-        if (is_unlogged && p->unlogged == NULL)
+        if (is_unlogged && p->unlogged == NULL) {
             unlogged_begin(p);
-        else if (!is_unlogged && p->unlogged != NULL)
+            unlogged_reserve(p);
+        } else if (!is_unlogged && p->unlogged != NULL) {
             unlogged_spill(p);
+        }
     }
     if (is_unlogged != was_unlogged && link_is_linked(&stream->link))
         stream_record(stream);
@@ -592,7 +594,8 @@ static void stream_turn(struct stream *stream)
             partition_turn(stream->partitions[i]);
         unlogged_begin(stream->partitions[i]);
     }
-    stream_record(stream);
+    if (has_log)
+        stream_record(stream);
 }
 
 void streams_begin(struct core *core)
@@ -607,19 +610,18 @@ void streams_begin(struct core *core)
 
 void streams_stop(struct core *core)
 {
-    struct stream *last = NULL;
+    LIST_EACH (k, &core->stream_list) {
+        struct stream *stream = CONTAINER_OF(k, struct stream, link);
+        bool is_changed = false;
 
-    LIST_EACH (k, &core->unlogged) {
-        struct unlogged *u = CONTAINER_OF(k, struct unlogged, link);
+        for (unsigned i = 0; stream->first.unlogged != NULL && i < stream->partition_count; i++) {
+            struct partition *p = stream->partitions[i];
 
-        u->reserved_end = u->partition->end;
-    }
-    LIST_EACH (k, &core->unlogged) {
-        struct stream *stream = CONTAINER_OF(k, struct unlogged, link)->partition->stream;
-
-        if (stream != last)
+            is_changed |= p->unlogged->reserved_end != p->end;
+            p->unlogged->reserved_end = p->end;
+        }
+        if (is_changed)
             stream_record(stream);
-        last = stream;
     }
 }
 

@@ -5,11 +5,14 @@
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/core/retention.h"
+#include "broker/core/session_int.h"
 #include "broker/core/stream_int.h"
 #include "broker/record/builder.h"
 
 /* Offsets that are reserved at a time: after a kill, at most so many are passed over. */
 #define RESERVE_STEP ((uint64_t)1 << 20)
+/* Sessions that wait for something may find so many times what else is kept. */
+#define OWED_FACTOR 16
 
 struct kept {
     struct message *message; /* owned reference; NULL: */
@@ -39,12 +42,17 @@ void unlogged_begin(struct partition *p)
     ASSERT(p->unlogged == NULL && p->start == p->end && p->sealed_end == p->end);
     u->partition = p;
     ring_init(&u->kept, sizeof(struct kept));
-    u->reserved_end = p->end + RESERVE_STEP;
+    u->reserved_end = p->end;
     u->turn_start = p->start;
     p->unlogged = u;
-    list_append(&p->stream->core->unlogged, &u->link);
 }
 
+void unlogged_reserve(struct partition *p)
+{
+    p->unlogged->reserved_end = p->end + RESERVE_STEP;
+}
+
+/* The oldest goes. */
 static void pop(struct unlogged *u)
 {
     struct kept *kept = ring_front(&u->kept);
@@ -54,6 +62,8 @@ static void pop(struct unlogged *u)
     message_unref(&kept->message);
     block_unref(&kept->block);
     ring_pop(&u->kept, 1);
+    if (u->kept.count == 0)
+        link_remove(&u->link);
 }
 
 void unlogged_end(struct partition *p)
@@ -66,60 +76,49 @@ void unlogged_end(struct partition *p)
     while (u->kept.count > 0)
         pop(u);
     ring_done(&u->kept);
-    link_remove(&u->link);
     link_remove_if(&u->dirty);
     mem_free(u);
 }
 
 /* ---- what comes and goes ---- */
 
-/* The oldest goes. The newest always stays: somebody may be about to read it. */
-static bool drop_oldest(struct unlogged *u)
+static void drop_oldest(struct unlogged *u)
 {
-    if (u->kept.count < 2)
-        return false;
     pop(u);
-    u->partition->start = kept_at(u, 0)->base_offset;
-    return true;
+    u->partition->start = u->kept.count > 0 ? kept_at(u, 0)->base_offset : u->partition->end;
 }
 
-static bool is_over(const struct unlogged *u)
+/* What it keeps for nobody in particular, or for sessions that wait for something of it. */
+static uint64_t limit_of(const struct unlogged *u)
 {
-    int64_t limit = u->partition->stream->effective.retention_bytes;
+    uint64_t bytes = (uint64_t)u->partition->stream->effective.retention_bytes;
 
-    return limit != POLICY_UNLIMITED && u->bytes > (uint64_t)limit;
+    if (u->partition->stream->effective.retention_bytes == POLICY_UNLIMITED)
+        return UINT64_MAX;
+    return u->owed == 0 || bytes > UINT64_MAX / OWED_FACTOR ? bytes : bytes * OWED_FACTOR;
 }
 
-/* All together keep too much: what got nothing for longest goes, whole if need be. */
+/* All together keep too much: what got nothing for longest goes. */
 static void fit_all(struct core *core)
 {
-    uint64_t limit = core->config.unlogged_total_bytes;
-
-    LIST_EACH (link, &core->unlogged) {
-        struct unlogged *u = CONTAINER_OF(link, struct unlogged, link);
-
+    while (core->unlogged_bytes > core->config.unlogged_total_bytes &&
+           !list_is_empty(&core->unlogged)) {
+        struct unlogged *u = LIST_FIRST(&core->unlogged, struct unlogged, link);
         uint64_t start = u->partition->start;
 
-        while (core->unlogged_bytes > limit && drop_oldest(u))
-            ;
-        if (core->unlogged_bytes > limit && u->kept.count > 0 && !link_is_linked(&u->dirty)) {
-            u->partition->start = u->partition->end;
-            pop(u);
-        }
+        drop_oldest(u);
         count_add(COUNT_CORE_UNLOGGED_EVICTED, (int64_t)(u->partition->start - start));
-        if (core->unlogged_bytes <= limit)
-            return;
     }
 }
 
 void unlogged_fit(struct partition *p)
 {
     struct unlogged *u = p->unlogged;
+    uint64_t limit = limit_of(u);
 
-    while (is_over(u) && drop_oldest(u))
-        ;
-    if (p->stream->core->unlogged_bytes > p->stream->core->config.unlogged_total_bytes)
-        fit_all(p->stream->core);
+    while (u->bytes > limit && u->kept.count > 1) /* the newest stays, however large */
+        drop_oldest(u);
+    fit_all(p->stream->core);
 }
 
 static void add(struct partition *p, const struct kept *kept)
@@ -129,7 +128,9 @@ static void add(struct partition *p, const struct kept *kept)
 
     if (!link_is_linked(&u->dirty)) {
         list_append(&core->unlogged_dirty, &u->dirty);
-        link_remove(&u->link);
+        link_remove_if(&u->link);
+        list_append(&core->unlogged, &u->link);
+    } else if (!link_is_linked(&u->link)) {
         list_append(&core->unlogged, &u->link);
     }
     *(struct kept *)ring_push(&u->kept) = *kept;
@@ -333,6 +334,7 @@ void unlogged_spill(struct partition *p)
         else
             block_unref(&piece->block);
     }
+    references_pin(p);                   /* they were only counted */
     if (rc == RC_OK && pieces.count > 0) /* the oldest batch may begin below */
         core_took_unawaited(core, log_trim(core->store, p->log, p->start));
     ring_done(&pieces);

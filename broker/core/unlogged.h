@@ -20,17 +20,21 @@ struct partition;
 
 struct unlogged {
     struct partition *partition; /* borrowed: its owner */
-    struct link link;            /* in core->unlogged: what got nothing for longest is first */
+    struct link link;            /* in core->unlogged while it keeps something: who got nothing for
+                                  * longest is first */
     struct link dirty;           /* in core->unlogged_dirty: it got something in this turn */
     struct ring kept;            /* of struct kept, by offset, without a gap */
     uint64_t bytes;              /* of them */
     uint64_t reserved_end;       /* as the catalogue has it: a start may go on from here */
+    uint64_t owed;               /* references of sessions to it, whether there or gone */
     uint64_t turn_bytes;         /* that came in this turn */
     uint64_t turn_start;         /* the partition's start when it was looked at last */
 };
 
-/* The partition holds nothing, and nothing of it was ever logged. Its stream is to be recorded. */
+/* The partition holds nothing, and nothing of it was ever logged. No offsets are reserved. */
 void unlogged_begin(struct partition *p);
+/* The next offsets are, once its stream is recorded. */
+void unlogged_reserve(struct partition *p);
 /* Forgets all. NULL is accepted. */
 void unlogged_end(struct partition *p);
 /* Takes a reference. The message gets the partition's next offset. */

@@ -278,10 +278,55 @@ START_TEST(an_absent_session_gets_what_is_still_there_and_the_rest_is_counted)
     come_back(10);
     ck_assert_int_eq(count_get(COUNT_CORE_DROPPED), before);
     b->count = 0;
-    publish("m", 100, 1000);
+    publish("m", 600, 1000);
+    ck_assert_uint_gt(partition_bytes(partition("m")), KEPT_BYTES * 15);
+    ck_assert_uint_le(partition_bytes(partition("m")), KEPT_BYTES * 16);
     come_back((unsigned)held("m"));
-    ck_assert_int_eq(count_get(COUNT_CORE_DROPPED) - before, (int64_t)(100 - held("m")));
+    ck_assert_int_eq(count_get(COUNT_CORE_DROPPED) - before, (int64_t)(600 - held("m")));
     ck_assert_str_eq(b->seen[b->count - 1].address, "m");
+    (void)rig_publish(&rig, a, "m", "nobody waits", 0, 0);
+    ck_assert_uint_le(partition_bytes(partition("m")), KEPT_BYTES);
+}
+END_TEST
+
+START_TEST(a_slow_reader_of_qos_0_finds_more_than_is_kept_for_nobody)
+{
+    struct session *s = rig_session(&rig, b, "slow", true, 0, &present);
+
+    rig_subscribe(s, "m", 0, 0);
+    session_ready(s);
+    b->credit = 1;
+    publish("m", 100, 1000);
+    ck_assert_uint_eq(held("m"), 100);
+    ck_assert_uint_eq(b->count, 1);
+    b->credit = RIG_SEEN_MAX;
+    session_ready(s);
+    rig_settle_until(&rig, &b->count, 100);
+    ck_assert_uint_eq(b->count, 100);
+    publish("m", 1, 1000);
+    ck_assert_uint_le(partition_bytes(partition("m")), KEPT_BYTES);
+    b->credit = 0;
+    publish("m", 100, 1000);
+    session_detach(&s); /* what it waited for is nobody's now */
+    publish("m", 1, 1000);
+    ck_assert_uint_le(partition_bytes(partition("m")), KEPT_BYTES);
+}
+END_TEST
+
+START_TEST(what_a_session_is_owed_when_it_becomes_logged_stays_owed)
+{
+    static const struct stream_policy logged = { 1, POLICY_OPEN, DURABILITY_ALWAYS };
+
+    (void)away("m");
+    publish("m", 300, 1000);
+    stream_set_policy(stream("m"), &logged);
+    rig_settle(&rig);
+    ck_assert(!is_unlogged("m"));
+    publish("m", 10, 1000);
+    ck_assert_uint_lt(partition_owed_floor(partition("m")), 300);
+    come_back((unsigned)held("m"));
+    ck_assert_uint_eq(b->count, 310 - partition_start(partition("m")));
+    ck_assert_uint_eq(partition_owed_floor(partition("m")), UINT64_MAX);
 }
 END_TEST
 
@@ -430,6 +475,7 @@ static Suite *unlogged_suite(void)
     tcase_add_test(memory, readers_find_messages_and_batches_in_their_order);
     tcase_add_test(memory, a_stream_keeps_its_bytes_and_offsets_go_on);
     tcase_add_test(memory, an_absent_session_gets_what_is_still_there_and_the_rest_is_counted);
+    tcase_add_test(memory, a_slow_reader_of_qos_0_finds_more_than_is_kept_for_nobody);
     tcase_add_test(memory, records_go_with_their_time);
     suite_add_tcase(suite, memory);
     tcase_add_checked_fixture(durable, setup_durable, teardown);
@@ -439,6 +485,7 @@ static Suite *unlogged_suite(void)
     tcase_add_test(durable, after_a_kill_no_offset_is_given_twice);
     tcase_add_test(durable, what_a_session_was_owed_before_a_restart_is_counted_as_lost);
     tcase_add_test(durable, a_queue_on_it_has_it_logged_with_all_that_it_kept);
+    tcase_add_test(durable, what_a_session_is_owed_when_it_becomes_logged_stays_owed);
     tcase_add_test(durable, a_compacted_stream_is_logged);
     suite_add_tcase(suite, durable);
     tcase_add_checked_fixture(later, setup_without_rules, teardown);
