@@ -126,7 +126,7 @@ bool retained_is_live(const struct retained *retained)
     return retained->expires_at_ms == 0 || retained->expires_at_ms > core_wall_ms(retained->core);
 }
 
-int64_t retained_expiry_of(const struct core *core, const struct message *message)
+static int64_t expiry_of(const struct core *core, const struct message *message)
 {
     uint64_t limit = core->config.retained_expiry_ms;
     int64_t at = message->expires_at_ms, latest;
@@ -153,8 +153,20 @@ static void on_expiry(void *arg)
     if (retained_is_live(retained)) /* the wall clock was put back */
         retention_at(retained->core, &retained->expiry, retained->expires_at_ms, on_expiry,
                      retained);
+    else if (retained->message == NULL)
+        tail_entry_drop(retained);
     else
         retained_drop(retained);
+}
+
+void retained_expires_as(struct retained *retained, const struct message *message)
+{
+    struct core *core = retained->core;
+
+    retained->expires_at_ms = expiry_of(core, message);
+    retention_cancel(core, &retained->expiry);
+    if (retained->expires_at_ms != 0)
+        retention_at(core, &retained->expiry, retained->expires_at_ms, on_expiry, retained);
 }
 
 struct retained *retained_keep(struct core *core, struct message *message)
@@ -177,11 +189,8 @@ struct retained *retained_keep(struct core *core, struct message *message)
     }
     retained->message = message_ref(message);
     retained->number = ++core->retained_number;
-    retained->expires_at_ms = retained_expiry_of(core, message);
     retained_account(retained, 1);
-    retention_cancel(core, &retained->expiry);
-    if (retained->expires_at_ms != 0)
-        retention_at(core, &retained->expiry, retained->expires_at_ms, on_expiry, retained);
+    retained_expires_as(retained, message);
     return retained;
 }
 

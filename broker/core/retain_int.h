@@ -39,8 +39,8 @@ void retained_take_out(struct retained *retained);
 /* Counts it, or no more. */
 void retained_account(const struct retained *retained, int64_t by);
 bool retained_is_live(const struct retained *retained);
-/* The message's own time, or the operator's if that is sooner; 0: never. */
-int64_t retained_expiry_of(const struct core *core, const struct message *message);
+/* It goes when the message's own time has come, or the operator's if that is sooner. */
+void retained_expires_as(struct retained *retained, const struct message *message);
 void retained_refused(const struct core *core, struct slice address);
 /* Keeps it beside the log. */
 struct retained *retained_keep(struct core *core, struct message *message);

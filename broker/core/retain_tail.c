@@ -147,17 +147,6 @@ enum rc tail_entry_read(struct retained *retained, struct cursor *cursor, struct
     return rc == RC_AGAIN || rc == RC_MEMORY ? rc : RC_RANGE;
 }
 
-static void on_expiry(void *arg)
-{
-    struct retained *retained = arg;
-
-    if (retained_is_live(retained)) /* the wall clock was put back */
-        retention_at(retained->core, &retained->expiry, retained->expires_at_ms, on_expiry,
-                     retained);
-    else
-        entry_gone(entry_of(retained));
-}
-
 /* ---- records ---- */
 
 /* An address's last value is the key's: that of another, or of none, is not. */
@@ -187,8 +176,7 @@ static void entry_set(struct tail_entry *entry, const struct partition *p, uint6
     entry->partition = p->index;
     entry->timestamp_ms = message->timestamp_ms;
     entry->is_from_mqtt = slice_equal_str(message_header(message, HEADER_MQTT_RETAIN), "1");
-    retained->expires_at_ms = retained_expiry_of(retained->core, message);
-    retention_cancel(retained->core, &retained->expiry);
+    retained_expires_as(retained, message);
     if (message->value.len == 0 || !retained_is_live(retained)) {
         entry_gone(entry);
         return;
@@ -196,9 +184,6 @@ static void entry_set(struct tail_entry *entry, const struct partition *p, uint6
     if (entry->is_gone)
         retained_account(retained, 1);
     entry->is_gone = false;
-    if (retained->expires_at_ms != 0)
-        retention_at(retained->core, &retained->expiry, retained->expires_at_ms, on_expiry,
-                     retained);
 }
 
 /* `number`: 0 for what was come across. */
