@@ -59,8 +59,8 @@ struct scram {
     struct text nonce;      /* the client's, and ours behind it */
     struct text server_first;
     size_t client_nonce_bytes; /* of `nonce`, at its begin */
-    /* librdkafka before 2.8 repeats its own nonce before the two of them, which servers that do not
-     * look at it never noticed. Ours is in it all the same. */
+    /* librdkafka before 2.6.1 repeats its own nonce before the two of them, which servers that do
+     * not look at it never noticed. Ours is in it all the same. */
     bool takes_doubled_nonce;
 };
 
