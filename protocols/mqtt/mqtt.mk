@@ -79,12 +79,12 @@ endif
 EXTRA_DIST += %D%/CONFORMANCE
 if FUZZ
 noinst_PROGRAMS += fuzz_mqtt_codec fuzz_mqtt_session fuzz_mqtt_bridge
-fuzz_mqtt_bridge_SOURCES = tests/fuzz/fuzz_mqtt_bridge.c \
+fuzz_mqtt_bridge_SOURCES = tests/fuzz/fuzz_mqtt_bridge.c tests/fuzz/fuzz_turns.h \
 	tests/lib/mqtt_conn.c tests/lib/mqtt_conn.h
 fuzz_mqtt_bridge_LDADD = libmqtt.a libmqttcodec.a \
 	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)
 fuzz_mqtt_bridge_LDFLAGS = $(FUZZ_LDFLAGS)
-fuzz_mqtt_session_SOURCES = tests/fuzz/fuzz_mqtt_session.c \
+fuzz_mqtt_session_SOURCES = tests/fuzz/fuzz_mqtt_session.c tests/fuzz/fuzz_turns.h \
 	tests/lib/mqtt_conn.c tests/lib/mqtt_conn.h
 fuzz_mqtt_session_LDADD = libmqtt.a libmqttcodec.a \
 	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)

@@ -13,6 +13,7 @@
 #include "protocols/mqtt/mqtt_map.h"
 #include "storage/log.h"
 #include "storage/mem/mem_store.h"
+#include "tests/fuzz/fuzz_turns.h"
 #include "tests/lib/mqtt_conn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
@@ -35,23 +36,10 @@ static struct bridge bridge = { .config = &config,
                                 .remote_id = id,
                                 .local_id = local_id,
                                 .state_topic = topic };
-static bool is_woken;
-
-static void on_wake(void *arg)
-{
-    (void)arg;
-    is_woken = true;
-}
 
 static void settle(void)
 {
-    do {
-        is_woken = false;
-        core_turn_end(bridge.core);
-        ASSERT(store_flush(store) == RC_OK);
-        core_poll(bridge.core);
-        core_turn_end(bridge.core);
-    } while (is_woken);
+    fuzz_settle(bridge.core, store);
 }
 
 static void on_connected(struct bridge *b)
@@ -65,7 +53,7 @@ static void start(void)
     struct core_config core_config = CORE_CONFIG_DEFAULT;
 
     log_set_threshold(LOG_ERROR);
-    core_config.wake = on_wake;
+    core_config.wake = fuzz_on_wake;
     core_config.retention_bytes = (uint64_t)1 << 20;
     ASSERT(mem_store_open(&store_config, &store) == RC_OK);
     ASSERT(core_new(store, &core_config, &bridge.core) == RC_OK);

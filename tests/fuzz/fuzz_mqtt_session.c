@@ -11,6 +11,7 @@
 #include "protocols/mqtt/mqtt_session.h"
 #include "storage/log.h"
 #include "storage/mem/mem_store.h"
+#include "tests/fuzz/fuzz_turns.h"
 #include "tests/lib/mqtt_conn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
@@ -19,23 +20,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
 
 static struct store *store;
 static struct mqtt_server server = { .config = MQTT_CONFIG_DEFAULT };
-static bool is_woken;
-
-static void on_wake(void *arg)
-{
-    (void)arg;
-    is_woken = true;
-}
 
 static void settle(void)
 {
-    do {
-        is_woken = false;
-        core_turn_end(server.core);
-        ASSERT(store_flush(store) == RC_OK);
-        core_poll(server.core);
-        core_turn_end(server.core);
-    } while (is_woken);
+    fuzz_settle(server.core, store);
 }
 
 static void start(void)
@@ -44,7 +32,7 @@ static void start(void)
     struct core_config config = CORE_CONFIG_DEFAULT;
 
     log_set_threshold(LOG_ERROR);
-    config.wake = on_wake;
+    config.wake = fuzz_on_wake;
     config.retention_bytes = (uint64_t)1 << 20;
     ASSERT(mem_store_open(&store_config, &store) == RC_OK);
     ASSERT(core_new(store, &config, &server.core) == RC_OK);
