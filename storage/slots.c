@@ -61,7 +61,11 @@ static uint8_t *place_of(const struct slots *slots, uint32_t number)
 
 void slots_look(const struct slots *slots, uint32_t number)
 {
-    __builtin_prefetch(place_of(slots, number), 1);
+    const uint8_t *slot = place_of(slots, number);
+
+    __builtin_prefetch(slot, 1);
+    if (slots->slot_bytes > SLOT_LINE)
+        __builtin_prefetch(slot + SLOT_LINE, 1);
 }
 
 void *slots_get(const struct slots *slots, uint32_t number)

@@ -27,7 +27,7 @@ void slots_init(struct slots *slots, size_t slot_bytes);
 void slots_done(struct slots *slots);
 /* NULL: the number is not taken. */
 void *slots_get(const struct slots *slots, uint32_t number);
-/* Has the processor fetch the slot's first line, if there may be one. */
+/* Has the processor fetch the slot's first two lines, if there may be one. */
 void slots_look(const struct slots *slots, uint32_t number);
 /* A zeroed slot with its number, which must not be taken and not 0. It stays where it is. */
 void *slots_add(struct slots *slots, uint32_t number);

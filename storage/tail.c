@@ -1,29 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "storage/tail.h"
 
-#define TAIL_FIRST_ROOM 4 /* after the one that needs no memory */
+#define TAIL_FIRST_ROOM (4 * TAIL_FEW)
 
 void tail_done(struct tail *tail)
 {
     ASSERT(tail->count == 0);
-    if (tail->room > 1)
+    if (tail->room > 0)
         mem_free(tail->at);
     *tail = (struct tail){ 0 };
 }
 
 static void grow(struct tail *tail)
 {
-    uint32_t room = tail->room == 1 ? TAIL_FIRST_ROOM : tail->room * 2;
-    struct entry **at;
+    uint32_t room = tail->room == 0 ? TAIL_FIRST_ROOM : tail->room * 2;
+    struct entry **at = mem_new_array(struct entry *, room);
 
-    if (tail->room == 0) {
-        tail->room = 1;
-        return;
-    }
-    at = mem_new_array(struct entry *, room);
     for (uint32_t i = 0; i < tail->count; i++)
         at[i] = tail_at(tail, i);
-    if (tail->room > 1)
+    if (tail->room > 0)
         mem_free(tail->at);
     tail->at = at;
     tail->room = room;
@@ -32,10 +27,10 @@ static void grow(struct tail *tail)
 
 void tail_push(struct tail *tail, struct entry *entry)
 {
-    if (tail->count == tail->room)
+    if (tail->count == (tail->room == 0 ? TAIL_FEW : tail->room))
         grow(tail);
-    if (tail->room == 1)
-        tail->only = entry;
+    if (tail->room == 0)
+        tail->few[(tail->head + tail->count) & (TAIL_FEW - 1)] = entry;
     else
         tail->at[(tail->head + tail->count) & (tail->room - 1)] = entry;
     tail->count++;
@@ -48,7 +43,7 @@ struct entry *tail_pop(struct tail *tail)
     if (tail->count == 0)
         return NULL;
     entry = tail_at(tail, 0);
-    tail->head = (tail->head + 1) & (tail->room - 1);
+    tail->head = (tail->head + 1) & ((tail->room == 0 ? TAIL_FEW : tail->room) - 1);
     if (--tail->count == 0) /* an idle log keeps no ring */
         tail_done(tail);
     return entry;

@@ -19,26 +19,31 @@ static inline uint64_t entry_end(const struct entry *entry)
     return entry->base_offset + entry->record_count;
 }
 
+#define TAIL_FEW                                                                     \
+    4 /* of very many logs, each has few at a time: they need no memory of their own \
+       */
+
 struct tail {
-    union {                 /* the entries belong to the store */
-        struct entry **at;  /* owned ring */
-        struct entry *only; /* room is 1: many logs have one at a time */
-    };
-    uint32_t room; /* a power of two, or 0 */
+    uint32_t room; /* of the ring, a power of two; 0: it is the one in place */
     uint32_t head;
     uint32_t count;
+    union { /* the entries belong to the store */
+        struct entry *few[TAIL_FEW];
+        struct entry **at; /* owned */
+    };
 };
 
 void tail_done(struct tail *tail);
 /* The i-th entry from the oldest. */
 static inline struct entry *tail_at(const struct tail *tail, uint32_t i)
 {
-    return tail->room == 1 ? tail->only : tail->at[(tail->head + i) & (tail->room - 1)];
+    return tail->room == 0 ? tail->few[(tail->head + i) & (TAIL_FEW - 1)]
+                           : tail->at[(tail->head + i) & (tail->room - 1)];
 }
 /* Has the processor fetch what says which entry is the oldest. */
 static inline void tail_look(const struct tail *tail)
 {
-    if (tail->room > 1)
+    if (tail->room > 0)
         __builtin_prefetch(&tail->at[tail->head]);
 }
 /* The entry must begin where the last one ends; the caller has made sure, by its log's end: to look

@@ -42,7 +42,7 @@ static bool make_place(struct lmdb_store *s)
 void ahead_begin(struct lmdb_store *s, uint32_t number, const struct log_pieces *before,
                  size_t max_bytes)
 {
-    const struct store_log *log = store_log_get(s, number);
+    struct store_log *log = store_log_get(s, number);
     struct read_job *job;
     uint64_t offset;
     uint32_t i;

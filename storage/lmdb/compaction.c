@@ -223,7 +223,7 @@ static bool gather_row(struct lmdb_store *s, struct copy_job *job, const struct 
 static void gather(struct lmdb_store *s, struct copy_job *job)
 {
     struct compaction *c = job->compaction;
-    const struct store_log *log = store_log_get(s, c->log);
+    struct store_log *log = store_log_get(s, c->log);
     struct row rows[CHUNK];
     bool is_more = true;
     uint32_t i, count;
@@ -232,6 +232,7 @@ static void gather(struct lmdb_store *s, struct copy_job *job)
         fail(s, job, RC_NOT_FOUND);
         return;
     }
+    store_log_settle(log);
     if (job->room == 0) { /* at once: growing would copy what is gathered */
         job->room = log->rows.count < PASS_ROWS ? log->rows.count + 1 : PASS_ROWS + 1;
         job->rows = mem_resize(NULL, job->room * sizeof(*job->rows));
@@ -408,6 +409,7 @@ static void apply(struct lmdb_store *s, struct copy_job *job)
             apply_end(s, job);
         return;
     }
+    store_log_settle(log);
     /* Trimmed first: what is taken in now, the last row too, is so in the turn of the change. */
     if (!built_trim(s, job, log->start) || !build(s, job, log))
         return;

@@ -198,7 +198,10 @@ static bool row_now(struct lmdb_store *s, const struct segment_row *wanted,
 {
     struct store_log *log = store_log_get(s, wanted->log);
 
-    if (log == NULL || !rows_find(&log->rows, wanted->row.base_offset, ret_i))
+    if (log == NULL)
+        return false;
+    store_log_settle(log);
+    if (!rows_find(&log->rows, wanted->row.base_offset, ret_i))
         return false;
     rows_get(&log->rows, *ret_i, ret);
     *ret_log = log;

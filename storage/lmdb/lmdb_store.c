@@ -78,9 +78,12 @@ static void add_to_run(struct lmdb_store *s, struct store_log *log, struct item 
         item->run_bytes = len;
         item->run_records = item->entry.record_count;
         item->run_time_ms = item->entry.max_timestamp_ms;
+        if (item->is_lazy)
+            log->lazy++;
         add_head(s, item);
         return;
     }
+    item->is_lazy = false;
     head->run_last->run_next = item;
     head->run_last = item;
     head->run_bytes += len;
@@ -112,9 +115,9 @@ static uint64_t on_append(struct store *store, const struct append *append)
         .record_count = append->record_count,
         .bytes = (uint32_t)append->bytes->len,
     };
-    log->in_flight++;
     log->end = entry_end(&item->entry);
     log->bytes += append->bytes->len;
+    item->is_lazy = log->tail.count < TAIL_FEW && log->lazy < TAIL_FEW; /* if it begins a run */
     item->is_counted = true;
     item->is_in_tail = true;
     tail_push(&log->tail, &item->entry);
@@ -139,7 +142,6 @@ static uint64_t put_log_change(struct lmdb_store *s, struct store_log *log, enum
     item->log = log;
     item->log_number = log->number;
     item->entry.base_offset = start;
-    log->in_flight++;
     ticket = add(s, item, 0, DURABILITY_MEMORY);
     add_head(s, item);
     return ticket;
@@ -421,7 +423,7 @@ static enum rc on_range(const struct store *store, uint32_t number, uint64_t *re
 
 static uint64_t on_bytes(const struct store *store, uint32_t number)
 {
-    const struct store_log *log = store_log_get(lmdb_store_of(store), number);
+    struct store_log *log = store_log_get(lmdb_store_of(store), number);
 
     return log == NULL ? 0 : store_log_bytes(log);
 }

@@ -30,9 +30,8 @@ struct store_log *store_log_new(struct lmdb_store *s, uint32_t number, uint64_t 
 
 static void log_free_if_idle(struct lmdb_store *s, struct store_log *log)
 {
-    if (!log->is_dropped || log->in_flight > 0 || log->rows.count > 0 || log->tail.count > 0)
+    if (!log->is_over || log->is_forgetting || log->rows.count > 0 || log->tail.count > 0)
         return;
-    link_remove_if(&log->forget);
     slots_remove(&s->logs, log->number);
 }
 
@@ -40,7 +39,7 @@ void store_logs_init(struct lmdb_store *s)
 {
     slots_init(&s->logs, LOG_SLOT_BYTES);
     item_slabs_init(&s->items);
-    list_init(&s->forgetting);
+    ring_init(&s->forgetting, sizeof(uint32_t));
     s->forget_left = FORGET_ENTRIES;
 }
 
@@ -53,6 +52,7 @@ void store_logs_done(struct lmdb_store *s)
         store_log_drop(s, log);
     }
     slots_done(&s->logs);
+    ring_done(&s->forgetting);
     item_slabs_done(&s->items);
 }
 
@@ -144,6 +144,10 @@ void item_leave_tail(struct lmdb_store *s, struct item *item)
 
 static void tail_drop_first(struct lmdb_store *s, struct store_log *log)
 {
+    const struct item *first = CONTAINER_OF(tail_at(&log->tail, 0), struct item, entry);
+
+    if (first->is_lazy && !first->is_in_flight)
+        store_log_settle(log);
     item_leave_tail(s, CONTAINER_OF(tail_pop(&log->tail), struct item, entry));
 }
 
@@ -175,6 +179,7 @@ static bool is_item_dead(const struct store_log *log)
 /* As many entries as `left` says, which is counted down. True: none is left of them. */
 static bool forget(struct lmdb_store *s, struct store_log *log, unsigned *left)
 {
+    store_log_settle(log); /* no row is made below */
     for (; is_row_dead(log); --*left) {
         if (*left == 0)
             return false;
@@ -190,21 +195,26 @@ static bool forget(struct lmdb_store *s, struct store_log *log, unsigned *left)
 
 static void forget_some(struct lmdb_store *s, struct store_log *log)
 {
-    if (!forget(s, log, &s->forget_left)) {
-        if (!link_is_linked(&log->forget))
-            list_append(&s->forgetting, &log->forget);
+    if (forget(s, log, &s->forget_left)) {
+        log_free_if_idle(s, log);
         return;
     }
-    link_remove_if(&log->forget);
-    log_free_if_idle(s, log);
+    if (!log->is_forgetting)
+        *(uint32_t *)ring_push(&s->forgetting) = log->number;
+    log->is_forgetting = true;
 }
 
 void store_logs_forget(struct lmdb_store *s)
 {
     s->forget_left = FORGET_ENTRIES;
-    while (s->forget_left > 0 && !list_is_empty(&s->forgetting))
-        forget_some(s, LIST_FIRST(&s->forgetting, struct store_log, forget));
-    if (!list_is_empty(&s->forgetting) && s->store.events.wake != NULL)
+    while (s->forget_left > 0 && s->forgetting.count > 0) {
+        struct store_log *log = slots_get(&s->logs, *(uint32_t *)ring_front(&s->forgetting));
+
+        ring_pop(&s->forgetting, 1);
+        log->is_forgetting = false;
+        forget_some(s, log); /* one that is not done stands last */
+    }
+    if (s->forgetting.count > 0 && s->store.events.wake != NULL)
         s->store.events.wake(s->store.events.wake_arg);
 }
 
@@ -212,7 +222,7 @@ void store_log_begin_trim(struct lmdb_store *s, struct store_log *log, uint64_t 
 {
     log->start = start;
     forget_some(s, log);
-    if (link_is_linked(&log->forget) && s->store.events.wake != NULL)
+    if (s->forgetting.count > 0 && s->store.events.wake != NULL)
         s->store.events.wake(s->store.events.wake_arg);
 }
 
@@ -233,35 +243,34 @@ void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start)
 
 void store_log_drop(struct lmdb_store *s, struct store_log *log)
 {
-    log->is_dropped = true;
+    log->is_dropped = log->is_over = true;
     store_log_trim(s, log, log->end);
+    log->is_forgetting = false; /* who forgets in parts has gone, or was not there yet */
     log_free_if_idle(s, log);
 }
 
-uint64_t store_log_bytes(const struct store_log *log)
+uint64_t store_log_bytes(struct store_log *log)
 {
-    const uint32_t rows = log->rows.count;
-    uint32_t dead = 0;
+    uint32_t rows, dead = 0;
 
-    if (!link_is_linked(&log->forget) || rows == 0)
+    if (!log->is_forgetting)
+        return log->bytes;
+    store_log_settle(log);
+    rows = log->rows.count;
+    if (rows == 0)
         return log->bytes;
     if (log->start == log->end || !rows_find(&log->rows, log->start, &dead))
         return 0;
     return (uint64_t)((double)log->bytes * (double)(rows - dead) / (double)rows);
 }
 
-static void row_add(struct lmdb_store *s, struct store_log *log, const struct row *row)
+void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row)
 {
     struct segment_info *info = segment_info_get(s, row->segment);
 
     ASSERT(info != NULL);
     rows_push(&log->rows, row);
     info->live_bytes += entry_room(row->length);
-}
-
-void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row)
-{
-    row_add(s, log, row);
     log->bytes += row->length;
     if (row_end(row) > log->end)
         log->end = row_end(row);
@@ -269,16 +278,12 @@ void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct
 
 /* ---- completion ---- */
 
-static void row_extend(struct lmdb_store *s, struct store_log *log, const struct item *head)
+static void row_extend(struct store_log *log, const struct item *head)
 {
     struct row *row = rows_last(&log->rows);
-    struct segment_info *info = segment_info_get(s, head->segment);
 
-    ASSERT(info != NULL && row != NULL && row->segment == head->segment &&
-           row->position == head->position);
-    segment_info_less(info, row);
+    ASSERT(row != NULL && row->segment == head->segment && row->position == head->position);
     row->length += head->run_bytes;
-    info->live_bytes += entry_room(row->length);
     row->record_count += head->run_records;
     if (head->run_time_ms > row->max_timestamp_ms)
         row->max_timestamp_ms = head->run_time_ms;
@@ -306,6 +311,7 @@ void rows_move(struct lmdb_store *s, const struct moved *moved)
     to = s->active;
     for (struct store_log *log = slots_next(&s->logs, 0); log != NULL;
          log = slots_next(&s->logs, log->number)) {
+        store_log_settle(log);
         for (uint32_t i = log->rows.count; i-- > 0;) {
             struct row row;
 
@@ -326,7 +332,21 @@ void rows_move(struct lmdb_store *s, const struct moved *moved)
         segment_info_check(s, from);
 }
 
-static void run_row(struct lmdb_store *s, const struct item *head)
+/* Its segment counts what it added to its entry. */
+static void run_lives(struct lmdb_store *s, const struct item *head)
+{
+    struct segment_info *info = segment_info_get(s, head->segment);
+
+    ASSERT(info != NULL);
+    if (head->is_merged)
+        info->live_bytes -= entry_room(s->entry_bytes);
+    else
+        s->entry_bytes = 0;
+    s->entry_bytes += head->run_bytes;
+    info->live_bytes += entry_room(s->entry_bytes);
+}
+
+static void run_row(const struct item *head)
 {
     const struct row row = {
         .base_offset = head->entry.base_offset,
@@ -338,9 +358,25 @@ static void run_row(struct lmdb_store *s, const struct item *head)
     };
 
     if (head->is_merged)
-        row_extend(s, head->log, head);
+        row_extend(head->log, head);
     else
-        row_add(s, head->log, &row);
+        rows_push(&head->log->rows, &row);
+}
+
+/* They are among the first of the tail: no run is lazy that begins behind those. */
+void store_log_settle(struct store_log *log)
+{
+    for (uint32_t i = 0; log->lazy > 0 && i < TAIL_FEW && i < log->tail.count; i++) {
+        struct item *item = CONTAINER_OF(tail_at(&log->tail, i), struct item, entry);
+
+        if (item->is_in_flight)
+            return;
+        if (!item->is_lazy)
+            continue;
+        item->is_lazy = false;
+        log->lazy--;
+        run_row(item);
+    }
 }
 
 static void item_stay(struct lmdb_store *s, struct item *item)
@@ -370,6 +406,21 @@ static void run_counts(struct item *head)
         head->log->bytes += head->run_bytes;
 }
 
+/* The whole of it is in the tail, and its row waits: the log need not be looked at. */
+static void run_complete_lazily(struct lmdb_store *s, struct item *head)
+{
+    struct item *next;
+
+    run_lives(s, head);
+    for (struct item *item = head; item != NULL; item = next) {
+        next = item->run_next;
+        ASSERT(item->is_in_tail && item->is_counted);
+        item->is_counted = false; /* it stays counted, for the row to come */
+        item->is_in_flight = false;
+        item_stay(s, item);
+    }
+}
+
 /* What is in the tail stays, in the order of its log. True when there are others, the first ones,
  * which were trimmed or dropped: then only they are left in the run. */
 static bool run_complete(struct lmdb_store *s, struct item *head)
@@ -377,9 +428,19 @@ static bool run_complete(struct lmdb_store *s, struct item *head)
     struct store_log *log = head->log;
     struct item *item = head, *last = NULL, *next;
 
+    if (head->is_lazy && head->is_in_tail) {
+        run_complete_lazily(s, head);
+        return false;
+    }
+    store_log_settle(log);
+    if (head->is_lazy)
+        log->lazy--;
+    head->is_lazy = false;
     run_counts(head);
-    if (!log->is_dropped)
-        run_row(s, head);
+    if (!log->is_dropped) {
+        run_lives(s, head);
+        run_row(head);
+    }
     for (; item != NULL && !item->is_in_tail; item = item->run_next)
         last = item;
     if (last != NULL)
@@ -388,7 +449,6 @@ static bool run_complete(struct lmdb_store *s, struct item *head)
         next = item->run_next;
         ASSERT(item->is_in_tail);
         item->is_in_flight = false;
-        log->in_flight--;
         item_stay(s, item);
     }
     return last != NULL;
@@ -397,10 +457,12 @@ static bool run_complete(struct lmdb_store *s, struct item *head)
 static void item_complete(struct lmdb_store *s, struct item *item)
 {
     struct store_log *log = item->log;
+    bool is_drop = item->kind == ENTRY_DROP;
 
     item->is_in_flight = false;
-    if (log != NULL)
-        log->in_flight--;
+    if (item->is_lazy) /* it was never written: there is no row to come */
+        log->lazy--;
+    item->is_lazy = false;
     if (item->is_in_tail)
         item_stay(s, item);
     else
@@ -408,8 +470,10 @@ static void item_complete(struct lmdb_store *s, struct item *item)
     /* What was trimmed while it was under way has its row by now. */
     if (log != NULL && !log->is_dropped && has_dead_row(log))
         store_log_begin_trim(s, log, log->start);
-    if (log != NULL)
+    if (is_drop) { /* nothing is put to a log behind its drop */
+        log->is_over = true;
         log_free_if_idle(s, log);
+    }
 }
 
 void batch_release(struct lmdb_store *s, struct batch *batch)
@@ -432,7 +496,7 @@ static const struct item *look_at_log(const struct item *item)
     if (item == NULL)
         return NULL;
     item_look_on(item);
-    if (item->log != NULL) {
+    if (item->log != NULL && !item->is_lazy) {
         __builtin_prefetch(item->log, 1);
         __builtin_prefetch((const uint8_t *)item->log + SLOT_LINE, 1);
     }
@@ -443,7 +507,7 @@ static const struct item *look_at_rows(const struct item *item)
 {
     if (item == NULL)
         return NULL;
-    if (item->log != NULL)
+    if (item->log != NULL && !item->is_lazy)
         rows_look(&item->log->rows);
     return item->next;
 }
@@ -486,6 +550,7 @@ static unsigned oldest_take(struct lmdb_store *s, struct item *ret[LOOK_FAR])
         ASSERT(link != &s->fresh.head);
         item_look_on(item);
         __builtin_prefetch(item->log, 1);
+        __builtin_prefetch((const uint8_t *)item->log + SLOT_LINE, 1);
         __builtin_prefetch(item->entry.block, 1);
         __builtin_prefetch((const uint8_t *)(item->entry.block + 1) + item->entry.bytes);
         bytes -= item->entry.bytes + sizeof(*item);
@@ -500,8 +565,11 @@ static void cache_trim(struct lmdb_store *s)
     unsigned count;
 
     while ((count = oldest_take(s, oldest)) > 0) {
-        for (unsigned i = 0; i < count; i++)
+        for (unsigned i = 0; i < count; i++) {
             tail_look(&oldest[i]->log->tail);
+            if (oldest[i]->is_lazy)
+                rows_look(&oldest[i]->log->rows);
+        }
         for (unsigned i = 0; i < count; i++) {
             struct tail *tail = &oldest[i]->log->tail;
 

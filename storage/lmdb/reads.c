@@ -58,14 +58,16 @@ enum rc read_cached(struct store *store, uint32_t number, uint64_t offset, size_
     return RC_OK;
 }
 
-struct read_job *read_job_new(struct lmdb_store *s, const struct store_log *log, uint64_t offset,
+struct read_job *read_job_new(struct lmdb_store *s, struct store_log *log, uint64_t offset,
                               size_t max_bytes)
 {
     struct read_job *job = mem_new(struct read_job);
     size_t bytes = 0;
     uint32_t i, count;
-    bool is_found = rows_find(&log->rows, offset, &i);
+    bool is_found;
 
+    store_log_settle(log);
+    is_found = rows_find(&log->rows, offset, &i);
     ASSERT(is_found); /* what is neither in memory nor here was outside the log's range */
     job->job.kind = JOB_READ;
     job->log = log->number;

@@ -4,6 +4,7 @@
 #define TERCET_STORAGE_LMDB_STORE_INT_H
 
 #include "broker/base/map.h"
+#include "broker/base/ring.h"
 #include "broker/base/thread.h"
 #include "storage/backend.h"
 #include "storage/lmdb/catalog.h"
@@ -43,23 +44,25 @@ struct job {
     enum job_kind kind;
 };
 
-/* One log. Core thread. With 100,000 of them in turn each append finds it out of the caches: what
- * that changes lies in the first line. */
+/* One log. Core thread. With 100,000 of them in turn each visit finds it out of the processor's
+ * caches, and the memory that it points to again: an append to a log that has few entries in memory
+ * needs these two lines alone, its completion not even them, and its row is made when its entry
+ * leaves the memory, or somebody looks at the rows: see store_log_settle(). */
 struct store_log {
-    uint32_t number;         /* first: as slots want it */
-    uint32_t in_flight : 31; /* items of batches under way */
-    bool is_dropped : 1;     /* not found any more; freed when nothing of it is left */
+    uint32_t number;    /* first: as slots want it */
+    uint8_t lazy;       /* runs, TAIL_FEW at the most, that get their row later */
+    bool is_dropped;    /* not found any more; freed when nothing of it is left */
+    bool is_over;       /* and nothing of it is under way */
+    bool is_forgetting; /* it stands among those of which entries are to be forgotten */
     uint64_t end;
     uint64_t bytes;
     struct item *run; /* borrowed: its run in the open batch, if open_batch says so */
     uint64_t open_batch;
     struct tail tail; /* newest entries that are in memory, committed or not */
     uint64_t start;
-    struct rows rows;   /* committed entries */
-    struct link forget; /* while entries of it that nobody can read any more are to be forgotten */
+    struct rows rows; /* committed entries, but for lazy ones, which lie behind */
 };
-_Static_assert(offsetof(struct store_log, start) <= SLOT_LINE &&
-                   sizeof(struct store_log) <= (size_t)2 * SLOT_LINE,
+_Static_assert(sizeof(struct store_log) <= (size_t)2 * SLOT_LINE,
                "a log is two lines of the processor's cache");
 #define LOG_SLOT_BYTES ((size_t)2 * SLOT_LINE)
 
@@ -77,6 +80,7 @@ struct item {
     bool is_in_flight;
     bool is_counted;       /* in its log's bytes */
     bool is_merged;        /* set by the writer: into the entry of the run before it */
+    bool is_lazy;          /* head of data: its log counts it among those without a row */
     struct item *run_next; /* data alone */
     union {
         struct item *run_last; /* data: head only */
@@ -281,11 +285,12 @@ struct lmdb_store {
     uint64_t ticket;
     uint64_t ticket_done;
     uint64_t backlog_bytes;
-    struct list forgetting; /* struct store_log.forget */
+    struct ring forgetting; /* uint32_t: numbers of logs with entries that nobody can read */
     unsigned forget_left;   /* entries that may be forgotten before the next poll */
     struct list fresh;      /* committed items that are in tails, from the oldest */
     uint64_t fresh_bytes;
-    struct list ahead; /* what was, or is being, read before it is asked for: oldest first */
+    uint32_t entry_bytes; /* of the entry whose runs are being completed, so far */
+    struct list ahead;    /* what was, or is being, read before it is asked for: oldest first */
     unsigned ahead_count;
     struct list reads;     /* to be answered from memory by the next poll */
     struct list reads_now; /* those that the poll under way answers */
@@ -353,6 +358,8 @@ struct store_log *store_log_get(const struct lmdb_store *s, uint32_t number);
 struct store_log *store_log_new(struct lmdb_store *s, uint32_t number, uint64_t start);
 /* It is not found any more; freed when nothing of it is under way. All at once: for a start. */
 void store_log_drop(struct lmdb_store *s, struct store_log *log);
+/* Makes the rows of what is committed: before anybody looks at them. */
+void store_log_settle(struct store_log *log);
 /* Takes its oldest entry out of the cache if it ends at or below `end`. False: it does not. */
 bool store_log_evict(struct lmdb_store *s, struct store_log *log, uint64_t end);
 void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start);
@@ -362,7 +369,7 @@ void store_log_begin_trim(struct lmdb_store *s, struct store_log *log, uint64_t 
 /* A poll's part of that. */
 void store_logs_forget(struct lmdb_store *s);
 /* Of what can be read; reckoned while the rest is being forgotten. */
-uint64_t store_log_bytes(const struct store_log *log);
+uint64_t store_log_bytes(struct store_log *log);
 /* Adds a committed row; one that lies below the start is not kept. */
 void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row);
 struct segment_info *segment_info_get(struct lmdb_store *s, uint32_t number);
@@ -394,7 +401,7 @@ enum rc read_find_time(const struct store *store, uint32_t number, int64_t time_
 void read_finish(struct lmdb_store *s, struct read_job *job);
 void reads_answer(struct lmdb_store *s);
 /* A job for the rows from the one that holds the offset on, which the log must have. */
-struct read_job *read_job_new(struct lmdb_store *s, const struct store_log *log, uint64_t offset,
+struct read_job *read_job_new(struct lmdb_store *s, struct store_log *log, uint64_t offset,
                               size_t max_bytes);
 
 /* ---- ahead.c, core thread ---- */

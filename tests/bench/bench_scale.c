@@ -29,7 +29,8 @@
 #define HOUR_MS       UINT64_C(3600000)
 
 static uint64_t streams = 1000000, partitions = 100000, cursors = 10000, messages = 2000000,
-                lonely = 300000, sessions = 100000, filters = 100000, rounds = 10;
+                lonely = 300000, sessions = 100000, filters = 100000, rounds = 10, turns = 5,
+                size = 0;
 static const char *only = "", *base_directory = "/tmp";
 static char directory[256];
 static uint8_t value_bytes[VALUE_BYTES];
@@ -201,6 +202,7 @@ static void partitions_grow(void)
 #define LOGS_FIRST   ((uint32_t)1 << 24) /* the core gives no such numbers here */
 #define LOGS_BYTES   ((uint64_t)256 << 20)
 #define EXPECT_AHEAD 8 /* as the core does */
+#define TURNS_MOST   32
 
 static void append_one(struct scale *s, uint32_t first, uint64_t *ends, uint64_t i, size_t bytes)
 {
@@ -253,6 +255,70 @@ static struct usage append_in_turn(uint64_t count, size_t bytes, uint64_t togeth
     return before;
 }
 
+static int by_value(const void *left, const void *right)
+{
+    const double *a = left, *b = right;
+
+    return (*a > *b) - (*a < *b);
+}
+
+static double median(double *values, uint64_t count)
+{
+    qsort(values, count, sizeof(*values), by_value);
+    return values[count / 2];
+}
+
+struct comparison {
+    const char *name;
+    double many[TURNS_MOST];
+    double one[TURNS_MOST];
+    double ratio[TURNS_MOST];
+};
+
+static void compare(struct comparison *to, uint64_t turn, double many, double one)
+{
+    to->many[turn] = many;
+    to->one[turn] = one;
+    to->ratio[turn] = many / one;
+}
+
+static void tell_median(struct comparison *of, const char *what, const char *unit)
+{
+    char line[80];
+    double many = median(of->many, turns), one = median(of->one, turns);
+    double ratio = median(of->ratio, turns); /* which sorts them */
+
+    (void)snprintf(line, sizeof(line), "%s: %s", what, of->name);
+    (void)printf("%-52s %12.4g %-10s base %10.4g   ratio %.3g (%.3g to %.3g)\n", line, many, unit,
+                 one, ratio, of->ratio[0], of->ratio[turns - 1]);
+    (void)fflush(stdout);
+}
+
+/* `turns` of each, in alternation. */
+static void logs_compare(const char *name, size_t bytes, uint64_t together)
+{
+    struct comparison rate = { .name = "rate" }, cpu = { .name = "CPU" };
+    struct comparison core = { .name = "CPU of the core thread" },
+                      written = { .name = "written to given" };
+    uint64_t appends = LOGS_BYTES / bytes;
+
+    for (uint64_t turn = 0; turn < turns; turn++) {
+        struct usage one = append_in_turn(1, bytes, together);
+        struct usage many = append_in_turn(partitions, bytes, together);
+
+        compare(&rate, turn, per(appends * bytes * 1000, many.wall_ns),
+                per(appends * bytes * 1000, one.wall_ns));
+        compare(&cpu, turn, per(many.cpu_ns, appends) / 1e3, per(one.cpu_ns, appends) / 1e3);
+        compare(&core, turn, per(many.thread_ns, appends) / 1e3, per(one.thread_ns, appends) / 1e3);
+        compare(&written, turn, per(many.written_bytes, LOGS_BYTES),
+                per(one.written_bytes, LOGS_BYTES));
+    }
+    tell_median(&rate, name, "MB/s");
+    tell_median(&cpu, name, "us");
+    tell_median(&core, name, "us");
+    tell_median(&written, name, "");
+}
+
 static void logs_interleave(void)
 {
     static const struct {
@@ -264,21 +330,12 @@ static void logs_interleave(void)
         { 1 << 10, 1024, "1 KB x 1024" },
         { 100, 4096, "100 B x 4096" },
     };
-    char line[80];
 
+    if (turns == 0 || turns > TURNS_MOST)
+        bench_fail("turns", 0);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        uint64_t appends = LOGS_BYTES / rows[i].bytes;
-        struct usage one = append_in_turn(1, rows[i].bytes, rows[i].together);
-        struct usage many = append_in_turn(partitions, rows[i].bytes, rows[i].together);
-
-        (void)snprintf(line, sizeof(line), "%s in turn to each log: rate, to one", rows[i].name);
-        scale_tell(line, (double)LOGS_BYTES / 1e6 / ((double)many.wall_ns / 1e9), "MB/s",
-                   (double)LOGS_BYTES / 1e6 / ((double)one.wall_ns / 1e9));
-        (void)snprintf(line, sizeof(line), "...: CPU");
-        scale_tell(line, per(many.cpu_ns, appends) / 1e3, "us", per(one.cpu_ns, appends) / 1e3);
-        (void)snprintf(line, sizeof(line), "...: written to given");
-        scale_tell(line, per(many.written_bytes, LOGS_BYTES), "",
-                   per(one.written_bytes, LOGS_BYTES));
+        if (size == 0 || size == rows[i].bytes)
+            logs_compare(rows[i].name, rows[i].bytes, rows[i].together);
     }
 }
 
@@ -702,6 +759,8 @@ int main(int argc, char **argv)
         { "sessions", &sessions, NULL, "that are there at a start" },
         { "filters", &filters, NULL, "that are matched against" },
         { "rounds", &rounds, NULL, "of records or moves" },
+        { "turns", &turns, NULL, "of logs beside one log" },
+        { "size", &size, NULL, "of appends to logs; 0: each of the sizes" },
         { 0 },
     };
 

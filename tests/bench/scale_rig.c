@@ -41,11 +41,20 @@ static uint64_t proc_number(const char *path, const char *name, uint64_t unit)
     return found;
 }
 
+static uint64_t thread_ns(void)
+{
+    struct timespec used;
+
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * BENCH_NS_PER_SECOND + (uint64_t)used.tv_nsec;
+}
+
 struct usage usage_now(void)
 {
     return (struct usage){
         .wall_ns = bench_now_ns(),
         .cpu_ns = bench_own_cpu_ns(),
+        .thread_ns = thread_ns(),
         .written_bytes = proc_number("/proc/self/io", "wchar:", 1),
         .anonymous_bytes = proc_number("/proc/self/smaps_rollup", "Anonymous:", 1024),
         .resident_bytes = proc_number("/proc/self/smaps_rollup", "Rss:", 1024),
@@ -60,6 +69,7 @@ struct usage usage_since(const struct usage *before)
 
     now.wall_ns -= before->wall_ns;
     now.cpu_ns -= before->cpu_ns;
+    now.thread_ns -= before->thread_ns;
     now.written_bytes -= before->written_bytes;
     now.anonymous_bytes -= before->anonymous_bytes;
     now.resident_bytes -= before->resident_bytes;

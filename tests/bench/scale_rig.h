@@ -15,6 +15,7 @@ struct store;
 struct usage {
     uint64_t wall_ns;
     uint64_t cpu_ns;
+    uint64_t thread_ns;       /* of that, the caller's thread */
     uint64_t written_bytes;   /* to files, by system calls */
     uint64_t anonymous_bytes; /* resident, not of files */
     uint64_t resident_bytes;

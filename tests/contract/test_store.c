@@ -494,6 +494,130 @@ START_TEST(what_is_trimmed_or_dropped_before_its_commit_is_gone)
 }
 END_TEST
 
+/* ---- a model beside the store ---- */
+
+#define MODEL_LOGS  12
+#define MODEL_STEPS 6000
+#define MODEL_SEEDS 4
+
+static struct model {
+    uint32_t number;
+    uint64_t start;
+    uint64_t end;
+} model[MODEL_LOGS];
+static uint64_t model_random;
+static uint32_t model_next; /* number of a log that was never there */
+
+static unsigned model_below(unsigned limit)
+{
+    model_random = model_random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (unsigned)(model_random >> 33) % limit;
+}
+
+static size_t model_len(const struct model *m)
+{
+    return 20 + m->number % 5 * 60;
+}
+
+static void model_append(struct model *m, unsigned count)
+{
+    while (count-- > 0) {
+        put_at(m->number, m->end, 1, model_len(m), (int64_t)m->end);
+        m->end++;
+    }
+}
+
+static void model_check(const struct model *m)
+{
+    uint64_t start, end, offset;
+    enum rc rc = log_range(store, m->number, &start, &end);
+
+    ck_assert_int_eq(rc, m->end == 0 ? RC_NOT_FOUND : RC_OK);
+    if (rc != RC_OK)
+        return;
+    ck_assert_uint_eq(start, m->start);
+    ck_assert_uint_eq(end, m->end);
+    ck_assert_uint_ge(log_bytes(store, m->number), (end - start) * model_len(m));
+    if (start == end)
+        return;
+    ck_assert_int_eq(log_find_time(store, m->number, (int64_t)(end - 1), &offset), RC_OK);
+    ck_assert_uint_lt(offset, end);
+    offset = model_below(2) == 0 || end - start < 10 ? start : end - 1 - model_below(9);
+    ck_log(m->number, offset, end, 1, model_len(m));
+}
+
+static void model_drop(struct model *m)
+{
+    if (m->end > 0)
+        log_drop(store, m->number);
+    *m = (struct model){ .number = model_next++ };
+}
+
+static void model_trim(struct model *m)
+{
+    if (m->end == 0)
+        return;
+    m->start += model_below((unsigned)(m->end - m->start) + 1);
+    log_trim(store, m->number, m->start);
+}
+
+static void model_step(void)
+{
+    struct model *m = &model[model_below(MODEL_LOGS)];
+    unsigned what = model_below(100);
+
+    if (what < 55)
+        model_append(m, 1);
+    else if (what < 60) /* one that has long runs beside those that have not */
+        model_append(&model[0], model_below(40));
+    else if (what < 72)
+        store_submit(store);
+    else if (what < 80)
+        store_poll(store);
+    else if (what < 83)
+        flush();
+    else if (what < 90)
+        model_trim(m);
+    else if (what < 92)
+        model_drop(m);
+    else
+        model_check(m);
+}
+
+static void model_check_all(void)
+{
+    for (unsigned i = 0; i < MODEL_LOGS; i++) {
+        const struct model *m = &model[i];
+
+        model_check(m);
+        ck_log(m->number, m->start, m->end, 1, model_len(m));
+        if (m->start == m->end)
+            ck_assert_uint_eq(log_bytes(store, m->number), 0);
+    }
+}
+
+/* `_i`: which store, and the seed. The cache holds some twenty appends. */
+START_TEST(whatever_is_done_to_logs_in_whatever_order_they_are_as_a_model_has_them)
+{
+    store_config.cache_bytes = 4 << 10;
+    store_config.segment_first_bytes = store_config.segment_max_bytes = 64 << 10;
+    kind_start(_i % KINDS);
+    model_random = (uint64_t)_i;
+    for (model_next = 1; model_next <= MODEL_LOGS; model_next++)
+        model[model_next - 1] = (struct model){ .number = model_next };
+    for (unsigned step = 0; step < MODEL_STEPS; step++)
+        model_step();
+    flush();
+    model_check_all();
+    store_close(&store);
+    if (!kind->is_durable)
+        return;
+    store_start(kind->open);
+    model_check_all();
+    store_close(&store);
+}
+END_TEST
+
 START_TEST(logs_come_back_as_they_were)
 {
     uint64_t start, end, offset;
@@ -656,6 +780,9 @@ int main(void)
     tcase_add_loop_test(tests, tickets_rise_and_all_kinds_share_one_sequence, 0, KINDS);
     tcase_add_loop_test(tests, pieces_outlive_trim_drop_and_eviction, 0, KINDS);
     tcase_add_loop_test(tests, what_is_trimmed_or_dropped_before_its_commit_is_gone, 0, KINDS);
+    tcase_add_loop_test(tests,
+                        whatever_is_done_to_logs_in_whatever_order_they_are_as_a_model_has_them, 0,
+                        KINDS * MODEL_SEEDS);
     tcase_add_loop_test(tests, logs_come_back_as_they_were, FIRST_DURABLE, KINDS);
     tcase_add_loop_test(tests, meta_values_come_back_in_key_order_and_the_last_one_wins,
                         FIRST_DURABLE, KINDS);
