@@ -65,10 +65,20 @@ static void add_properties(struct text *to, const struct mqtt_properties *p)
         text_format(to, " maximum_packet_size=%u", p->maximum_packet_size);
     if (mqtt_has(p, MQTT_TOPIC_ALIAS))
         text_format(to, " alias=%u", p->topic_alias);
+    if (p->subscription_ids != NULL) {
+        for (size_t i = 0; i < LIST_MAX && i < p->subscription_id_count; i++)
+            text_format(to, "%s%u", i == 0 ? " subscriptions=" : ",", p->subscription_ids[i]);
+        if (p->subscription_id_count > LIST_MAX)
+            text_format(to, " and %zu more", p->subscription_id_count - LIST_MAX);
+    } else if (mqtt_has(p, MQTT_SUBSCRIPTION_ID)) {
+        text_format(to, " subscription=%u", p->subscription_id);
+    }
     if (mqtt_has(p, MQTT_CONTENT_TYPE))
         add_name(to, "content_type", p->content_type);
     if (mqtt_has(p, MQTT_RESPONSE_TOPIC))
         add_name(to, "response_topic", p->response_topic);
+    if (mqtt_has(p, MQTT_CORRELATION_DATA))
+        add_name(to, "correlation", p->correlation_data);
     if (mqtt_has(p, MQTT_ASSIGNED_CLIENT_ID))
         add_name(to, "assigned", p->assigned_client_id);
     if (mqtt_has(p, MQTT_AUTHENTICATION_METHOD))
@@ -158,6 +168,7 @@ static enum rc add_filters(struct text *to, unsigned version, const struct mqtt_
     if (rc != RC_OK)
         return rc;
     text_format(to, " id=%u", s.packet_id);
+    add_properties(to, &s.properties);
     filters = s.filters;
     for (size_t i = 0; i < LIST_MAX && mqtt_next_filter(&filters, has_options, &filter); i++) {
         add_name(to, "filter", filter.filter);

@@ -12,6 +12,9 @@
 #include "protocols/mqtt/mqtt_describe.h"
 #include "protocols/mqtt/mqtt_mount.h"
 
+/* Of a list of properties. */
+#define LENGTH_MAX_BYTES 5
+
 #define SWEEP_MS     2000
 #define WHAT_MAX_LEN 1024
 #define NAME_MAX_LEN 64
@@ -173,12 +176,41 @@ void mqtt_trace_out(struct mqtt_session *s, struct slice packet)
     show(&t);
 }
 
+/* What goes out has the message's own properties as bytes already: they are read again. `list` is
+ * where the names in them lie. */
+static void read_appended(struct mqtt_properties *p, struct text *list)
+{
+    struct mqtt_properties own = { 0 };
+    struct wr w;
+    struct rd rd;
+
+    if (p->append.len == 0 || !text_reserve(list, p->append.len + LENGTH_MAX_BYTES))
+        return;
+    w = wr_of(list->at, p->append.len + LENGTH_MAX_BYTES);
+    wr_uvarint(&w, (uint32_t)p->append.len);
+    wr_bytes(&w, p->append);
+    rd = rd_of(wr_slice(&w));
+    if (w.bad || mqtt_decode_properties(&rd, MQTT_PUBLISH, &own) != RC_OK)
+        return;
+    own.present |= p->present;
+    own.topic_alias = p->topic_alias;
+    own.subscription_ids = p->subscription_ids;
+    own.subscription_id_count = p->subscription_id_count;
+    *p = own;
+}
+
 void mqtt_trace_publish_out(struct mqtt_session *s, const struct mqtt_publish *p,
                             struct slice address)
 {
-    struct traced t = { s, NULL, p, client_of(s, NULL), address, false };
+    struct mqtt_publish whole = *p;
+    struct traced t = { s, NULL, &whole, client_of(s, NULL), address, false };
+    struct text list = { 0 };
 
+    read_appended(&whole.properties, &list);
+    if (whole.topic.len == 0) /* its alias stands for it */
+        whole.topic = address;
     show(&t);
+    text_done(&list);
 }
 
 /* ---- life ---- */

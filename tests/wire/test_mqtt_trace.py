@@ -78,6 +78,25 @@ class Trace(unittest.TestCase):
         self.assertFalse(any("other" in line for line in shown))
         self.assertEqual(counter(self.broker, "mqtt_traced_total"), len(shown))
 
+    def test_what_a_delivery_carries_is_shown(self):
+        number, topic = self.begin("what=taker"), "a/topic/of/some/length"
+        taker = self.client("taker", props=[(m.ALIAS_MAX, 5)])
+        taker.subscribe(("a/#", 1), props=[(m.SUB_ID, 7)])
+        taker.subscribe((topic, 1), props=[(m.SUB_ID, 9)])
+        sender = self.client("sender")
+        for payload in (b"one", b"two"):
+            sender.publish(topic, payload, 0, props=[
+                (m.EXPIRY, 500), (m.CONTENT_TYPE, "text/plain"), (m.USER, ("k", "v")),
+                (m.CORRELATION, b"\x01c")])
+            taker.receive()
+        shown = self.packets(number)
+        wanted = ('> PUBLISH qos=0 topic="%s" message_expiry=500 alias=1 subscriptions=7,9 '
+                  'content_type="text/plain" correlation="\\x01c" user_properties=1 bytes=3 '
+                  'payload="%s"')
+        for payload in ("one", "two"):  # the second without its topic, which the alias stands for
+            self.assertIn(wanted % (topic, payload), shown)
+        self.assertTrue(any(" subscription=7 filter=" in line for line in shown), shown)
+
     def test_a_topic_filter_shows_what_is_published_below_it(self):
         number = self.begin("what=a/%2B/c")
         receiver = self.client("receiver")
