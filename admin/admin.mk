@@ -2,6 +2,7 @@
 noinst_LIBRARIES += libadmin.a
 libadmin_a_SOURCES = \
 	%D%/api.c %D%/api.h %D%/api_int.h \
+	%D%/api_accounts.c \
 	%D%/api_backup.c \
 	%D%/api_definitions.c \
 	%D%/api_listing.c \
@@ -12,7 +13,8 @@ libadmin_a_SOURCES = \
 	%D%/definitions_import.c \
 	%D%/definitions_item.c %D%/definitions_item.h \
 	%D%/jot.c %D%/jot.h \
-	%D%/pieces.c %D%/pieces.h
+	%D%/pieces.c %D%/pieces.h \
+	%D%/users_file.c %D%/users_file.h
 libadmin_a_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 ADMIN_LIBS = libadmin.a $(JANSSON_LIBS)
 
@@ -29,7 +31,8 @@ tercet_SOURCES = %D%/ctl.c %D%/ctl.h \
 	%D%/ctl_operate.c %D%/ctl_operate.h \
 	%D%/ctl_tar.c %D%/ctl_tar.h \
 	%D%/ctl_url.c \
-	%D%/ctl_users.c %D%/ctl_users.h \
+	%D%/ctl_user.c %D%/ctl_users.c %D%/ctl_users.h \
+	%D%/users_file.c %D%/users_file.h \
 	%D%/jot.c %D%/jot.h
 tercet_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(MOSQUITTO_CFLAGS) $(RABBITMQ_CFLAGS) $(RDKAFKA_CFLAGS)
 tercet_LDADD = $(ACCESS_LIBS) $(BASE_LIBS) $(JANSSON_LIBS) $(MOSQUITTO_LIBS) $(RABBITMQ_LIBS) $(RDKAFKA_LIBS)

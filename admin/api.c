@@ -458,6 +458,8 @@ void api_free(struct api **api)
         return;
     ASSERT(list_is_empty(&a->sessions));
     core_backup_cancel(a->core, &a->backup);
+    api_change_free(*api);
+    api_change_free(a);
     api_import_free(a);
     client_close(&a->client);
     MEM_FREE(*api);

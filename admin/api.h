@@ -17,7 +17,10 @@ struct api_config {
     const struct definitions_rules *rules; /* borrowed, as are all below, until api_free() */
     const char *place;                     /* the store's directory; NULL: in memory */
     const struct operations *operations;   /* of MQTT */
-    const char *durability;                /* what a confirm means where nothing else is said */
+    const char *password_file;             /* of listeners without one of their own; NULL: none */
+    void (*reload)(void *arg);             /* has the files of users and rules read anew */
+    void *reload_arg;
+    const char *durability; /* what a confirm means where nothing else is said */
 };
 
 /* Borrows core and loop, which must outlive it. */

@@ -5,6 +5,8 @@
 #include "admin/definitions.h"
 #include "admin/jot.h"
 #include "broker/base/number.h"
+#include "broker/core/accounts.h"
+#include "broker/core/acl.h"
 #include "broker/core/compaction.h"
 #include "broker/core/definitions.h"
 #include "broker/core/queue.h"
@@ -262,6 +264,52 @@ void api_get_users(struct api_session *s, const struct http_request *r, struct s
     jot_bytes(&s->body, "next",
               last != NULL && user_next(s->api->core, last) != NULL ? last->by_name.key
                                                                     : SLICE_NONE);
+    jot_close(&s->body, '}');
+    text_done(&page.after);
+    api_answer(s, 200);
+}
+
+/* ---- accounts: of the file that holds for listeners without one of their own ---- */
+
+static void add_account(struct text *to, const struct account *account)
+{
+    bool has_scram = false;
+
+    for (unsigned i = 0; i < ACCOUNT_SCRAM_COUNT; i++)
+        has_scram |= !slice_is_none(account->scram[i]);
+    jot_open(to, NULL, '{');
+    jot_bytes(to, "name", account->name);
+    jot_switch(to, "password", !slice_is_none(account->password));
+    jot_switch(to, "scram", has_scram);
+    jot_bytes(to, "roles", account->roles);
+    jot_close(to, '}');
+}
+
+void api_get_accounts(struct api_session *s, const struct http_request *r, struct slice body)
+{
+    const struct accounts *accounts = access_accounts(s->api->core);
+    const struct account *account = NULL, *last = NULL;
+    struct page page;
+
+    (void)body;
+    if (!read_page(s, r, &page))
+        return;
+    if (page.has_after && accounts != NULL)
+        account = accounts_find(accounts, text_slice(&page.after));
+    if (page.has_after && account == NULL) {
+        refuse_after(s, &page);
+        return;
+    }
+    jot_open(&s->body, NULL, '{');
+    jot_open(&s->body, "accounts", '[');
+    while (accounts != NULL && page.limit-- > 0 &&
+           (account = accounts_next(accounts, account)) != NULL) {
+        add_account(&s->body, account);
+        last = account;
+    }
+    jot_close(&s->body, ']');
+    jot_bytes(&s->body, "next",
+              last != NULL && accounts_next(accounts, last) != NULL ? last->name : SLICE_NONE);
     jot_close(&s->body, '}');
     text_done(&page.after);
     api_answer(s, 200);

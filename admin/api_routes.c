@@ -21,6 +21,9 @@ static const struct api_route routes[] = {
     { "/api/overview", HTTP_GET, api_get_overview, false, false },
     { "/api/streams", HTTP_GET, api_get_streams, false, false },
     { "/api/queues", HTTP_GET, api_get_queues, false, false },
+    { "/api/accounts", HTTP_GET, api_get_accounts, false, false },
+    { "/api/accounts", HTTP_PUT, api_put_account, true, false },
+    { "/api/accounts", HTTP_DELETE, api_delete_account, true, false },
     { "/api/users", HTTP_GET, api_get_users, false, false },
     { "/api/definitions", HTTP_GET, api_get_definitions, false, false },
     { "/api/definitions", HTTP_PUT, api_put_definitions, true, true },
@@ -33,7 +36,7 @@ static const struct api_route routes[] = {
 };
 
 static const char *const method_names[] = {
-    [HTTP_GET] = "GET, HEAD", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT"
+    [HTTP_GET] = "GET, HEAD", [HTTP_POST] = "POST", [HTTP_PUT] = "PUT", [HTTP_DELETE] = "DELETE"
 };
 
 const struct api_route *api_route_of(struct api_session *s, const struct http_request *r)

@@ -41,6 +41,8 @@ static const char usage[] =
     "       tercet backup DIR|-                          copy the whole store, while it is in use\n"
     "       tercet restore DIR|- NEWDIR                  make a store of a backup, verified\n"
     "       tercet verify DIR [--json]                   read a store or backup, every checksum\n"
+    "       tercet user list [--json] | add|passwd NAME [--scram | --scram-only] [--roles NAMES]\n"
+    "              | delete NAME                         the users of the running broker's file\n"
     "       tercet passwd FILE USER [--scram | --scram-only] [--roles NAMES] | --delete\n"
     "                                                    set a user's password in a file of them\n"
     "       tercet may FILE USER|- publish|receive|subscribe TOPIC [--client-id ID] [--roles "

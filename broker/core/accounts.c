@@ -230,3 +230,13 @@ const struct account *accounts_decoy(const struct accounts *accounts)
 {
     return accounts->decoy;
 }
+
+const struct account *accounts_next(const struct accounts *accounts, const struct account *account)
+{
+    const struct entry *entry =
+        account == NULL ? NULL
+                        : CONTAINER_OF((struct account *)(uintptr_t)account, struct entry, account);
+    struct map_node *node = map_next(&accounts->by_name, entry == NULL ? NULL : &entry->by_name);
+
+    return node == NULL ? NULL : &CONTAINER_OF(node, struct entry, by_name)->account;
+}

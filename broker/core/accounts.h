@@ -22,6 +22,8 @@ struct text;
 #define ACCOUNTS_ERRORS_MAX    20
 #define ACCOUNT_NAME_MAX_BYTES 255u
 #define ACCOUNT_ROLES_MAX      16u
+/* Of all roles of a user, in what asks for them. */
+#define ACCOUNTS_ROLES_MAX_BYTES 4096u
 
 enum account_scram { ACCOUNT_SCRAM_SHA_256, ACCOUNT_SCRAM_SHA_512, ACCOUNT_SCRAM_COUNT };
 
@@ -45,6 +47,8 @@ void accounts_free(struct accounts **accounts);
 size_t accounts_count(const struct accounts *accounts);
 /* NULL: nobody of that name. Borrowed. */
 const struct account *accounts_find(const struct accounts *accounts, struct slice name);
+/* In no order; NULL for the first. NULL: there are no more. */
+const struct account *accounts_next(const struct accounts *accounts, const struct account *account);
 /* Some account whose password is checked for those who have none, so that it takes as long; NULL:
  * none has a password. */
 const struct account *accounts_decoy(const struct accounts *accounts);

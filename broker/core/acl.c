@@ -848,3 +848,8 @@ void access_set(struct core *core, const char *listener, struct access_config *c
     accounts_free(&before.accounts);
     rules_free(&before.rules);
 }
+
+const struct accounts *access_accounts(struct core *core)
+{
+    return find_access(core, NULL)->config.accounts;
+}

@@ -67,6 +67,10 @@ struct access_config {
  * is allowed is decided anew. */
 void access_set(struct core *core, const char *listener, struct access_config *config);
 
+/* The accounts of listeners that have none of their own; NULL: there are none. Borrowed until they
+ * are set anew. */
+const struct accounts *access_accounts(struct core *core);
+
 /* ---- questions ---- */
 
 /* `name` is the canonical address (or queue, exchange, group name). RC_REFUSED: no; it was counted

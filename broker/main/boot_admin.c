@@ -26,6 +26,14 @@
 #define MQTT_ROW  0
 #define KAFKA_ROW 2
 
+static void reload(void *arg)
+{
+    struct broker *b = arg;
+
+    if (b->on_reload != NULL && !b->is_ending)
+        b->on_reload(b->reload_arg);
+}
+
 void boot_start_admin(struct broker *b)
 {
     struct api_config config = { .rules = &b->definitions,
@@ -35,6 +43,9 @@ void boot_start_admin(struct broker *b)
                                          ? policy_durability_names[b->settings->durability]
                                          : "never synced" };
 
+    config.password_file = b->settings->password_file;
+    config.reload = reload;
+    config.reload_arg = b;
     if (b->place != NULL)
         b->real_place = realpath(b->place, NULL); /* it is told to others, who may be elsewhere */
     config.place = b->real_place != NULL ? b->real_place : b->place;
