@@ -66,9 +66,9 @@ struct gathered {
     struct deadline deadline; /* then at the latest it goes to the store, or is seen to be done */
     size_t bytes;             /* of records not yet sealed */
     uint64_t quiet_ticket;    /* of the last that the store tells when it is asked alone */
-    bool is_due;              /* one of them asks for more than memory, or it has waited enough */
-    bool is_awaited;          /* whoever awaits something would await one of them too */
-    bool has_readers;         /* who wait for the durable end that sealed ones move */
+    bool is_due; /* one of them asks for more than memory or is waited for, or all waited enough */
+    bool is_awaited;  /* whoever awaits something would await one of them too */
+    bool has_readers; /* who wait for the durable end that sealed ones move */
 };
 
 struct core {

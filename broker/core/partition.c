@@ -235,7 +235,7 @@ enum rc stream_append(struct stream *stream, struct message *message, enum durab
     if (!link_is_linked(&work->dirty))
         list_append(&stream->core->dirty_partitions, &work->dirty);
     gathered->bytes += message->body.len;
-    gathered->is_due |= durability != DURABILITY_MEMORY;
+    gathered->is_due |= durability != DURABILITY_MEMORY || !list_is_empty(&work->waiters);
     gathered->is_awaited |= stream->effective.durability != DURABILITY_MEMORY;
     *ret = (struct placed){ p, p->end++ };
     if (stream->queue != NULL)
