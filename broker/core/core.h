@@ -74,7 +74,7 @@ struct core_config {
         .retention_bytes = UINT64_C(1) << 30, .disk_warn_percent = 75, .disk_stop_percent = 85, \
         .durability = DURABILITY_ALWAYS, .sync_interval_ms = 200,                               \
         .consumed_retention_bytes = UINT64_C(1) << 30, .consumed_retention_ms = 600000,         \
-        .unlogged_bytes = UINT64_C(1) << 20, .unlogged_total_bytes = UINT64_C(64) << 20,        \
+        .unlogged_bytes = UINT64_C(256) << 10, .unlogged_total_bytes = UINT64_C(64) << 20,      \
         .share_grace_ms = 5000, .session_max_messages = 10000000, .delayed_max = 10000000,      \
         .delayed_max_bytes = UINT64_C(4) << 30, .delayed_max_delay_ms = UINT64_C(50) * 86400000 \
     }

@@ -420,6 +420,8 @@ enum rc partition_read_cached(struct partition *p, uint64_t offset, size_t max_b
 
     if (offset < p->start || offset > p->durable_end)
         return RC_RANGE;
+    if (p->unlogged != NULL)
+        unlogged_was_read(p);
     if (offset == p->durable_end) {
         *ret = (struct log_pieces){ .count = 0 };
         return RC_OK;

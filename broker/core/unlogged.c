@@ -11,8 +11,10 @@
 
 /* Offsets that are reserved at a time: after a kill, at most so many are passed over. */
 #define RESERVE_STEP ((uint64_t)1 << 20)
-/* Sessions that wait for something may find so many times what else is kept. */
-#define OWED_FACTOR 16
+/* Who waits for something, or reads the log, may find so many times what else is kept. */
+#define WANTED_FACTOR 64
+/* Who read it as a log this long ago will read on. */
+#define READ_MS 60000
 
 struct kept {
     struct message *message; /* owned reference; NULL: */
@@ -88,14 +90,25 @@ static void drop_oldest(struct unlogged *u)
     u->partition->start = u->kept.count > 0 ? kept_at(u, 0)->base_offset : u->partition->end;
 }
 
-/* What it keeps for nobody in particular, or for sessions that wait for something of it. */
+static bool is_wanted(const struct unlogged *u)
+{
+    return u->owed > 0 ||
+           (u->read_ms != 0 && core_wall_ms(u->partition->stream->core) - u->read_ms < READ_MS);
+}
+
+/* What it keeps for nobody in particular, or for those who wait for something of it. */
 static uint64_t limit_of(const struct unlogged *u)
 {
     uint64_t bytes = (uint64_t)u->partition->stream->effective.retention_bytes;
 
     if (u->partition->stream->effective.retention_bytes == POLICY_UNLIMITED)
         return UINT64_MAX;
-    return u->owed == 0 || bytes > UINT64_MAX / OWED_FACTOR ? bytes : bytes * OWED_FACTOR;
+    return !is_wanted(u) || bytes > UINT64_MAX / WANTED_FACTOR ? bytes : bytes * WANTED_FACTOR;
+}
+
+void unlogged_was_read(struct partition *p)
+{
+    p->unlogged->read_ms = core_wall_ms(p->stream->core);
 }
 
 /* All together keep too much: what got nothing for longest goes. */

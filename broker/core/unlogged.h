@@ -27,6 +27,7 @@ struct unlogged {
     uint64_t bytes;              /* of them */
     uint64_t reserved_end;       /* as the catalogue has it: a start may go on from here */
     uint64_t owed;               /* references of sessions to it, whether there or gone */
+    int64_t read_ms;             /* when a reader of the log was here last; 0: never */
     uint64_t turn_bytes;         /* that came in this turn */
     uint64_t turn_start;         /* the partition's start when it was looked at last */
 };
@@ -51,6 +52,8 @@ struct message *unlogged_message(const struct partition *p, uint64_t offset);
 /* As log_read_cached(), but never RC_AGAIN. RC_MEMORY. */
 MUST_CHECK enum rc unlogged_read(const struct partition *p, uint64_t offset, size_t max_bytes,
                                  struct log_pieces *ret);
+/* A reader of the log is here, and will come again. */
+void unlogged_was_read(struct partition *p);
 /* As log_find_time(). */
 MUST_CHECK enum rc unlogged_find_time(const struct partition *p, int64_t time_ms,
                                       uint64_t *ret_offset);

@@ -194,11 +194,11 @@ static const struct option head_options[] = {
       "when "
       "it is written, and synced within sync_interval; memory, at once; none, at once, and it is "
       "kept in memory alone. See tercet-durability(7)." },
-    { "unlogged_bytes", OPTION_BYTES, "1m", 0, UINT64_C(1) << 40, NULL, FILE_ONLY,
+    { "unlogged_bytes", OPTION_BYTES, "256k", 0, UINT64_C(1) << 40, NULL, FILE_ONLY,
       AT(unlogged_bytes), "BYTES",
       "What a stream of durability none keeps in memory, its partitions together, when its section "
-      "names no retention_bytes; sixteen times as much while MQTT sessions wait for it. 0 sets no "
-      "limit but the next." },
+      "names no retention_bytes; 64 times as much while MQTT sessions wait for it or Kafka's "
+      "consumers read it. 0 sets no limit but the next." },
     { "unlogged_total_bytes", OPTION_BYTES, "64m", 1 << 20, UINT64_C(1) << 40, NULL, FILE_ONLY,
       AT(unlogged_total_bytes), "BYTES",
       "What all such streams keep together; the one that got nothing for longest loses records "

@@ -199,6 +199,21 @@ static void append_batch(const char *name, unsigned count)
     rig_settle(&rig);
 }
 
+static void pass_minute(unsigned minutes)
+{
+    static uint64_t start_ns;
+    static int64_t start_ms;
+
+    if (minutes == 0) {
+        start_ns = clock_monotonic_ns();
+        start_ms = clock_wall_ms();
+    }
+    clock_set_for_test(start_ns + minutes * UINT64_C(60000000000),
+                       start_ms + minutes * INT64_C(60000));
+    core_turn_end(rig.core); /* the turn's wall clock is read anew */
+    rig_settle(&rig);
+}
+
 START_TEST(nothing_of_it_reaches_the_store)
 {
     uint64_t start, end;
@@ -248,6 +263,25 @@ START_TEST(a_stream_keeps_its_bytes_and_offsets_go_on)
 }
 END_TEST
 
+START_TEST(who_reads_it_as_a_log_finds_more_for_a_minute)
+{
+    struct log_pieces pieces;
+
+    publish("m", 100, 1000);
+    ck_assert_uint_le(partition_bytes(partition("m")), KEPT_BYTES);
+    ck_assert_int_eq(partition_read_cached(partition("m"), 100, 1000, &pieces), RC_OK);
+    ck_assert_uint_eq(pieces.count, 0);
+    pass_minute(0);
+    publish("m", 100, 1000);
+    ck_assert_uint_ge(held("m"), 100);
+    pass_minute(1);
+    pass_minute(2);
+    publish("m", 1, 1000);
+    ck_assert_uint_le(partition_bytes(partition("m")), KEPT_BYTES);
+    clock_unset_for_test();
+}
+END_TEST
+
 START_TEST(all_streams_together_are_bounded_and_the_idle_one_loses)
 {
     int64_t before = count_get(COUNT_CORE_UNLOGGED_EVICTED);
@@ -278,11 +312,11 @@ START_TEST(an_absent_session_gets_what_is_still_there_and_the_rest_is_counted)
     come_back(10);
     ck_assert_int_eq(count_get(COUNT_CORE_DROPPED), before);
     b->count = 0;
-    publish("m", 600, 1000);
-    ck_assert_uint_gt(partition_bytes(partition("m")), KEPT_BYTES * 15);
-    ck_assert_uint_le(partition_bytes(partition("m")), KEPT_BYTES * 16);
+    publish("m", 2000, 1000);
+    ck_assert_uint_gt(partition_bytes(partition("m")), KEPT_BYTES * 63);
+    ck_assert_uint_le(partition_bytes(partition("m")), KEPT_BYTES * 64);
     come_back((unsigned)held("m"));
-    ck_assert_int_eq(count_get(COUNT_CORE_DROPPED) - before, (int64_t)(600 - held("m")));
+    ck_assert_int_eq(count_get(COUNT_CORE_DROPPED) - before, (int64_t)(2000 - held("m")));
     ck_assert_str_eq(b->seen[b->count - 1].address, "m");
     (void)rig_publish(&rig, a, "m", "nobody waits", 0, 0);
     ck_assert_uint_le(partition_bytes(partition("m")), KEPT_BYTES);
@@ -371,6 +405,34 @@ START_TEST(what_a_session_was_owed_before_a_restart_is_counted_as_lost)
 }
 END_TEST
 
+START_TEST(each_partition_goes_on_by_itself)
+{
+    struct stream_spec spec = { .name = SLICE("m"), .partition_count = 3 };
+    struct stream *made;
+    uint64_t ends[5], all = 0;
+
+    ck_assert_int_eq(stream_create(rig.core, a->client, &spec, &made), RC_OK);
+    publish("m/a", 5, 10);
+    ck_assert_int_eq(stream_grow(made, 5), RC_OK);
+    publish("m/b", 7, 10);
+    publish("m/d", 9, 10);
+    for (unsigned i = 0; i < 5; i++)
+        all += ends[i] = partition_end(stream_partition(made, i));
+    ck_assert_uint_eq(all, 21);
+    restart(true);
+    for (unsigned i = 0; i < 5; i++)
+        ck_assert_uint_eq(partition_end(stream_partition(stream("m"), i)), ends[i]);
+    publish("m/a", 1, 10);
+    restart(false);
+    for (unsigned i = 0; i < 5; i++) {
+        const struct partition *p = stream_partition(stream("m"), i);
+
+        ck_assert_uint_ge(partition_end(p), ends[i]);
+        ck_assert_uint_eq(partition_start(p), partition_end(p));
+    }
+}
+END_TEST
+
 START_TEST(a_queue_on_it_has_it_logged_with_all_that_it_kept)
 {
     uint64_t first;
@@ -432,21 +494,6 @@ START_TEST(records_that_are_logged_are_not_taken_by_a_rule)
 }
 END_TEST
 
-static void pass_minute(unsigned minutes)
-{
-    static uint64_t start_ns;
-    static int64_t start_ms;
-
-    if (minutes == 0) {
-        start_ns = clock_monotonic_ns();
-        start_ms = clock_wall_ms();
-    }
-    clock_set_for_test(start_ns + minutes * UINT64_C(60000000000),
-                       start_ms + minutes * INT64_C(60000));
-    core_turn_end(rig.core); /* the turn's wall clock is read anew */
-    rig_settle(&rig);
-}
-
 START_TEST(records_go_with_their_time)
 {
     static const struct stream_policy policy = { 60000, POLICY_OPEN, POLICY_OPEN };
@@ -476,6 +523,7 @@ static Suite *unlogged_suite(void)
     tcase_add_test(memory, a_stream_keeps_its_bytes_and_offsets_go_on);
     tcase_add_test(memory, an_absent_session_gets_what_is_still_there_and_the_rest_is_counted);
     tcase_add_test(memory, a_slow_reader_of_qos_0_finds_more_than_is_kept_for_nobody);
+    tcase_add_test(memory, who_reads_it_as_a_log_finds_more_for_a_minute);
     tcase_add_test(memory, records_go_with_their_time);
     suite_add_tcase(suite, memory);
     tcase_add_checked_fixture(durable, setup_durable, teardown);
@@ -486,6 +534,7 @@ static Suite *unlogged_suite(void)
     tcase_add_test(durable, what_a_session_was_owed_before_a_restart_is_counted_as_lost);
     tcase_add_test(durable, a_queue_on_it_has_it_logged_with_all_that_it_kept);
     tcase_add_test(durable, what_a_session_is_owed_when_it_becomes_logged_stays_owed);
+    tcase_add_test(durable, each_partition_goes_on_by_itself);
     tcase_add_test(durable, a_compacted_stream_is_logged);
     suite_add_tcase(suite, durable);
     tcase_add_checked_fixture(later, setup_without_rules, teardown);

@@ -25,7 +25,7 @@ class Unlogged(KafkaCase):
     def setUpClass(cls):
         cls.broker = Broker(data=True, config="[stream live*]\ndurability = none\n"
                                               "[stream few*]\ndurability = none\n"
-                                              "retention_bytes = 20000\n")
+                                              "retention_bytes = 2000\n")
         cls.addClassCleanup(cls.broker.close)
         cls.broker.start()
         cls.addClassCleanup(cls.broker.stop)
@@ -76,7 +76,7 @@ class Unlogged(KafkaCase):
             sender.publish("few1", b"%3d" % i + bytes(1000), 1)
         start, end = self.place("few1")
         self.assertEqual(end, 400)
-        self.assertLess(end - start, 16 * 20)
+        self.assertLess(end - start, 64 * 2)
         before = counter(self.broker, "core_dropped_total")
         client = self.mqtt("absent", **KEEP)
         for i in range(start, end):
