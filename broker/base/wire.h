@@ -289,13 +289,21 @@ static inline void wr_i64(struct wr *w, int64_t v)
     wr_u64(w, (uint64_t)v);
 }
 
+/* One for each 7 bits that it takes. */
+static inline size_t uvarint_bytes(uint64_t v)
+{
+    return (size_t)((64 - __builtin_clzll(v | 1)) * 9 + 64) >> 6;
+}
+
 static inline void wr_uvarint(struct wr *w, uint64_t v)
 {
-    while (v >= 0x80) {
-        wr_u8(w, (uint8_t)(v | 0x80));
-        v >>= 7;
-    }
-    wr_u8(w, (uint8_t)v);
+    uint8_t *to = wr_take(w, uvarint_bytes(v));
+
+    if (to == NULL)
+        return;
+    for (; v >= 0x80; v >>= 7)
+        *to++ = (uint8_t)(v | 0x80);
+    *to = (uint8_t)v;
 }
 
 static inline void wr_varint(struct wr *w, int64_t v)

@@ -210,7 +210,9 @@ struct loop {
     uint64_t now_ns;
     struct durations turns;
     struct durations turns_processor;
-    uint64_t processor_ns; /* of this thread when the last turn ended */
+    uint64_t processor_ns; /* of this thread when it was last asked for, at a turn's end */
+    uint64_t short_us;     /* of turns since, which it was not asked for */
+    unsigned short_count;
     bool is_now_known;     /* now_ns is of this turn */
     bool is_posted_inside; /* calls were posted in a turn, by its own thread */
     bool is_work_left;     /* the next turn must not wait */

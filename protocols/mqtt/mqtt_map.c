@@ -232,17 +232,26 @@ static void add_bridge(struct headers *h, const struct mqtt_origin *origin)
         add(h, MQTT_VIA, origin->here);
 }
 
+/* As record_header_write() writes it: every message has this one, and most have no other. */
+#define QOS_HEADER(qos)                                        \
+    {                                                          \
+        (const uint8_t *)"\x10" HEADER_MQTT_QOS "\x02" qos, 11 \
+    }
+static const struct slice qos_headers[] = { QOS_HEADER("0"), QOS_HEADER("1"), QOS_HEADER("2") };
+_Static_assert(sizeof("\x10" HEADER_MQTT_QOS "\x02"
+                      "0") -
+                       1 ==
+                   11,
+               "the name's length is 8");
+
 static uint32_t write_headers(struct wr *w, const struct mqtt_publish *p,
                               const struct mqtt_origin *origin, int64_t expires_at_ms,
                               const struct special *special, struct text *scratch)
 {
-    static const struct slice qos[] = { { (const uint8_t *)"0", 1 },
-                                        { (const uint8_t *)"1", 1 },
-                                        { (const uint8_t *)"2", 1 } };
     const struct mqtt_properties *props = &p->properties;
-    struct headers h = { w, 0, scratch };
+    struct headers h = { w, 1, scratch };
 
-    add(&h, HEADER_MQTT_QOS, qos[p->qos]);
+    wr_bytes(w, qos_headers[p->qos]);
     if (p->retain)
         add(&h, HEADER_MQTT_RETAIN, SLICE("1"));
     if (origin->source.len > 0)

@@ -24,14 +24,52 @@ static bool is_discouraged(const uint8_t *at, size_t left)
     return false;
 }
 
-/* Printable ASCII alone, as almost every name is: no branch a byte. */
+/* ---- eight bytes at a time: names are looked at in every message ---- */
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define HIGH_BITS  EACH(0x80)
+
+/* Not zero when one of the bytes is 0. */
+static uint64_t zeros(uint64_t word)
+{
+    return (word - EACH(1)) & ~word & HIGH_BITS;
+}
+
+/* Not zero when one of the bytes is no printable ASCII. */
+static uint64_t unprintable(uint64_t word)
+{
+    /* the first has a byte's high bit when it is below 0x20, the second when it is 0x7f or more */
+    return (((word - EACH(0x20)) & ~word) | ((word + EACH(1)) | word)) & HIGH_BITS;
+}
+
+static uint64_t wildcards(uint64_t word)
+{
+    return zeros(word ^ EACH('+')) | zeros(word ^ EACH('#'));
+}
+
+/* What `look` finds in any of the words that the bytes are in; a single one is filled up with
+ * letters. */
+static inline uint64_t look_through(struct slice s, uint64_t (*look)(uint64_t word))
+{
+    uint64_t found = 0, word = EACH('a');
+
+    if (s.len < sizeof(word)) {
+        for (unsigned i = 0; i < s.len; i++)
+            word ^= (uint64_t)(s.at[i] ^ 'a') << (8 * i);
+        return look(word);
+    }
+    for (size_t i = 0; i < s.len - sizeof(word); i += sizeof(word)) {
+        memcpy(&word, s.at + i, sizeof(word));
+        found |= look(word);
+    }
+    memcpy(&word, s.at + s.len - sizeof(word), sizeof(word));
+    return found | look(word);
+}
+
+/* Printable ASCII alone, as almost every name is. */
 static bool is_plain(struct slice s)
 {
-    unsigned bad = 0;
-
-    for (size_t i = 0; i < s.len; i++)
-        bad |= (uint8_t)(s.at[i] - 0x20) > 0x7e - 0x20;
-    return bad == 0;
+    return look_through(s, unprintable) == 0;
 }
 
 bool mqtt_name_is_valid(struct slice s)
@@ -53,15 +91,15 @@ bool mqtt_name_is_valid(struct slice s)
 
 bool mqtt_topic_is_valid(struct slice topic)
 {
-    unsigned levels = 1, wildcards = 0;
+    unsigned levels = 1;
 
-    if (topic.len == 0 || topic.len > UINT16_MAX)
+    if (topic.len == 0 || topic.len > UINT16_MAX || look_through(topic, wildcards) != 0)
         return false;
-    for (size_t i = 0; i < topic.len; i++) {
-        wildcards += topic.at[i] == '+' || topic.at[i] == '#';
+    if (topic.len < MQTT_TOPIC_LEVELS_MAX)
+        return true; /* it has a level more than separators */
+    for (size_t i = 0; i < topic.len; i++)
         levels += topic.at[i] == '/';
-    }
-    return wildcards == 0 && levels <= MQTT_TOPIC_LEVELS_MAX;
+    return levels <= MQTT_TOPIC_LEVELS_MAX;
 }
 
 bool mqtt_filter_is_valid(struct slice filter)
