@@ -21,10 +21,12 @@ static void *start_mqtt(struct core *core, struct loop *loop, const struct setti
 {
     struct mqtt_config config = MQTT_CONFIG_DEFAULT;
     struct mqtt_control_config control = {
-        .clients = { settings->flap_client_connects, settings->flap_window_ms,
-                     settings->flap_ban_ms },
-        .addresses = { settings->flap_address_connects, settings->flap_window_ms,
-                       settings->flap_ban_ms },
+        .clients = { .connects = settings->flap_client_connects,
+                     .window_ms = settings->flap_window_ms,
+                     .ban_ms = settings->flap_ban_ms },
+        .addresses = { .connects = settings->flap_address_connects,
+                       .window_ms = settings->flap_window_ms,
+                       .ban_ms = settings->flap_ban_ms },
     };
 
     config.max_keep_alive_s = (uint16_t)(settings->mqtt_max_keep_alive_ms / 1000);
