@@ -205,6 +205,7 @@ void core_turn_end(struct core *core)
 {
     if (store_has_news(core->store))
         store_poll(core->store);
+    holdings_turn(core);
     queues_pump(core);
     sessions_pump(core);
     queues_record(core);
@@ -281,6 +282,7 @@ static void init_tables(struct core *core)
     list_init(&core->busy_queues);
     list_init(&core->dirty_queues);
     list_init(&core->sweeps);
+    list_init(&core->orphans);
     list_init(&core->busy_sessions);
     list_init(&core->busy_groups);
     list_init(&core->overflowing);

@@ -437,10 +437,18 @@ enum rc lane_settle(struct lane *lane, const struct client *client, uint64_t off
     return RC_OK;
 }
 
-void lane_return_all(struct lane *lane, struct holding *holding)
+bool lane_return_some(struct lane *lane, struct holding *holding, unsigned *left)
 {
-    for (uint64_t offset = lane->head; offset < lane->window_end && holding->count > 0; offset++) {
+    uint64_t offset = holding->next_offset > lane->head ? holding->next_offset : lane->head;
+
+    for (; offset < lane->window_end && holding->count > 0; offset++) {
         struct item *item = item_at(lane, offset);
+
+        if (*left == 0) {
+            holding->next_offset = offset;
+            return false;
+        }
+        --*left;
 
         if (item == NULL) { /* a chunk that is settled whole */
             offset |= CHUNK_ITEMS - 1;
@@ -453,6 +461,7 @@ void lane_return_all(struct lane *lane, struct holding *holding)
         lane->taken_bytes -= item->message->value.len;
         give_back(lane, offset, item);
     }
+    return true;
 }
 
 /* ---- the window ---- */

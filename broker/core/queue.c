@@ -238,11 +238,7 @@ void queues_forget_client(struct client *client)
         struct queue *queue = holding->queue;
 
         forget_getters(queue, client);
-        for (unsigned i = 0; i < queue->lane_count && holding->count > 0; i++)
-            lane_return_all(queue->lanes[i], holding);
-        ASSERT(holding->count == 0);
-        holding_free(holding);
-        queue_wake(queue);
+        holding_leave(holding);
     }
     while (!list_is_empty(&queues->exclusive))
         queue_remove(LIST_FIRST(&queues->exclusive, struct queue, of_owner));
@@ -385,6 +381,8 @@ void queues_suspect(struct core *core)
 
 void queues_done(struct core *core)
 {
+    while (!list_is_empty(&core->orphans))
+        holding_free(LIST_FIRST(&core->orphans, struct holding, of_client));
     while (!list_is_empty(&core->queue_list))
         queue_free(LIST_FIRST(&core->queue_list, struct queue, link));
     map_done(&core->queues);

@@ -12,11 +12,13 @@ struct rd;
 
 /* What one client has taken from one queue: made at the first consume or get. */
 struct holding {
-    struct client *client; /* borrowed */
+    struct client *client; /* borrowed; NULL: it has gone, and what it held is given back */
     struct queue *queue;   /* borrowed */
-    struct link of_client;
+    struct link of_client; /* or in core->orphans */
     struct link of_queue;
     size_t count;
+    unsigned lane; /* of one without a client: what is to be looked at next */
+    uint64_t next_offset;
 };
 
 enum item_state { ITEM_ABSENT, ITEM_READY, ITEM_TAKEN, ITEM_SETTLED };
@@ -161,7 +163,9 @@ void lane_settle_ready(struct lane *lane, uint64_t offset);
 /* RC_NOT_FOUND: not taken by this client. */
 MUST_CHECK enum rc lane_settle(struct lane *lane, const struct client *client, uint64_t offset,
                                enum outcome outcome);
-void lane_return_all(struct lane *lane, struct holding *holding);
+/* Looks at offsets from holding->next_offset on, as many as `left`, which is counted down. False:
+ * there are more. */
+bool lane_return_some(struct lane *lane, struct holding *holding, unsigned *left);
 /* Goes on with what one turn did not come to. */
 void lane_go_on(struct lane *lane);
 /* Settles everything that is not taken; gives how many. */
@@ -222,6 +226,8 @@ bool queue_wants(const struct queue *queue); /* somebody waits for messages */
 void queue_pump(struct queue *queue);
 struct holding *holding_of(struct client *client, struct queue *queue);
 void holding_free(struct holding *holding);
+/* Its client goes: what it had taken is given back, some in each turn. */
+void holding_leave(struct holding *holding);
 void consumer_free(struct consumer *consumer);
 
 /* ---- exchange.c ---- */

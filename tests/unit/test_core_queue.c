@@ -326,6 +326,57 @@ START_TEST(much_that_is_settled_is_passed_in_parts_while_others_go_on)
 }
 END_TEST
 
+/* More than one turn gives back, in the order it was in, and others go on meanwhile. */
+START_TEST(what_a_client_held_comes_back_in_parts_and_in_order)
+{
+    struct queue *q = rig_queue(&rig, a, "q", true);
+    uint64_t purged = 0, ready = 0;
+    struct consumer *consumer;
+    unsigned count = 0;
+
+    consume(b, q, false);
+    for (unsigned i = 0; i < 20000; i += 4000) {
+        b->count = 0;
+        b->credit = RIG_SEEN_MAX;
+        publish_many("q", i, i + 4000);
+        rig_settle_until(&rig, &b->count, 4000);
+    }
+    ck_assert_uint_eq(queue_taken_count(q), 20000);
+    rig_client_close(b);
+    rig_client_open(&rig, b, RIG_SEEN_MAX);
+    ck_assert_uint_gt(queue_taken_count(q), 10000);
+    ck_assert_uint_eq(queue_ready_count(q) + queue_taken_count(q), 20000);
+    if (_i == 1) { /* what is not back yet stays, as it did while it was held */
+        ck_assert_int_eq(queue_purge(a->client, q, &purged), RC_OK);
+        ck_assert_uint_gt(purged, 0);
+    } else if (_i == 2) {
+        ck_assert_int_eq(queue_delete(a->client, q, false, false, &ready), RC_OK);
+        rig_settle(&rig);
+        return;
+    } else if (_i == 3) {
+        return; /* the broker ends */
+    }
+    consumer = consume(b, q, true);
+    for (unsigned seen = 0; count < 20000 - purged; count += seen) {
+        rig_settle_until(&rig, &b->count, 1);
+        seen = b->count;
+        for (unsigned i = 0; i < seen; i++) {
+            char value[16];
+
+            (void)snprintf(value, sizeof(value), "m%u", (unsigned)purged + count + i);
+            ck_assert_str_eq(b->seen[i].value, value);
+            ck_assert(b->seen[i].is_redelivered);
+        }
+        b->count = 0;
+        b->credit = RIG_SEEN_MAX;
+        consumer_ready(consumer);
+    }
+    rig_settle(&rig);
+    ck_assert_uint_eq(queue_taken_count(q), 0);
+    ck_assert_uint_eq(queue_ready_count(q), 0);
+}
+END_TEST
+
 START_TEST(a_queue_that_is_deleted_while_it_is_swept_can_be_made_again)
 {
     struct queue *q = settle_all_but_the_first();
@@ -708,6 +759,7 @@ int main(void)
     suite_add_tcase(suite, plain);
     tcase_add_test(plain, a_full_queue_refuses_whoever_publishes);
     tcase_add_test(plain, the_head_goes_first_whatever_was_taken_and_came_back);
+    tcase_add_loop_test(plain, what_a_client_held_comes_back_in_parts_and_in_order, 0, 4);
     tcase_add_checked_fixture(durable, setup_durable, teardown);
     tcase_set_timeout(durable, 60);
     tcase_add_loop_test(durable, what_was_purged_behind_what_is_taken_stays_away, 0, 3);
