@@ -242,6 +242,7 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
                                       .websocket_paths = l->websocket_paths,
                                       .websocket_origins = l->websocket_origins,
                                       .is_proxied = l->proxy_protocol,
+                                      .proxy_client = (enum proxy_client)l->proxy_client,
                                       .proxy_peers = l->proxy_peers,
                                       .protocol = row->protocol,
                                       .context = b->contexts[l->protocol] };

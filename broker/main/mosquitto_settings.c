@@ -390,6 +390,31 @@ static void set_place(struct reading *r, const struct mosquitto_scope *scope,
         mem_free(word.text);
 }
 
+/* Behind a proxy it is the proxy that speaks TLS with clients, and tells of it in version 2. */
+static void set_proxied_tls(struct reading *r, const struct mosquitto_scope *scope,
+                            struct listener_settings *l)
+{
+    static const enum mosquitto_option_id ids[] = { MOSQUITTO_REQUIRE_CERTIFICATE,
+                                                    MOSQUITTO_PROXY_PROTOCOL_V2_REQUIRE_TLS,
+                                                    MOSQUITTO_USE_IDENTITY_AS_USERNAME };
+    bool is_2 = VALUE(scope, ENABLE_PROXY_PROTOCOL)->number == 2;
+
+    for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        if (!is_2 && mosquitto_number(scope, ids[i], 0) != 0)
+            mosquitto_conf_error(CONF(r), mosquitto_value(scope, ids[i]),
+                                 "%s needs enable_proxy_protocol 2",
+                                 mosquitto_options[ids[i]].name);
+    if (NUMBER(scope, USE_SUBJECT_AS_USERNAME, 0) != 0)
+        mosquitto_conf_error(CONF(r), VALUE(scope, USE_SUBJECT_AS_USERNAME),
+                             "a proxy tells the common name alone: use_identity_as_username");
+    if (NUMBER(scope, REQUIRE_CERTIFICATE, 0) != 0)
+        put_here(r, VALUE(scope, REQUIRE_CERTIFICATE), l, "proxy_client", "certificate");
+    else if (NUMBER(scope, PROXY_PROTOCOL_V2_REQUIRE_TLS, 0) != 0)
+        put_here(r, VALUE(scope, PROXY_PROTOCOL_V2_REQUIRE_TLS), l, "proxy_client", "tls");
+    if (NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) != 0)
+        put_here(r, VALUE(scope, USE_IDENTITY_AS_USERNAME), l, "certificate_is_user", "yes");
+}
+
 static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
                     struct listener_settings *l)
 {
@@ -426,6 +451,10 @@ static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
     }
     if (GIVEN(scope, CERTFILE))
         put_here(r, VALUE(scope, CERTFILE), l, "tls", "yes");
+    if (GIVEN(scope, ENABLE_PROXY_PROTOCOL)) {
+        set_proxied_tls(r, scope, l);
+        return;
+    }
     if (asks && !GIVEN(scope, CAFILE) && !GIVEN(scope, CAPATH))
         mosquitto_conf_error(CONF(r), VALUE(scope, REQUIRE_CERTIFICATE),
                              "require_certificate needs cafile or capath");

@@ -102,6 +102,7 @@ static bool is_consistent(const struct listener_settings *l, struct text *errors
           "rates of messages and mount_point are for protocol = mqtt alone" },
         { l->mount_point != NULL && !mqtt_mount_is_valid(slice_str(l->mount_point)),
           "mount_point must be a topic that ends in / and does not begin with $" },
+        { l->proxy_client != 0 && !l->proxy_protocol, "proxy_client needs proxy_protocol = yes" },
         { is_given(LISTENER, l, "proxy_peers") && !l->proxy_protocol,
           "proxy_peers needs proxy_protocol = yes" },
         { !are_networks(l->proxy_peers),

@@ -35,6 +35,7 @@ struct listener_settings {
     char *websocket_origins;
     bool detect;
     bool proxy_protocol;
+    unsigned proxy_client; /* index: any, tls, certificate */
     char *proxy_peers;
     char *password_file;
     char *acl_file;

@@ -37,6 +37,7 @@ static const char *const facilities[] = { "no",     "user",   "daemon", "local0"
                                           "local1", "local2", "local3", "local4",
                                           "local5", "local6", "local7", NULL };
 static const char *const certificate_users[] = { "name", "subject", NULL };
+static const char *const proxy_clients[] = { "any", "tls", "certificate", NULL };
 static const char *const rate_actions[] = { "pause", "disconnect", NULL };
 static const char *const dots[] = { "exact", "rabbitmq", NULL };
 
@@ -432,6 +433,13 @@ static const struct option listener_options[] = {
       AT(proxy_peers), "NETWORKS",
       "The proxies that proxy_protocol believes, as addresses and networks with commas between, "
       "unix for those on a Unix socket; who else connects is turned away." },
+    { "proxy_client", OPTION_CHOICE, "any", 0, 0, proxy_clients, FILE_ONLY, AT(proxy_client),
+      "WHAT",
+      "What the proxy must say, by version 2 of the header, of its client: any, nothing; tls, that "
+      "it "
+      "came by TLS; certificate, that it showed one which the proxy found good. Whoever else comes "
+      "is "
+      "turned away." },
     { "password_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
       AT(password_file), "FILE", "The users of this listener." },
     { "acl_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(acl_file),

@@ -20,6 +20,9 @@ enum websocket_use {
     WEBSOCKET_DETECTED, /* by the first byte, or without it */
 };
 
+/* What a proxy must say of the connection that its client made to it, by version 2 of the head. */
+enum proxy_client { PROXY_CLIENT_ANY, PROXY_CLIENT_TLS, PROXY_CLIENT_CERTIFIED };
+
 struct listener_config {
     const char *name;     /* borrowed until freed */
     const char *address;  /* "127.0.0.1", "::1", "0.0.0.0", "unix:/path"; borrowed during open */
@@ -31,7 +34,8 @@ struct listener_config {
     const char *websocket_paths;   /* as in upgrade.h; borrowed until the listener is freed */
     const char *websocket_origins; /* as in upgrade.h; borrowed until the listener is freed */
     bool is_proxied;               /* a PROXY head comes before anything else */
-    const char *proxy_peers;       /* networks of the proxies; borrowed during open */
+    enum proxy_client proxy_client;
+    const char *proxy_peers; /* networks of the proxies; borrowed during open */
     unsigned max_connections;
     bool is_subject_name;   /* a certificate's name is its whole subject, not its common name */
     uint64_t accepts_per_s; /* what comes faster waits in the backlog; 0: no limit */

@@ -72,8 +72,24 @@ static enum rc take_from_socket(struct conn *conn, uint8_t *at, size_t n)
     return recv(conn->fd, at, n, 0) == (ssize_t)n ? RC_OK : RC_CLOSED;
 }
 
+/* NULL: the proxy says what is asked of it. */
+static const char *what_lacks(const struct conn *conn, const struct proxy_head *head)
+{
+    enum proxy_client client = conn->listener->config.proxy_client;
+
+    if (client >= PROXY_CLIENT_TLS && !head->is_tls)
+        return "proxy-client-without-tls";
+    return client >= PROXY_CLIENT_CERTIFIED && !head->is_certified
+               ? "proxy-client-without-certificate"
+               : NULL;
+}
+
 static enum rc apply_proxy(struct conn *conn, const struct proxy_head *head)
 {
+    const char *lacks = what_lacks(conn, head);
+
+    if (lacks != NULL)
+        return refuse_proxy(conn, lacks);
     switch (head->source) {
     case PROXY_LOCAL:
         conn->peer.is_proxys = true; /* who connects is the proxy */

@@ -182,6 +182,7 @@ static void read_tls(struct rd *r, struct proxy_head *ret)
     struct slice name = SLICE_NONE;
 
     ret->is_tls = !r->bad && (client & SSL_IS_TLS) != 0;
+    ret->is_certified = !r->bad && (client & SSL_CERTIFIED) != 0 && unverified == 0;
     while (!r->bad && r->left > 0) {
         uint8_t type = rd_u8(r);
         struct slice value = rd_bytes(r, rd_u16(r));

@@ -28,9 +28,10 @@ struct proxy_head {
     struct sockaddr_storage from; /* PROXY_ADDRESS: AF_INET, AF_INET6 or AF_UNIX */
     struct sockaddr_storage to;
     struct slice
-        name;     /* common name of the certificate that the proxy checked; borrowed, or none */
-    bool is_tls;  /* the client speaks TLS with the proxy */
-    size_t bytes; /* what belongs to it */
+        name;    /* common name of the certificate that the proxy checked; borrowed, or none */
+    bool is_tls; /* the client speaks TLS with the proxy */
+    bool is_certified; /* and showed a certificate that the proxy found good */
+    size_t bytes;      /* what belongs to it */
 };
 
 /* `in` is what came first. RC_AGAIN: all of it belongs to the head, of which there is more to come.

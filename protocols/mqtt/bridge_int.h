@@ -55,6 +55,7 @@ struct bridge {
     bool is_up;          /* it said that we are connected */
     bool is_local_kept;  /* the session here outlives the connection */
     bool is_primary_met; /* the probe's answer */
+    bool is_here;        /* its session here was there before */
     bool is_leaving;     /* it is in no configuration any more */
     bool is_stopping;
 };

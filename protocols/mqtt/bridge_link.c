@@ -284,7 +284,6 @@ static enum rc on_connack(struct mqtt_session *s, const struct mqtt_frame *frame
 {
     struct bridge *b = bridge_of(s);
     struct mqtt_connack c;
-    bool is_here = false;
     enum rc rc = mqtt_decode_connack(frame->body, s->version, &c);
 
     if (rc != RC_OK && s->version >= MQTT_V5 &&
@@ -296,11 +295,7 @@ static enum rc on_connack(struct mqtt_session *s, const struct mqtt_frame *frame
     if (c.reason != 0)
         return refused(s, &c);
     adopt(s, &c.properties);
-    s->client = client_open(s->core, &mqtt_client_ops, s, true);
-    rc = bridge_local_open(b, s->client, &s->session, &is_here);
-    if (rc != RC_OK)
-        return rc;
-    begin(s, c.session_present, is_here);
+    begin(s, c.session_present, b->is_here);
     return RC_OK;
 }
 
@@ -481,6 +476,10 @@ enum rc bridge_link_open(struct bridge *b, struct conn *conn, struct mqtt_sessio
     timer_init(&s->timer, b->loop, on_timer, s);
     timer_start(&s->timer, MQTT_CONNECT_TIMEOUT_MS);
     rc = send_connect(s);
+    if (rc == RC_OK) { /* what comes until CONNACK waits for it, QoS 0 too */
+        s->client = client_open(s->core, &mqtt_client_ops, s, true);
+        rc = bridge_local_open(b, s->client, &s->session, &b->is_here);
+    }
     if (rc != RC_OK)
         mqtt_session_close(&s, rc);
     else

@@ -59,7 +59,8 @@ static enum rc check(struct mqtt_session *s, const struct mqtt_connect *c)
     if (c->will.is_retain && config->has_no_retain) /* 3.2.2-13 */
         return mqtt_fail(s, RC_UNSUPPORTED, MQTT_RETAIN_NOT_SUPPORTED);
     if (config->max_payload_bytes > 0 && c->will.payload.len > config->max_payload_bytes)
-        return mqtt_fail(s, RC_TOO_LARGE, MQTT_PACKET_TOO_LARGE);
+        return mqtt_fail(s, c->version < MQTT_V5 ? RC_REFUSED : RC_TOO_LARGE,
+                         MQTT_PACKET_TOO_LARGE);
     if (!mqtt_topic_is_valid(c->will.topic) || !mqtt_may_publish_to(c->will.topic))
         return mqtt_fail(s, RC_MALFORMED, MQTT_TOPIC_NAME_INVALID);
     if (mqtt_has(&c->will.properties, MQTT_RESPONSE_TOPIC) &&

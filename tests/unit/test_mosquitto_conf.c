@@ -350,12 +350,12 @@ START_TEST(what_would_let_in_whom_it_keeps_out_is_refused)
                                          "auth_plugin x",
                                          "psk_hint x",
                                          "tls_engine x",
-                                         "proxy_protocol_v2_require_tls true",
+                                         "bridge_require_ocsp true",
                                          "plugin_opt_file x" };
 
     for (unsigned i = 0; i < COUNT_OF(lines); i++)
         assert_refused(lines[i], "main:1: ");
-    ck_assert_int_eq(take("proxy_protocol_v2_require_tls false\n"), RC_OK);
+    ck_assert_int_eq(take("enable_proxy_protocol 2\nproxy_protocol_v2_require_tls true\n"), RC_OK);
 }
 END_TEST
 

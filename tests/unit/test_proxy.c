@@ -193,14 +193,14 @@ START_TEST(a_name_counts_when_the_proxy_has_checked_its_certificate)
 
     add_name_field(0x07, 0, "sensor-7");
     ck_assert_int_eq(decode(text_slice(&head), &h), RC_OK);
-    ck_assert(h.is_tls);
+    ck_assert(h.is_tls && h.is_certified);
     ck_assert_slice(h.name, SLICE("sensor-7"));
     add_name_field(0x07, 1, "sensor-7");
     ck_assert_int_eq(decode(text_slice(&head), &h), RC_OK);
-    ck_assert(h.is_tls && slice_is_none(h.name));
+    ck_assert(h.is_tls && !h.is_certified && slice_is_none(h.name));
     add_name_field(0x01, 0, "sensor-7");
     ck_assert_int_eq(decode(text_slice(&head), &h), RC_OK);
-    ck_assert(slice_is_none(h.name));
+    ck_assert(h.is_tls && !h.is_certified && slice_is_none(h.name));
     head.at[12 + 4 + 12 + 3 + 5 + 2]++; /* the name is longer than its field */
     ck_assert_int_eq(decode(text_slice(&head), &h), RC_MALFORMED);
 }

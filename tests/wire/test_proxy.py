@@ -37,6 +37,20 @@ detect = yes
 certificate = %s
 key = %s
 
+[listener told-tls]
+protocol = mqtt
+address = 127.0.0.1
+port = 0
+proxy_protocol = yes
+proxy_client = tls
+
+[listener told-certificate]
+protocol = mqtt
+address = 127.0.0.1
+port = 0
+proxy_protocol = yes
+proxy_client = certificate
+
 [listener kafka-proxied]
 protocol = kafka
 address = 127.0.0.1
@@ -147,6 +161,17 @@ class Proxy(ProxyCase):
                      v2(IPV4 + b"\1"), v2(IPV4 + b"\1\0\5abcd"), v2(IPV4 + field(0x20, b"\1")),
                      v2(IPV4 + bytes(4081)), SIGNATURE[:-1] + b"\r" + v2(IPV4)[12:]):
             self.assert_refused(head)
+
+    def test_v2_must_tell_of_tls_and_certificates_where_that_is_asked(self):
+        tls, certified, unverified = (v2(IPV4 + field(0x20, flags + more)) for flags, more in (
+            (b"\1", bytes(4)), (b"\5", bytes(4)), (b"\5", b"\0\0\0\1")))
+        for head in (tls, certified, unverified):
+            self.assertEqual(self.peer_of(head, "told-tls"), "192.0.2.7:4711")
+        self.assertEqual(self.peer_of(certified, "told-certificate"), "192.0.2.7:4711")
+        for head in (tls, unverified, v2(IPV4), v2(command=0x20), b"PROXY UNKNOWN\r\n"):
+            self.assert_refused(head, "told-certificate")
+        for head in (v2(IPV4), v2(command=0x20), b"PROXY UNKNOWN\r\n"):
+            self.assert_refused(head, "told-tls")
 
     # ---- both ----
 
