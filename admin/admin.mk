@@ -3,6 +3,7 @@ noinst_LIBRARIES += libadmin.a
 libadmin_a_SOURCES = \
 	%D%/api.c %D%/api.h %D%/api_int.h \
 	%D%/api_accounts.c \
+	%D%/api_delayed.c \
 	%D%/api_backup.c \
 	%D%/api_definitions.c \
 	%D%/api_listing.c \

@@ -459,6 +459,7 @@ void api_free(struct api **api)
     ASSERT(list_is_empty(&a->sessions));
     core_backup_cancel(a->core, &a->backup);
     api_change_free(*api);
+    api_delayed_free(a);
     api_change_free(a);
     api_import_free(a);
     client_close(&a->client);

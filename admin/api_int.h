@@ -14,6 +14,7 @@
 #include "broker/net/loop.h"
 
 struct api_change;
+struct api_delayed;
 struct api_import;
 struct client;
 struct conn;
@@ -36,9 +37,10 @@ struct api {
     struct list sessions;  /* struct api_session.link */
     uint64_t last_session;
     struct store_backup backup;
-    uint64_t backup_session;   /* who waits for it */
-    struct api_change *change; /* owned; NULL: no user is being changed */
-    struct api_import *import; /* owned; NULL: none is under way */
+    uint64_t backup_session;     /* who waits for it */
+    struct api_delayed *delayed; /* owned; NULL: no list of what waits is being made */
+    struct api_change *change;   /* owned; NULL: no user is being changed */
+    struct api_import *import;   /* owned; NULL: none is under way */
     uint64_t started_ns;
 };
 
@@ -90,6 +92,10 @@ void api_import_free(struct api *api);
 /* Waits for the change that is under way, if any, and forgets it. */
 void api_change_free(struct api *api);
 
+/* ---- api_delayed.c ---- */
+/* Ends the list that is being made, if any. */
+void api_delayed_free(struct api *api);
+
 /* ---- api_routes.c ---- */
 struct api_route {
     const char *path;
@@ -104,6 +110,7 @@ const struct api_route *api_route_of(struct api_session *session,
 
 /* ---- handlers ---- */
 api_handler_fn api_get_overview, api_get_health, api_get_metrics, api_get_streams, api_get_queues;
+api_handler_fn api_get_delayed, api_post_cancel;
 api_handler_fn api_get_users, api_get_accounts, api_put_account, api_delete_account;
 api_handler_fn api_get_definitions, api_put_definitions, api_post_backup;
 api_handler_fn api_post_compact;

@@ -21,6 +21,8 @@ static const struct api_route routes[] = {
     { "/api/overview", HTTP_GET, api_get_overview, false, false },
     { "/api/streams", HTTP_GET, api_get_streams, false, false },
     { "/api/queues", HTTP_GET, api_get_queues, false, false },
+    { "/api/delayed", HTTP_GET, api_get_delayed, false, false },
+    { "/api/delayed/cancel", HTTP_POST, api_post_cancel, true, false },
     { "/api/accounts", HTTP_GET, api_get_accounts, false, false },
     { "/api/accounts", HTTP_PUT, api_put_account, true, false },
     { "/api/accounts", HTTP_DELETE, api_delete_account, true, false },

@@ -35,6 +35,7 @@ static const char usage[] =
     "                                                    send clients elsewhere\n"
     "       tercet trace WHAT [--bytes N] [--rate N]     show an MQTT client's packets\n"
     "       tercet users [--json]                        what users have connected and stored\n"
+    "       tercet delayed list [--json] | cancel ID     what waits for its time; take one back\n"
     "       tercet bans [--json] | unban NAME            who connected too often; let it in again\n"
     "       tercet export [FILE]                         write its definitions, as JSON\n"
     "       tercet import FILE|- [--skip NAMES]          make what a file of them says\n"

@@ -340,6 +340,12 @@ static int do_users(const struct order *order)
     return ctl_users(&order->place, order->is_json);
 }
 
+static int do_delayed(const struct order *order)
+{
+    return ctl_delayed(&order->place, order->words[0],
+                       order->word_count > 1 ? order->words[1] : NULL, order->is_json);
+}
+
 static int do_bans(const struct order *order)
 {
     return ctl_bans(&order->place, order->is_json);
@@ -376,6 +382,7 @@ static const struct command {
     { "trace", do_trace, 1, 1, TAKES_PLACE | TAKES_RATE | TAKES_BYTES,
       "a client identifier, an address or a topic filter" },
     { "users", do_users, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
+    { "delayed", do_delayed, 1, 2, TAKES_PLACE | TAKES_JSON, "list, or cancel and an id" },
     { "bans", do_bans, 0, 0, TAKES_PLACE | TAKES_JSON, "no words" },
     { "unban", do_unban, 1, 1, TAKES_PLACE, "a client identifier, an address or a user" },
     { "export", do_export, 0, 1, TAKES_PLACE, "at most a file" },

@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "admin/ctl.h"
+
+#define EXIT_USAGE 2
 
 /* Asks for a path built with ctl_add_field(). */
 static bool post(const struct ctl_place *place, struct text *path, struct text *answer)
@@ -70,27 +73,57 @@ static long long count_of(const json_t *entry, const char *name)
     return (long long)json_integer_value(json_object_get(entry, name));
 }
 
-/* One page of users behind `after`, NULL: the first. Appends to `all`; *ret_page tells the next.
+/* One page of a listing behind `after`, NULL: the first. Appends to `all`; *ret_page tells the
+ * next.
  */
-static bool take_users(const struct ctl_place *place, const char *after, json_t *all,
-                       json_t **ret_page)
+static bool take_page(const struct ctl_place *place, const char *what, const char *after,
+                      json_t *all, json_t **ret_page)
 {
     struct text path = { 0 }, body = { 0 };
     bool is_good;
 
-    text_format(&path, "/api/users");
+    text_format(&path, "/api/%s", what);
     if (after != NULL)
         ctl_add_field(&path, "after", after);
     text_add_byte(&path, '\0');
     is_good = ctl_ask(place, "GET", (const char *)path.at, SLICE_NONE, &body);
     if (is_good) {
         *ret_page = json_loadb((const char *)body.at, body.len, JSON_ALLOW_NUL, NULL);
-        is_good = json_array_extend(all, json_object_get(*ret_page, "users")) == 0 ||
-                  ctl_fail("the broker's answer is no list of users");
+        is_good = json_array_extend(all, json_object_get(*ret_page, what)) == 0 ||
+                  ctl_fail("the broker's answer is no list of %s", what);
     }
     text_done(&path);
     text_done(&body);
     return is_good;
+}
+
+/* All of a listing, a line each, or as JSON. */
+static int show_all(const struct ctl_place *place, const char *what, bool is_json,
+                    void (*print)(const json_t *entry))
+{
+    json_t *all = json_array(), *page = NULL, *entry;
+    const char *after = NULL;
+    bool is_good = true;
+    size_t i;
+
+    do {
+        json_t *next = NULL;
+
+        is_good = take_page(place, what, after, all, &next);
+        json_decref(page); /* `after` was of it */
+        page = next;
+        after = json_string_value(json_object_get(page, "next"));
+    } while (is_good && after != NULL);
+    if (is_good && is_json) {
+        is_good = json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
+    } else if (is_good) {
+        json_array_foreach(all, i, entry) print(entry);
+    }
+    if (is_good && fflush(stdout) != 0)
+        is_good = ctl_fail("standard output: %s", strerror(errno));
+    json_decref(page);
+    json_decref(all);
+    return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* "3 of 10", or "3" without a limit. */
@@ -116,28 +149,42 @@ static void print_user(const json_t *user)
 
 int ctl_users(const struct ctl_place *place, bool is_json)
 {
-    json_t *all = json_array(), *page = NULL, *user;
-    const char *after = NULL;
-    bool is_good = true;
-    size_t i;
+    return show_all(place, "users", is_json, print_user);
+}
 
-    do {
-        json_t *next = NULL;
+static void print_delayed(const json_t *entry)
+{
+    const json_t *topic = json_object_get(entry, "topic");
+    const char *text = json_string_value(topic);
+    time_t due = (time_t)(count_of(entry, "due_ms") / 1000);
+    char when[32] = "";
+    struct tm parts;
 
-        is_good = take_users(place, after, all, &next);
-        json_decref(page); /* `after` was of it */
-        page = next;
-        after = json_string_value(json_object_get(page, "next"));
-    } while (is_good && after != NULL);
-    if (is_good && is_json) {
-        is_good = json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF;
-    } else if (is_good) {
-        json_array_foreach(all, i, user) print_user(user);
+    if (text == NULL) /* bytes that are no text */
+        text = json_string_value(json_object_get(topic, "hex"));
+    if (gmtime_r(&due, &parts) != NULL)
+        (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &parts);
+    (void)printf("%s  %s  qos %lld%s  %lld bytes  %s\n",
+                 json_string_value(json_object_get(entry, "id")), when, count_of(entry, "qos"),
+                 json_is_true(json_object_get(entry, "retain")) ? " retain" : "",
+                 count_of(entry, "bytes"), text);
+}
+
+int ctl_delayed(const struct ctl_place *place, const char *word, const char *id, bool is_json)
+{
+    struct text path = { 0 }, answer = { 0 };
+    bool is_list = strcmp(word, "list") == 0, is_good;
+
+    if (is_list && id == NULL)
+        return show_all(place, "delayed", is_json, print_delayed);
+    if (is_list || strcmp(word, "cancel") != 0 || id == NULL || is_json) {
+        (void)ctl_fail("delayed: expected list, or cancel and the id that it tells");
+        return EXIT_USAGE;
     }
-    if (is_good && fflush(stdout) != 0)
-        is_good = ctl_fail("standard output: %s", strerror(errno));
-    json_decref(page);
-    json_decref(all);
+    text_format(&path, "/api/delayed/cancel");
+    ctl_add_field(&path, "id", id);
+    is_good = post(place, &path, &answer);
+    text_done(&answer);
     return is_good ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

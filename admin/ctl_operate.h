@@ -27,6 +27,8 @@ struct ctl_trace {
 int ctl_trace(const struct ctl_place *place, const struct ctl_trace *trace);
 /* What those have who have something there now. */
 int ctl_users(const struct ctl_place *place, bool is_json);
+/* `word` list or cancel; `id` of what is to be cancelled. */
+int ctl_delayed(const struct ctl_place *place, const char *word, const char *id, bool is_json);
 int ctl_bans(const struct ctl_place *place, bool is_json);
 int ctl_unban(const struct ctl_place *place, const char *name);
 

@@ -160,6 +160,7 @@ static void bucket_remove(struct delayed *d, size_t at)
 
     delayed_settled(d, bucket, bucket->pending, bucket->bytes);
     cursor_rest(&d->read); /* which may stand in it */
+    delayed_walk_rest(d);
     d->recent = NULL;
     stream_remove(bucket->stream);
     mem_free(bucket);
@@ -371,7 +372,7 @@ static enum rc visit(void *arg, struct slice key, struct slice value)
         d->done.due_ms = rd_i64(&rd);
         d->done.number = rd_u64(&rd);
     }
-    return rd.bad ? RC_CORRUPT : RC_OK;
+    return rd.bad || !delayed_cancelled_load(d, key, value) ? RC_CORRUPT : RC_OK;
 }
 
 /* Level and index of a bucket's stream; false: it is none. */
@@ -395,6 +396,7 @@ enum rc delayed_load(struct core *core)
     d->core = core;
     d->next_number = d->reserved_number = 1;
     d->horizon = DELAYED_KEY_LAST;
+    map_init(&d->cancelled);
     cursor_init(&d->scan, delayed_scan_ready, d);
     cursor_init(&d->read, delayed_read_ready, d);
     rc = meta_each(core->store, META_BROKER, visit, d);
@@ -422,6 +424,7 @@ void delayed_begin(struct core *core)
         if (d->buckets[i]->end_ms <= d->done.due_ms)
             bucket_remove(d, i);
     }
+    delayed_cancelled_sweep(d);
     delayed_schedule(d);
 }
 
@@ -437,6 +440,7 @@ void delayed_done(struct core *core)
     deadline_stop(&core->deadlines, &d->due);
     cursor_done(&d->scan);
     cursor_done(&d->read);
+    delayed_cancelled_free(d);
     delayed_turn_free(d);
     for (size_t i = 0; i < d->bucket_count; i++)
         mem_free(d->buckets[i]);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "broker/base/rc.h"
+#include "broker/core/cursor.h"
 
 struct client;
 struct core;
@@ -23,6 +24,44 @@ struct message;
  * publish_address(). */
 MUST_CHECK enum rc delayed_publish(struct client *client, struct message **message,
                                    uint64_t delay_ms);
+
+/* ---- for operators (delayed_walk.c) ---- */
+
+/* Marks that wait with their messages: memory and a row of the catalogue each. */
+#define DELAYED_CANCELLED_MAX 100000u
+
+/* It is not to come: it is left out when its time comes, and only then gives its place free.
+ * client_await() says when that is durable. RC_NOT_FOUND: none such waits. What lies so far ahead
+ * that memory does not know of it is taken at its word. RC_LIMIT: DELAYED_CANCELLED_MAX. */
+MUST_CHECK enum rc delayed_cancel(struct core *core, int64_t due_ms, uint64_t number);
+
+/* Where a walk stands: zero is the beginning. */
+struct delayed_at {
+    int64_t start_ms;
+    int64_t end_ms;
+    uint64_t offset;
+};
+struct delayed_walk {
+    struct core *core;
+    struct delayed_at at;
+    struct cursor cursor;
+    void (*on_ready)(void *arg);
+    void *arg;
+};
+struct delayed_item {
+    int64_t due_ms;
+    uint64_t number;
+    struct message *message; /* one reference */
+};
+/* All that wait, by stretches of time, and within one in the order in which they came. There is one
+ * walk at a time (RC_IN_USE). It stays where it is until delayed_walk_end(). */
+MUST_CHECK enum rc delayed_walk_begin(struct core *core, struct delayed_walk *walk,
+                                      const struct delayed_at *at, void (*on_ready)(void *arg),
+                                      void *arg);
+/* RC_NOT_FOUND: that one does not wait any more: ask again. RC_AGAIN: on_ready() comes. RC_RANGE:
+ * there are no more. RC_MEMORY. */
+MUST_CHECK enum rc delayed_walk_next(struct delayed_walk *walk, struct delayed_item *ret);
+void delayed_walk_end(struct delayed_walk *walk);
 
 /* ---- for core.c ---- */
 

@@ -87,6 +87,8 @@ struct delayed {
     struct cursor scan;
 
     struct delayed_turn *turn; /* owned; NULL while nothing falls due */
+    struct map cancelled;      /* of struct cancelled, by number */
+    struct delayed_walk *walk; /* borrowed; NULL: nobody looks */
     struct cursor read;
     bool is_read_waiting;
     uint64_t retry_ns; /* not before this; 0: now */
@@ -126,6 +128,19 @@ bool delayed_wants_scan(const struct delayed *d);
 void delayed_scan(struct delayed *d);
 /* After cursor's on_ready. */
 void delayed_scan_ready(void *arg);
+
+/* ---- delayed_walk.c: what an operator does ---- */
+#define DELAYED_CANCELLED_PREFIX "delayed-cancelled-"
+/* False: it makes no sense. Other keys are fine. */
+bool delayed_cancelled_load(struct delayed *d, struct slice key, struct slice value);
+bool delayed_is_cancelled(struct delayed *d, const struct delayed_key *key);
+/* Its time has come: the mark goes with the commit that says so. */
+void delayed_cancelled_done(struct delayed *d, const struct delayed_key *key);
+void delayed_cancelled_free(struct delayed *d);
+/* Marks of what is done, or never was, go: at the start. */
+void delayed_cancelled_sweep(struct delayed *d);
+/* A bucket goes, in which somebody who looks may stand. */
+void delayed_walk_rest(struct delayed *d);
 
 /* ---- delayed_turn.c: what falls due ---- */
 void delayed_deliver(struct delayed *d);

@@ -101,6 +101,8 @@ static enum rc publish_one(struct delayed *d, struct client *client, struct dela
     struct message *message;
     enum rc rc;
 
+    if (delayed_is_cancelled(d, &entry->key))
+        return RC_OK;
     if (entry->message == NULL) {
         drop(entry, "unreadable");
         return RC_OK;
@@ -143,6 +145,7 @@ static enum rc publish_turn(struct delayed *d)
         if (rc != RC_OK)
             break;
         d->done = entry->key;
+        delayed_cancelled_done(d, &entry->key);
         message_unref(&entry->message);
         delayed_settled(d, entry->bucket, 1, 0);
         entry->bucket->near_count--;
