@@ -215,6 +215,57 @@ START_TEST(a_client_keeps_its_id_when_its_session_goes_to_another)
 }
 END_TEST
 
+#define IDLE_CLIENTS 512u
+/* With its place in the map of sessions; protocol and connection have the rest of 1,500. */
+#define IDLE_BYTES_MAX 460u
+
+START_TEST(an_idle_client_with_its_session_takes_few_bytes)
+{
+    static const struct client_ops ops = { .protocol = "idle" };
+    static struct client *clients[IDLE_CLIENTS];
+    static struct session *sessions[IDLE_CLIENTS];
+    uint64_t before = mem_in_use_bytes();
+    char id[16];
+
+    for (unsigned i = 0; i < IDLE_CLIENTS; i++) {
+        struct session_spec spec = { .id = SLICE_NONE, .is_clean_start = true };
+
+        (void)snprintf(id, sizeof(id), "idle-%u", i);
+        spec.id = slice_str(id);
+        clients[i] = client_open(rig.core, &ops, NULL, true);
+        client_enter(clients[i], "idle", NULL);
+        ck_assert_int_eq(client_login(clients[i], SLICE_NONE, SLICE_NONE), RC_OK);
+        client_set_id(clients[i], spec.id);
+        ck_assert_int_eq(session_open(clients[i], &spec, &sessions[i], &present), RC_OK);
+        session_ready(sessions[i]);
+    }
+    rig_settle(&rig);
+    ck_assert_uint_lt(mem_in_use_bytes() - before, IDLE_CLIENTS * IDLE_BYTES_MAX);
+    for (unsigned i = 0; i < IDLE_CLIENTS; i++) {
+        session_detach(&sessions[i]);
+        client_close(&clients[i]);
+    }
+}
+END_TEST
+
+START_TEST(what_a_session_needed_once_goes_when_it_rests)
+{
+    struct session *s = rig_session(&rig, b, "s", true, 0, &present);
+
+    ck_assert_int_eq(rig_publish(&rig, a, "r/1", "kept", 0, MESSAGE_RETAIN), RC_NO_ROUTE);
+    rig_subscribe(s, "r/#", 1, 0);
+    ck_assert_ptr_nonnull(s->extra); /* a retained message is to come */
+    rig_settle(&rig);
+    ck_assert_uint_eq(b->count, 1);
+    ck_assert_ptr_null(s->extra);
+    session_note_put(s, 7, SLICE("note"));
+    ck_assert_int_eq(rig_publish(&rig, a, "r/2", "live", 1, 0), RC_OK);
+    rig_settle(&rig);
+    ck_assert(slice_equal_str(session_note_get(s, 7), "note"));
+    session_detach(&s);
+}
+END_TEST
+
 START_TEST(clean_start_forgets_and_expiry_ends)
 {
     struct session *s;
@@ -797,6 +848,8 @@ static void add_tests(TCase *plain, TCase *durable)
     tcase_add_test(plain, unsettled_is_sent_again_after_a_new_connection);
     tcase_add_test(plain, a_second_client_takes_the_session_over);
     tcase_add_test(plain, a_client_keeps_its_id_when_its_session_goes_to_another);
+    tcase_add_test(plain, an_idle_client_with_its_session_takes_few_bytes);
+    tcase_add_test(plain, what_a_session_needed_once_goes_when_it_rests);
     tcase_add_test(plain, clean_start_forgets_and_expiry_ends);
     tcase_add_test(plain, retained_is_given_to_new_subscriptions_and_empty_removes_it);
     tcase_add_test(plain, retained_messages_come_as_credit_allows_and_none_twice);
