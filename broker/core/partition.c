@@ -105,6 +105,7 @@ void partition_owe(struct partition *p, uint64_t offset)
 void partition_paid(struct partition *p, uint64_t offset)
 {
     if (p->unlogged != NULL) {
+        ASSERT(p->unlogged->owed > 0);
         p->unlogged->owed--;
         return;
     }

@@ -267,14 +267,15 @@ enum rc unlogged_read(const struct partition *p, uint64_t offset, size_t max_byt
 
     if (offset < p->start || !find(u, offset, &i))
         return RC_RANGE;
-    while (i < u->kept.count && pieces.count < LOG_PIECES_MAX && pieces.bytes < max_bytes) {
+    while (i < u->kept.count && pieces.count < LOG_PIECES_MAX &&
+           (pieces.count == 0 || pieces.bytes < max_bytes)) {
         struct log_piece *piece = &pieces.at[pieces.count];
         const struct kept *kept = kept_at(u, i);
 
         if (pieces.count > 0 && kept->bytes > max_bytes - pieces.bytes)
             break;
         if (kept->message != NULL) {
-            rc = read_messages(u, &i, max_bytes - pieces.bytes, piece);
+            rc = read_messages(u, &i, max_bytes - pieces.bytes, piece); /* at least one of them */
             if (rc != RC_OK)
                 break;
         } else {
