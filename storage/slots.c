@@ -63,6 +63,8 @@ void slots_look(const struct slots *slots, uint32_t number)
 {
     const uint8_t *slot = place_of(slots, number);
 
+    if (slot == NULL)
+        return;
     __builtin_prefetch(slot, 1);
     if (slots->slot_bytes > SLOT_LINE)
         __builtin_prefetch(slot + SLOT_LINE, 1);
