@@ -6,6 +6,7 @@
 #include "broker/base/clock.h"
 #include "broker/base/counters.h"
 #include "broker/base/mem.h"
+#include "broker/base/text.h"
 #include "broker/base/wire.h"
 #include "broker/core/acl.h"
 #include "broker/core/position.h"
@@ -263,6 +264,44 @@ START_TEST(what_a_session_needed_once_goes_when_it_rests)
     rig_settle(&rig);
     ck_assert(slice_equal_str(session_note_get(s, 7), "note"));
     session_detach(&s);
+}
+END_TEST
+
+/* Takes the rules of a text as those of the listener "ruled". */
+static void rule_anew(const char *text)
+{
+    struct access_config config = { .anonymous = ANONYMOUS_YES, .trusts_names = true };
+    struct text errors = { 0 };
+
+    ck_assert_int_eq(rules_read("rules", slice_str(text), &config.rules, &errors), RC_OK);
+    access_set(rig.core, "ruled", &config);
+    text_done(&errors);
+}
+
+START_TEST(who_published_is_asked_about_again_by_the_rules_of_now)
+{
+    struct text of_user = { 0 }, of_nobody = { 0 };
+
+    rule_anew("topic write free\nuser u\ntopic write u\npattern write c/%c\n");
+    rule_by_id(a, "id");
+    client_source(a->client, &of_nobody);
+    client_enter(b->client, "ruled", NULL);
+    ck_assert_int_eq(client_login(b->client, SLICE("u"), SLICE_NONE), RC_OK);
+    client_set_id(b->client, SLICE("id"));
+    client_source(b->client, &of_user);
+    ck_assert(source_may_publish(rig.core, text_slice(&of_nobody), SLICE("free")));
+    ck_assert(!source_may_publish(rig.core, text_slice(&of_nobody), SLICE("u")));
+    ck_assert(source_may_publish(rig.core, text_slice(&of_nobody), SLICE("c/id")));
+    ck_assert(!source_may_publish(rig.core, text_slice(&of_nobody), SLICE("c/other")));
+    ck_assert(source_may_publish(rig.core, text_slice(&of_user), SLICE("u")));
+    rule_anew("user u\ntopic write else\n");
+    ck_assert(!source_may_publish(rig.core, text_slice(&of_nobody), SLICE("free")));
+    ck_assert(!source_may_publish(rig.core, text_slice(&of_user), SLICE("u")));
+    ck_assert(source_may_publish(rig.core, text_slice(&of_user), SLICE("else")));
+    ck_assert(source_may_publish(rig.core, SLICE_NONE, SLICE("u"))); /* nobody is known */
+    ck_assert(!source_may_publish(rig.core, SLICE("gone\0u\0id"), SLICE("else")));
+    text_done(&of_user);
+    text_done(&of_nobody);
 }
 END_TEST
 
@@ -850,6 +889,7 @@ static void add_tests(TCase *plain, TCase *durable)
     tcase_add_test(plain, a_client_keeps_its_id_when_its_session_goes_to_another);
     tcase_add_test(plain, an_idle_client_with_its_session_takes_few_bytes);
     tcase_add_test(plain, what_a_session_needed_once_goes_when_it_rests);
+    tcase_add_test(plain, who_published_is_asked_about_again_by_the_rules_of_now);
     tcase_add_test(plain, clean_start_forgets_and_expiry_ends);
     tcase_add_test(plain, retained_is_given_to_new_subscriptions_and_empty_removes_it);
     tcase_add_test(plain, retained_messages_come_as_credit_allows_and_none_twice);

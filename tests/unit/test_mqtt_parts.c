@@ -68,6 +68,29 @@ START_TEST(ids_are_nonzero_distinct_and_wrap_past_those_under_way)
 }
 END_TEST
 
+START_TEST(payloads_under_way_are_weighed_up_to_a_2048th_too_much)
+{
+    static const size_t sizes[] = { 0, 1, 4095, 4096, 4097, 65535, 1000001, 128u << 20 };
+    struct mqtt_inflight t = { 0 };
+    struct mqtt_flight *f;
+
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint64_t before = mqtt_inflight_bytes(&t), told;
+
+        ck_assert_int_eq(mqtt_inflight_add(&t, &f), RC_OK);
+        f->weight = mqtt_weight(sizes[i]);
+        told = mqtt_inflight_bytes(&t) - before;
+        ck_assert_uint_le(told, sizes[i] + sizes[i] / 2048 + 1);
+        ck_assert_uint_ge(told + (32u << 10), sizes[i]); /* 128 MiB is the one that is less */
+        if (sizes[i] < 4096)
+            ck_assert_uint_eq(told, sizes[i]);
+    }
+    mqtt_inflight_remove(&t, f);
+    ck_assert_uint_lt(mqtt_inflight_bytes(&t), 128u << 20);
+    mqtt_inflight_done(&t);
+}
+END_TEST
+
 START_TEST(a_full_window_is_a_limit_and_keeps_every_id_findable)
 {
     struct mqtt_inflight t = { 0 };
@@ -232,6 +255,7 @@ int main(void)
     tcase_add_test(tcase, every_return_code_has_a_row);
     tcase_add_test(tcase, every_row_holds_codes_that_its_packets_may_carry);
     tcase_add_test(tcase, ids_are_nonzero_distinct_and_wrap_past_those_under_way);
+    tcase_add_test(tcase, payloads_under_way_are_weighed_up_to_a_2048th_too_much);
     tcase_add_test(tcase, a_full_window_is_a_limit_and_keeps_every_id_findable);
     tcase_add_test(tcase, restored_ids_are_reserved_and_found_by_their_handle);
     tcase_add_test(tcase, without_memory_no_id_is_taken);

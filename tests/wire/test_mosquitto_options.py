@@ -252,6 +252,21 @@ class Newer(BothCase):
         self.assertEqual(look(text + "check_retain_source false\n"),
                          [["r/p", "r/s"], ["r/p", "r/s"]])
 
+    def test_qos_0_waits_over_a_restart(self):
+        side = self.side(OPEN + "queue_qos0_messages true\npersistence true\n"
+                         "persistence_location {dir}/\n")
+        _, client = self.connect(side, client_id="away", version=4, clean=False)
+        client.subscribe(("q/#", 1))
+        client.send(m.disconnect())
+        client.ended()
+        _, sender = self.connect(side, client_id="s", version=4)
+        sender.send(m.publish("q/0", b"zero", 0, version=4))
+        sender.publish("q/1", b"one", 1)
+        side.stop()
+        side.start(self)
+        _, client = self.connect(side, client_id="away", version=4, clean=False)
+        self.assertEqual([client.expect(m.PUBLISH).payload for _ in range(2)], [b"zero", b"one"])
+
     def test_a_will_is_forgotten_where_the_session_goes_on(self):
         side = self.side(OPEN)
         _, watcher = self.connect(side, client_id="w")
