@@ -22,10 +22,7 @@ static void point_into_body(struct message *m, const struct record *parsed)
 /* Bytes of a signed varint. */
 static size_t varint_bytes(size_t value)
 {
-    struct wr count = wr_counting();
-
-    wr_varint(&count, (int64_t)value);
-    return count.len;
+    return uvarint_bytes((uint64_t)value << 1);
 }
 
 /* Sets the views into a body that was just written from `spec`: it ends with the headers, before

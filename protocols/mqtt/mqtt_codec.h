@@ -326,6 +326,9 @@ void mqtt_encode_connack(struct wr *w, unsigned version, const struct mqtt_conna
 void mqtt_encode_publish_head(struct wr *w, unsigned version, const struct mqtt_publish *p);
 void mqtt_encode_publish(struct wr *w, unsigned version, const struct mqtt_publish *p);
 void mqtt_encode_ack(struct wr *w, unsigned version, enum mqtt_type type, const struct mqtt_ack *p);
+/* The same with reason 0 and no properties, as nearly all are, in every version. */
+#define MQTT_PLAIN_ACK_BYTES 4
+void mqtt_encode_plain_ack(struct wr *w, enum mqtt_type type, uint16_t packet_id);
 /* `filters` are `count` entries; p->filters is not looked at. */
 void mqtt_encode_subscribe(struct wr *w, unsigned version, const struct mqtt_subscribe *p,
                            const struct mqtt_filter *filters, size_t count);

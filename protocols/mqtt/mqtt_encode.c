@@ -185,6 +185,11 @@ void mqtt_encode_unsubscribe(struct wr *w, unsigned version, const struct mqtt_s
     filters_body(w, version, false, p, filters, count);
 }
 
+void mqtt_encode_plain_ack(struct wr *w, enum mqtt_type type, uint16_t packet_id)
+{
+    wr_u32(w, first_byte(type) << 24 | 2u << 16 | packet_id);
+}
+
 static void suback_body(struct wr *w, unsigned version, enum mqtt_type type,
                         const struct mqtt_suback *p)
 {

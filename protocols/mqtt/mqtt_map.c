@@ -293,7 +293,7 @@ enum rc mqtt_map_publish(const struct mqtt_publish *p, struct slice topic,
     uint8_t *at = on_stack;
     struct special special = find_special(p, topic);
     struct text scratch = { 0 }, key_bytes = { 0 };
-    struct wr count = wr_counting(), w;
+    struct wr count = wr_counting(), w = wr_of(on_stack, sizeof(on_stack));
     struct message_spec spec = { .address = topic,
                                  .key = name_subject(topic),
                                  .value = special.is_null ? SLICE_NONE : p->payload,
@@ -312,14 +312,16 @@ enum rc mqtt_map_publish(const struct mqtt_publish *p, struct slice topic,
         spec.expires_at_ms = origin->now_ms + (int64_t)p->properties.message_expiry_s * 1000;
     spec.flags =
         (uint8_t)((p->retain ? MESSAGE_RETAIN : 0) | (p->qos > 0 ? MESSAGE_PERSISTENT : 0));
-    spec.header_count = write_headers(&count, p, origin, spec.expires_at_ms, &special, &scratch);
-    if (count.len > sizeof(on_stack))
+    spec.header_count = write_headers(&w, p, origin, spec.expires_at_ms, &special, &scratch);
+    if (w.bad) {
+        (void)write_headers(&count, p, origin, spec.expires_at_ms, &special, &scratch);
         at = mem_try(count.len);
-    if (at == NULL || scratch.bad)
-        goto out;
-    w = wr_of(at, count.len);
-    (void)write_headers(&w, p, origin, spec.expires_at_ms, &special, &scratch);
-    if (w.bad || scratch.bad) /* memory failed between the two passes */
+        if (at == NULL || scratch.bad)
+            goto out;
+        w = wr_of(at, count.len);
+        (void)write_headers(&w, p, origin, spec.expires_at_ms, &special, &scratch);
+    }
+    if (w.bad || scratch.bad) /* memory failed, maybe between the two passes */
         goto out;
     spec.headers = wr_slice(&w);
     *ret = message_new(&spec);

@@ -324,7 +324,17 @@ void mqtt_session_shutdown(struct mqtt_session *s)
 
 /* ---- answers ---- */
 
-void mqtt_send_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
+static void send_plain_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_id)
+{
+    struct wr w = wr_of(conn_reserve(s->conn, MQTT_PLAIN_ACK_BYTES), MQTT_PLAIN_ACK_BYTES);
+
+    mqtt_encode_plain_ack(&w, type, packet_id);
+    conn_commit(s->conn, w.len);
+    count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
+}
+
+static void send_long_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_id,
+                          uint8_t reason)
 {
     const char *why = "the broker did not take it";
     struct mqtt_ack ack = { .packet_id = packet_id, .reason = reason };
@@ -346,6 +356,14 @@ void mqtt_send_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_
         mqtt_trace_out(s, wr_slice(&w));
     conn_write(s->conn, wr_slice(&w));
     count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
+}
+
+void mqtt_send_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
+{
+    if (reason == MQTT_SUCCESS && s->packet_max >= MQTT_PLAIN_ACK_BYTES && !mqtt_is_traced(s))
+        send_plain_ack(s, type, packet_id);
+    else
+        send_long_ack(s, type, packet_id, reason);
 }
 
 enum rc mqtt_answer_later(struct mqtt_session *s, const struct mqtt_answer *answer)

@@ -856,26 +856,6 @@ START_TEST(wildcards_stand_only_where_they_may)
 }
 END_TEST
 
-/* They are looked at in words: each byte in each place of names of all lengths around those. */
-START_TEST(every_byte_of_a_name_is_looked_at)
-{
-    for (size_t len = 1; len <= 26; len++) {
-        for (size_t place = 0; place < len; place++) {
-            for (unsigned c = 0; c < 256; c++) {
-                uint8_t *at = mem_get(len); /* of just that size: nothing beyond is read */
-                struct slice name = slice_of(at, len);
-
-                memset(at, 'n', len);
-                at[place] = (uint8_t)c;
-                ck_assert(mqtt_topic_is_valid(name) == (c != '+' && c != '#'));
-                ck_assert(mqtt_name_is_valid(name) == (c >= 0x20 && c <= 0x7e));
-                mem_free(at);
-            }
-        }
-    }
-}
-END_TEST
-
 START_TEST(topic_levels_are_bounded)
 {
     uint8_t at[MQTT_TOPIC_LEVELS_MAX];
@@ -974,7 +954,6 @@ int main(void)
     tcase_add_test(tcase, an_ack_carries_only_the_codes_of_its_type);
     tcase_add_test(tcase, strings_are_strict_utf8);
     tcase_add_test(tcase, wildcards_stand_only_where_they_may);
-    tcase_add_test(tcase, every_byte_of_a_name_is_looked_at);
     tcase_add_test(tcase, topic_levels_are_bounded);
     tcase_add_test(tcase, shares_and_queues_are_taken_apart);
     tcase_add_test(tcase, a_writer_without_room_goes_bad_and_writes_nothing_outside);

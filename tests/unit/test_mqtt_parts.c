@@ -13,6 +13,42 @@
 
 /* ---- refusals ---- */
 
+/* They are looked at in words: each byte in each place of names of all lengths around those. */
+START_TEST(every_byte_of_a_name_is_looked_at)
+{
+    for (size_t len = 1; len <= 26; len++) {
+        for (size_t place = 0; place < len; place++) {
+            for (unsigned c = 0; c < 256; c++) {
+                uint8_t *at = mem_get(len); /* of just that size: nothing beyond is read */
+                struct slice name = slice_of(at, len);
+
+                memset(at, 'n', len);
+                at[place] = (uint8_t)c;
+                ck_assert(mqtt_topic_is_valid(name) == (c != '+' && c != '#'));
+                ck_assert(mqtt_name_is_valid(name) == (c >= 0x20 && c <= 0x7e));
+                mem_free(at);
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_plain_acknowledgement_is_one_with_nothing_to_say)
+{
+    for (unsigned version = 3; version <= 5; version++) {
+        for (unsigned type = MQTT_PUBACK; type <= MQTT_PUBCOMP; type++) {
+            struct mqtt_ack ack = { .packet_id = 0xfe01 };
+            uint8_t at[16], plain_at[MQTT_PLAIN_ACK_BYTES];
+            struct wr w = wr_of(at, sizeof(at)), plain = wr_of(plain_at, sizeof(plain_at));
+
+            mqtt_encode_ack(&w, version, (enum mqtt_type)type, &ack);
+            mqtt_encode_plain_ack(&plain, (enum mqtt_type)type, ack.packet_id);
+            ck_assert(!plain.bad && slice_equal(wr_slice(&w), wr_slice(&plain)));
+        }
+    }
+}
+END_TEST
+
 START_TEST(every_return_code_has_a_row)
 {
     for (unsigned rc = 0; rc < RC_COUNT; rc++)
@@ -252,6 +288,8 @@ int main(void)
     int failed;
 
     tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, every_byte_of_a_name_is_looked_at);
+    tcase_add_test(tcase, a_plain_acknowledgement_is_one_with_nothing_to_say);
     tcase_add_test(tcase, every_return_code_has_a_row);
     tcase_add_test(tcase, every_row_holds_codes_that_its_packets_may_carry);
     tcase_add_test(tcase, ids_are_nonzero_distinct_and_wrap_past_those_under_way);
