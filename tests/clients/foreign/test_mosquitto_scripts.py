@@ -2,9 +2,10 @@
 """Mosquitto's own broker scripts, test/broker/*.py of its sources, with tercetd in its place.
 
 Those that need a plugin of mosquitto's, or programs beside it, are left out. All others run; the
-file mosquitto_scripts beside this one tells which may fail, and why. Where the reason is that a
-script looks for words of mosquitto's log, it runs without that look, and must pass.
-`./dev interop` fetches the sources; MOSQUITTO_TESTS=FOLDER names the folder test/broker of others.
+file mosquitto_scripts beside this one tells which may fail, and why; mosquitto_scripts_older, which
+of 2.1.2. Where the reason is that a script looks for words of mosquitto's log, it runs without that
+look, and must pass. `./dev interop` fetches the sources; MOSQUITTO_TESTS=FOLDER names the folder
+test/broker of others.
 """
 
 TIMEOUT = 1200
@@ -29,15 +30,19 @@ FOLDER = os.environ.get("MOSQUITTO_TESTS") or os.path.join(HOME, "mosquitto", "t
 PYTHON = "/usr/bin/python3"
 SECONDS = 60
 AT_ONCE = 3
-TRIES = 2  # several wait for a time, and fail when the machine is slow
+TRIES = 4  # several wait for a time, and fail when the machine is slow
 LOG_ALONE = "but for words in the log"
 OUTSIDE = re.compile(r"plugin|mosquitto_ctrl|mosquitto_passwd|mosquitto_signal|mosquitto_db_dump|"
                      r"http_api|dynsec|persist_help|sparkplug")
 
 
 def reasons():
-    with open(os.path.join(HERE, "mosquitto_scripts"), encoding="utf-8") as file:
-        return dict(line.strip().split(" | ") for line in file if not line.startswith("#"))
+    found = {}
+    is_older = not os.path.isfile(os.path.join(FOLDER, "data", "OTHER.json"))
+    for name in ["mosquitto_scripts"] + ["mosquitto_scripts_older"] * is_older:
+        with open(os.path.join(HERE, name), encoding="utf-8") as file:
+            found.update(line.strip().split(" | ") for line in file if not line.startswith("#"))
+    return found
 
 
 def reason_of(script, known):
