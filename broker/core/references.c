@@ -212,11 +212,12 @@ static void chunk_pack(struct references *refs, uint64_t number)
     struct reference_chunk *chunk = chunk_at(refs, number);
     unsigned from = alive_from(refs, number, chunk);
     unsigned skip = from - chunk->from, count = chunk->count - skip;
-    const struct reference *items = chunk->items + skip;
+    const struct reference *items;
     struct text out = { 0 };
 
     if (chunk->packed != NULL || (uint64_t)from + count < REFERENCE_CHUNK)
         return;
+    items = chunk->items + skip;
     chunk->has_qos0 = false;
     for (unsigned i = 0; i < count; i++) {
         if (items[i].state == REFERENCE_SENT)
