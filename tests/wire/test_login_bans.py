@@ -188,7 +188,7 @@ class Bans(unittest.TestCase):
         self.assertEqual(self.bans(), set())
 
     def test_a_user_wherever_it_comes_from_when_that_is_wanted(self):
-        self.configure("login_failures_anywhere = 2\nlogin_window = 1h\nlogin_ban = 1s\n")
+        self.configure("login_failures_anywhere = 2\nlogin_window = 1h\nlogin_ban = 4s\n")
         self.broker.process.send_signal(signal.SIGHUP)
         wait_for(lambda: " broker.reloaded" in self.broker.log())
         for i in range(3):
