@@ -84,7 +84,7 @@ struct item {
     struct item *run_next; /* data alone */
     union {
         struct item *run_last; /* data: head only */
-        uint8_t *payload;      /* meta: owned; the writer takes it at the commit */
+        uint8_t *payload;      /* meta: owned */
     };
     uint32_t run_bytes; /* head of data only, as the next two; of meta the payload's */
     uint32_t run_records;

@@ -95,6 +95,17 @@ static void log_change_wt(struct writer *w, uint32_t log, uint64_t start, bool i
     change_add_wt(w, payload, (uint32_t)wr.len, is_delete);
 }
 
+/* A copy, made here: what a thread frees goes back to where it was made, and a checkpoint frees
+ * very many at once. Of the core thread's they would be for its next allocations to sort, some ms.
+ */
+static void meta_change_wt(struct writer *w, const struct item *item)
+{
+    uint8_t *payload = mem_get(item->run_bytes);
+
+    memcpy(payload, item->payload, item->run_bytes);
+    change_add_wt(w, payload, item->run_bytes, item->kind == ENTRY_META_DELETE);
+}
+
 static void item_change_wt(struct writer *w, struct item *item)
 {
     switch ((enum entry_kind)item->kind) {
@@ -110,8 +121,7 @@ static void item_change_wt(struct writer *w, struct item *item)
         break;
     case ENTRY_META_PUT:
     case ENTRY_META_DELETE:
-        change_add_wt(w, item->payload, item->run_bytes, item->kind == ENTRY_META_DELETE);
-        item->payload = NULL; /* taken */
+        meta_change_wt(w, item);
         break;
     }
 }
