@@ -234,5 +234,89 @@ class Embedded(MqttCase):
         client.disconnect()
 
 
+class Runtime(MqttCase):
+    """The C client of the AWS runtime, which device SDKs of several languages bind; MQTT 5."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.crt = need_module("awscrt.mqtt5")
+        cls.io = need_module("awscrt.io")
+        super().setUpClass()
+
+    def client(self, name, kept=False, tls=False, will=None):
+        """Connected; `got` has what comes, `present` whether there was a session."""
+        crt, made, ended, got = self.crt, queue.Queue(), queue.Queue(), queue.Queue()
+        secure = None
+        if tls:
+            options = self.io.TlsContextOptions()
+            with open(PEM, "rb") as file:  # it wants the certificate alone
+                options.override_default_trust_store(file.read().split(b"-----BEGIN PRIVATE")[0])
+            secure = self.io.ClientTlsContext(options)
+        resume = crt.ClientSessionBehaviorType
+        client = crt.Client(crt.ClientOptions(
+            host_name="localhost", tls_ctx=secure, disable_metrics=True,  # a user who is nobody
+            port=self.broker.listener_named("any")["port"] if tls else self.broker.port("mqtt"),
+            session_behavior=resume.REJOIN_ALWAYS if kept else resume.CLEAN,
+            connect_options=crt.ConnectPacket(
+                client_id=name, will=will, keep_alive_interval_sec=30,
+                session_expiry_interval_sec=600 if kept else 0),
+            on_publish_callback_fn=lambda data: got.put(data.publish_packet),
+            on_lifecycle_event_stopped_fn=ended.put,
+            on_lifecycle_event_connection_success_fn=made.put))
+        client.start()
+        client.got, client.ended = got, ended
+        client.present = made.get(timeout=SECONDS).connack_packet.session_present
+        self.addCleanup(self.end, client)
+        return client
+
+    @staticmethod
+    def end(client, packet=None):
+        if not hasattr(client, "is_over"):
+            client.is_over = True
+            client.stop(packet)
+            client.ended.get(timeout=SECONDS)
+
+    def subscribe(self, client, topic, qos):
+        answer = client.subscribe(self.crt.SubscribePacket(
+            subscriptions=[self.crt.Subscription(topic_filter=topic, qos=self.crt.QoS(qos))]))
+        self.assertEqual([int(code) for code in answer.result(SECONDS).reason_codes], [qos])
+
+    def publish(self, client, topic, payloads, qos, retain=False):
+        for one in [client.publish(self.crt.PublishPacket(
+                topic=topic, payload=payload, qos=self.crt.QoS(qos), retain=retain))
+                    for payload in payloads]:
+            one.result(SECONDS)
+
+    def test_both_qos_that_it_has_plain_and_by_tls(self):
+        for tls in (False, True):
+            client = self.client(self.name("crt"), tls=tls)
+            for qos in (0, 1):
+                topic = self.name()
+                self.subscribe(client, topic, qos)
+                self.publish(client, topic, values(), qos)
+                got = [client.got.get(timeout=SECONDS) for _ in range(COUNT)]
+                self.assertEqual([(one.payload, int(one.qos)) for one in got],
+                                 [(value, qos) for value in values()])
+
+    def test_retained_messages_wills_and_a_kept_session(self):
+        topic, name = self.name(), self.name("kept")
+        first = self.client(name, kept=True)
+        self.subscribe(first, topic, 1)
+        self.end(first)
+        lost = self.client(self.name("lost"), will=self.crt.PublishPacket(
+            topic=topic, payload=b"gone", qos=self.crt.QoS.AT_LEAST_ONCE, retain=True))
+        self.publish(lost, topic, values(), 1)
+        self.end(lost, self.crt.DisconnectPacket(
+            reason_code=self.crt.DisconnectReasonCode.DISCONNECT_WITH_WILL_MESSAGE))
+        watcher = self.client(self.name("watcher"))
+        self.subscribe(watcher, topic, 1)
+        got = watcher.got.get(timeout=SECONDS)
+        self.assertEqual((got.payload, got.retain), (b"gone", True))
+        again = self.client(name, kept=True)
+        self.assertTrue(again.present)
+        self.assertEqual([again.got.get(timeout=SECONDS).payload for _ in range(COUNT + 1)],
+                         [*values(), b"gone"])
+
+
 if __name__ == "__main__":
     unittest.main()
