@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/core/acl.h"
+#include "broker/core/acl_int.h"
 
 #include <stdlib.h>
 
@@ -12,19 +12,9 @@
 #include "broker/base/wire.h"
 #include "broker/core/accounts.h"
 #include "broker/core/core_int.h"
-#include "broker/core/logins.h"
 #include "broker/core/name.h"
 #include "broker/core/password_worker.h"
 #include "broker/core/rules.h"
-
-struct access {
-    struct link link;
-    char *listener; /* owned; NULL: of all that have none of their own */
-    struct access_config config;
-    uint32_t epoch; /* of its rules: what was decided before does not count */
-};
-
-static const struct slice nobody = { (const uint8_t *)"anonymous", sizeof("anonymous") - 1 };
 
 struct credentials *credentials_of(struct client *client)
 {
@@ -79,7 +69,7 @@ static struct decision *decision_of(struct client *client, enum operation operat
     return &credentials->decided[hash & (DECISIONS - 1)];
 }
 
-static void forget_decisions(struct client *client)
+void badge_forget_decisions(struct client *client)
 {
     if (client->badge.credentials != NULL)
         MEM_FREE(client->badge.credentials->decided);
@@ -233,7 +223,7 @@ bool may_deliver(struct client *client, struct slice address)
 
 /* ---- the accesses ---- */
 
-static struct access *find_access(struct core *core, const char *listener)
+struct access *access_find(struct core *core, const char *listener)
 {
     LIST_EACH (k, &core->accesses) {
         struct access *access = CONTAINER_OF(k, struct access, link);
@@ -331,7 +321,7 @@ void accesses_done(struct core *core)
 
 /* ---- badges ---- */
 
-static void weigh(struct client *client)
+void badge_weigh(struct client *client)
 {
     struct badge *badge = &client->badge;
 
@@ -340,9 +330,9 @@ static void weigh(struct client *client)
 
 void badge_init(struct client *client)
 {
-    client->principal.name = nobody;
+    client_unname(client);
     client->badge.is_in = client->principal.is_loopback;
-    weigh(client);
+    badge_weigh(client);
 }
 
 static void credentials_free(struct credentials **ref)
@@ -369,13 +359,13 @@ void badge_done(struct client *client)
 
 void client_enter(struct client *client, const char *listener, const char *certificate)
 {
-    struct access *access = find_access(client->core, listener);
+    struct access *access = access_find(client->core, listener);
 
-    client->badge.access = access != NULL ? access : find_access(client->core, NULL);
+    client->badge.access = access != NULL ? access : access_find(client->core, NULL);
     client->badge.is_in = false;
     if (certificate != NULL)
         credentials_of(client)->certificate = mem_copy_text(slice_str(certificate));
-    weigh(client);
+    badge_weigh(client);
 }
 
 /* ---- what %c stands for ---- */
@@ -384,7 +374,7 @@ void client_set_id(struct client *client, struct slice id)
 {
     ASSERT(id.len <= UINT16_MAX);
     set_id(client, mem_copy_text(id), (uint16_t)id.len, false);
-    forget_decisions(client);
+    badge_forget_decisions(client);
 }
 
 void client_borrow_id(struct client *client, struct slice id)
@@ -403,365 +393,6 @@ void client_return_id(struct client *client, struct slice id)
         set_id(client, mem_copy_text(id), badge->id_len, false);
 }
 
-/* ---- logins ---- */
-
-void client_login_refused(const struct client *client, struct slice user, enum rc rc)
-{
-    count_add(COUNT_CORE_LOGINS_REFUSED, 1);
-    if (rc == RC_AUTH)
-        logins_failed(client, user);
-    log_peer(LOG_WARNING, "core.login_failed", "client=%llu user=%s rc=%s",
-             (unsigned long long)client->number, log_quote(user.at, user.len), rc_word(rc));
-}
-
-static enum rc refuse_login(const struct client *client, struct slice user, enum rc rc)
-{
-    client_login_refused(client, user, rc);
-    return rc;
-}
-
-void client_unname(struct client *client)
-{
-    if (client->principal.name.at != nobody.at)
-        mem_free((void *)(uintptr_t)client->principal.name.at);
-    client->principal.name = nobody;
-}
-
-static void name_client(struct client *client, struct slice user)
-{
-    struct slice name = nobody;
-
-    if (!slice_is_none(user))
-        name = slice_of(mem_copy_text(user), user.len);
-    client_unname(client); /* `user` may lie in it */
-    client->principal.name = name;
-    client->badge.has_user = false; /* not before it was shown */
-}
-
-/* By what of its account a client has shown who it is: while that stays as it is in the file, so
- * does the client, whatever else of its line changes. */
-enum shown { SHOWN_SCRAM_SHA_256, SHOWN_SCRAM_SHA_512, SHOWN_PASSWORD, SHOWN_NOTHING };
-
-_Static_assert((int)SHOWN_SCRAM_SHA_512 == (int)ACCOUNT_SCRAM_SHA_512, "in the order of verifiers");
-
-static uint64_t mark_of(const struct account *account, enum shown shown)
-{
-    struct slice field = SLICE("");
-
-    if (shown == SHOWN_PASSWORD)
-        field = account->password;
-    else if (shown != SHOWN_NOTHING)
-        field = account->scram[shown];
-    return hash_seeded(field) | 1;
-}
-
-/* NULL: it has none. */
-static void has_account(struct client *client, const struct account *account, enum shown shown)
-{
-    struct credentials *credentials =
-        account == NULL ? client->badge.credentials : credentials_of(client);
-
-    if (credentials == NULL)
-        return;
-    credentials->roles = account == NULL ? SLICE_NONE : account->roles;
-    credentials->mark = account == NULL ? 0 : mark_of(account, shown);
-    credentials->shown = (uint8_t)shown;
-}
-
-/* `user` NONE: without a name. `account` NULL: none. */
-static enum rc let_in(struct client *client, struct slice user, const struct account *account,
-                      enum shown shown)
-{
-    bool is_anonymous = slice_is_none(user);
-
-    name_client(client, user);
-    client->principal.is_anonymous = is_anonymous;
-    client->badge.has_user = !client->principal.is_anonymous;
-    has_account(client, account, shown);
-    client_set_user(client, is_anonymous ? SLICE_NONE : client->principal.name);
-    client->badge.is_in = true;
-    forget_decisions(client);
-    weigh(client);
-    if (!is_anonymous)
-        logins_succeeded(client, user);
-    count_add(COUNT_CORE_LOGINS, 1);
-    return RC_OK;
-}
-
-static bool may_be_anonymous(const struct client *client)
-{
-    const struct access *access = client->badge.access;
-
-    if (access == NULL || access->config.anonymous == ANONYMOUS_UNSAID)
-        return client->principal.is_loopback && (access == NULL || access->config.accounts == NULL);
-    return access->config.anonymous == ANONYMOUS_YES;
-}
-
-/* Nobody has an account: guest has, with RabbitMQ's password and its restriction to loopback. */
-static enum rc login_unlisted(struct client *client, struct slice user, struct slice password)
-{
-    const struct access *access = client->badge.access;
-
-    if (access != NULL && access->config.anonymous == ANONYMOUS_YES)
-        return let_in(client, access->config.trusts_names ? user : SLICE_NONE, NULL, SHOWN_NOTHING);
-    if (access != NULL && access->config.trusts_names) /* nor has guest one then */
-        return refuse_login(client, user, RC_REFUSED);
-    if (!slice_equal(user, SLICE("guest")) || !slice_equal(password, SLICE("guest")))
-        return refuse_login(client, user, RC_AUTH);
-    if (!client->principal.is_loopback)
-        return refuse_login(client, user, RC_REFUSED);
-    return let_in(client, user, NULL, SHOWN_NOTHING);
-}
-
-static enum rc login_known(struct client *client, struct slice user, enum shown shown)
-{
-    const struct accounts *accounts =
-        client->badge.access == NULL ? NULL : client->badge.access->config.accounts;
-    const struct account *account = accounts == NULL ? NULL : accounts_find(accounts, user);
-
-    if (account == NULL)
-        return refuse_login(client, user, RC_AUTH);
-    return let_in(client, user, account, shown);
-}
-
-/* Between the question and the answer the accounts may have been read anew. */
-static enum rc login_asked(struct client *client, struct slice user)
-{
-    const struct accounts *accounts = client->badge.access->config.accounts;
-    const struct account *account = accounts == NULL ? NULL : accounts_find(accounts, user);
-
-    if (account == NULL || mark_of(account, SHOWN_PASSWORD) != client->badge.credentials->mark)
-        return refuse_login(client, user, RC_AUTH);
-    return let_in(client, user, account, SHOWN_PASSWORD);
-}
-
-static void on_password(void *arg, enum rc rc)
-{
-    struct client *client = arg;
-    struct slice user = client->principal.name;
-    char *name = mem_copy_text(user); /* a login renames the client */
-
-    client->badge.credentials->request = NULL;
-    if (rc != RC_OK)
-        client_login_refused(client, user, rc);
-    else
-        rc = login_asked(client, slice_of(name, user.len));
-    mem_free(name);
-    if (client->ops->on_login != NULL)
-        client->ops->on_login(client->session, rc);
-}
-
-static enum rc login_listed(struct client *client, const struct accounts *accounts,
-                            struct slice user, struct slice password)
-{
-    const struct account *account = accounts_find(accounts, user);
-    bool is_decoy = account == NULL || slice_is_none(account->password);
-    enum rc rc;
-
-    if (password.len == 0 && client->badge.access->config.refuses_empty)
-        return refuse_login(client, user, RC_AUTH);
-    if (is_decoy) /* who has none waits as long as who has one */
-        account = accounts_decoy(accounts);
-    if (account == NULL)
-        return refuse_login(client, user, RC_AUTH);
-    rc = password_worker_ask(client->core->passwords, account->password, password, is_decoy,
-                             on_password, client, &credentials_of(client)->request);
-    if (rc == RC_OK)
-        return login_known(client, user, SHOWN_PASSWORD);
-    if (rc != RC_AGAIN)
-        return refuse_login(client, user, rc);
-    credentials_of(client)->mark = mark_of(account, SHOWN_PASSWORD);
-    name_client(client, user);
-    return rc;
-}
-
-static enum rc login_certified(struct client *client)
-{
-    const struct accounts *accounts = client->badge.access->config.accounts;
-    const struct credentials *credentials = client->badge.credentials;
-    struct slice name = slice_str(credentials == NULL ? NULL : credentials->certificate);
-
-    if (name.len == 0 || name.len > ACCOUNT_NAME_MAX_BYTES)
-        return refuse_login(client, name, RC_AUTH);
-    client->principal.is_certified = true;
-    return let_in(client, name, accounts == NULL ? NULL : accounts_find(accounts, name),
-                  SHOWN_NOTHING);
-}
-
-enum rc client_login(struct client *client, struct slice user, struct slice password)
-{
-    const struct access *access = client->badge.access;
-
-    if (client->badge.credentials != NULL)
-        password_worker_cancel(&client->badge.credentials->request);
-    if (access != NULL && access->config.needs_certificate)
-        return login_certified(client);
-    if (slice_is_none(user))
-        return may_be_anonymous(client) ? let_in(client, user, NULL, SHOWN_NOTHING)
-                                        : refuse_login(client, user, RC_REFUSED);
-    if (logins_is_banned(client, user))
-        return RC_BANNED;
-    if (access == NULL || access->config.accounts == NULL)
-        return login_unlisted(client, user, password);
-    return login_listed(client, access->config.accounts, user, password);
-}
-
-bool client_needs_no_name(const struct client *client)
-{
-    const struct access *access = client->badge.access;
-
-    return may_be_anonymous(client) || (access != NULL && access->config.needs_certificate);
-}
-
-bool client_takes_scram(const struct client *client)
-{
-    const struct access *access = client->badge.access;
-
-    return access != NULL && access->config.accounts != NULL && !access->config.needs_certificate;
-}
-
-bool client_needs_certificate(const struct client *client)
-{
-    return client->badge.access != NULL && client->badge.access->config.needs_certificate;
-}
-
-void client_scram_verifier(const struct client *client, struct slice user, enum scram_hash hash,
-                           struct scram_verifier *ret)
-{
-    const struct access *access = client->badge.access;
-    const struct account *account = access == NULL || access->config.accounts == NULL
-                                        ? NULL
-                                        : accounts_find(access->config.accounts, user);
-
-    if (account == NULL || !scram_verifier_read(account->scram[hash], hash, ret))
-        scram_verifier_pretend(slice_of(client->core->secret, sizeof(client->core->secret)), user,
-                               ret);
-}
-
-enum rc client_may_try(const struct client *client, struct slice user)
-{
-    return logins_is_banned(client, user) ? RC_BANNED : RC_OK;
-}
-
-enum rc client_login_by_scram(struct client *client, struct slice user, enum scram_hash hash)
-{
-    if (logins_is_banned(client, user))
-        return RC_AUTH;
-    return login_known(client, user,
-                       hash == SCRAM_SHA_256 ? SHOWN_SCRAM_SHA_256 : SHOWN_SCRAM_SHA_512);
-}
-
-enum rc client_login_as(struct client *client, struct slice user)
-{
-    return login_known(client, user, SHOWN_NOTHING);
-}
-
-/* ---- what is published later ---- */
-
-struct author {
-    char *listener; /* owned, like the others; NULL: one without an access of its own */
-    char *user;     /* NULL: nobody by name */
-    char *id;       /* NULL: it had none */
-};
-
-struct author *author_of(const struct client *client)
-{
-    const struct badge *badge = &client->badge;
-    struct author *author;
-
-    if (badge->access == NULL)
-        return NULL;
-    author = mem_new(struct author);
-    if (badge->access->listener != NULL)
-        author->listener = mem_copy_text(slice_str(badge->access->listener));
-    if (badge->has_user)
-        author->user = mem_copy_text(client->principal.name);
-    if (badge->id != NULL)
-        author->id = mem_copy_text(slice_of(badge->id, badge->id_len));
-    return author;
-}
-
-void author_free(struct author **ref)
-{
-    if (*ref == NULL)
-        return;
-    mem_free((*ref)->listener);
-    mem_free((*ref)->user);
-    mem_free((*ref)->id);
-    MEM_FREE(*ref);
-}
-
-/* Three texts: a byte for whether there is one, u16 length, bytes. */
-static void write_text(struct text *to, const char *text)
-{
-    struct slice s = slice_str(text);
-
-    text_add_byte(to, text != NULL);
-    text_add_u16(to, (uint16_t)s.len);
-    text_add(to, s);
-}
-
-static char *read_text(struct rd *rd)
-{
-    bool is_there = rd_u8(rd) != 0;
-    struct slice s = rd_bytes(rd, rd_u16(rd));
-
-    return is_there && !rd->bad ? mem_copy_text(s) : NULL;
-}
-
-void author_write(struct text *to, const struct author *author)
-{
-    write_text(to, author->listener);
-    write_text(to, author->user);
-    write_text(to, author->id);
-}
-
-struct author *author_read(struct rd *rd)
-{
-    struct author *author = mem_new(struct author);
-
-    author->listener = read_text(rd);
-    author->user = read_text(rd);
-    author->id = read_text(rd);
-    if (rd->bad)
-        author_free(&author);
-    return author;
-}
-
-/* Whether who comes by that name has an account, or needs none. */
-static bool is_known(const struct client *client, const struct account *account)
-{
-    const struct access_config *config = &client->badge.access->config;
-
-    if (!client->badge.has_user)
-        return may_be_anonymous(client);
-    return account != NULL || config->accounts == NULL || config->needs_certificate;
-}
-
-void client_act_for(struct client *client, const struct author *author)
-{
-    struct badge *badge = &client->badge;
-    const struct accounts *accounts;
-    const struct account *account = NULL;
-
-    if (author == NULL)
-        return;
-    badge->access = find_access(client->core, author->listener);
-    if (badge->access == NULL) /* the listener is there no more */
-        badge->access = find_access(client->core, NULL);
-    if (author->user != NULL)
-        name_client(client, slice_str(author->user));
-    badge->has_user = author->user != NULL;
-    if (author->id != NULL)
-        client_set_id(client, slice_str(author->id));
-    accounts = badge->access->config.accounts;
-    if (accounts != NULL && author->user != NULL)
-        account = accounts_find(accounts, slice_str(author->user));
-    has_account(client, account, SHOWN_NOTHING);
-    badge->is_in = is_known(client, account);
-    weigh(client);
-}
-
 /* ---- a change ---- */
 
 /* Whether who came in before would come in now. */
@@ -775,7 +406,7 @@ static bool is_still_welcome(struct client *client)
     if (!badge->is_in)
         return true; /* it has still to show who it is */
     if (client->principal.is_anonymous)
-        return may_be_anonymous(client);
+        return badge_may_be_anonymous(client);
     account = accounts == NULL || !badge->has_user
                   ? NULL
                   : accounts_find(accounts, client->principal.name);
@@ -785,7 +416,8 @@ static bool is_still_welcome(struct client *client)
         return badge->access->config.needs_certificate;
     if (credentials == NULL || credentials->mark == 0) /* guest, or a trusted name */
         return accounts == NULL;
-    return account != NULL && mark_of(account, (enum shown)credentials->shown) == credentials->mark;
+    return account != NULL &&
+           account_mark(account, (enum shown)credentials->shown) == credentials->mark;
 }
 
 /* Their rules are others now. */
@@ -815,7 +447,7 @@ static void look_again(struct core *core, const struct access *access)
             client->badge.is_in = false;
             list_append(&revoked, &credentials_of(client)->revoked);
         }
-        weigh(client);
+        badge_weigh(client);
     }
     while (!list_is_empty(&revoked)) { /* each may be closed in the call */
         struct credentials *credentials = LIST_FIRST(&revoked, struct credentials, revoked);
@@ -833,7 +465,7 @@ static void look_again(struct core *core, const struct access *access)
 
 void access_set(struct core *core, const char *listener, struct access_config *config)
 {
-    struct access *access = find_access(core, listener);
+    struct access *access = access_find(core, listener);
     struct access_config before;
 
     if (access == NULL)
@@ -851,5 +483,5 @@ void access_set(struct core *core, const char *listener, struct access_config *c
 
 const struct accounts *access_accounts(struct core *core)
 {
-    return find_access(core, NULL)->config.accounts;
+    return access_find(core, NULL)->config.accounts;
 }

@@ -1,6 +1,7 @@
 noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = \
-	%D%/acl.c %D%/acl.h \
+	%D%/acl.c %D%/acl.h %D%/acl_int.h \
+	%D%/author.c \
 	%D%/backup.h \
 	%D%/client.c %D%/client.h \
 	%D%/compaction.c %D%/compaction.h \
@@ -17,6 +18,7 @@ libcore_a_SOURCES = \
 	%D%/intake.c %D%/intake.h \
 	%D%/lane.c \
 	%D%/limits.h \
+	%D%/login.c \
 	%D%/logins.c %D%/logins.h \
 	%D%/message.c %D%/message.h \
 	%D%/note.c \
