@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/core/acl_int.h"
 
-#include <stdlib.h>
-
 #include "broker/base/counters.h"
 #include "broker/base/hash.h"
 #include "broker/base/log.h"

@@ -16,7 +16,8 @@ libcore_a_SOURCES = \
 	%D%/exchange.c %D%/exchange.h %D%/exchange_int.h \
 	%D%/flap.c %D%/flap.h \
 	%D%/intake.c %D%/intake.h \
-	%D%/lane.c \
+	%D%/lane.c %D%/lane_int.h \
+	%D%/lane_record.c \
 	%D%/limits.h \
 	%D%/login.c \
 	%D%/logins.c %D%/logins.h \

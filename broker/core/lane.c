@@ -1,50 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "broker/base/counters.h"
-#include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/plant.h"
-#include "broker/base/wire.h"
-#include "broker/core/queue_int.h"
+#include "broker/core/lane_int.h"
 #include "broker/core/retention.h"
-#include "broker/core/settled.h"
 #include "broker/core/stream_int.h"
 
-/* The row under SETTLED_HEAD holds head and taken_high (and, where bytes are counted, how many are
- * not settled of those below which end). */
-#define BITMAP_BYTES (CHUNK_ITEMS / 8)
+struct chunk chunk_settled;
+struct chunk chunk_purged;
 
-/* Each stands for a chunk, other than the first, in which everything is settled. Of the one its
- * bitmap is recorded, the other lies in a range that was purged. */
-static struct chunk chunk_settled;
-static struct chunk chunk_purged;
-
-/* The head passes so many whole chunks in one turn, each of which may be a row to delete. */
-#define TURN_CHUNKS 512
 /* Ranges that are purged while older messages are still taken; of more, chunks are recorded. */
 #define PURGES_MAX 64
 
-static bool is_whole(const struct chunk *chunk)
-{
-    return chunk == &chunk_settled || chunk == &chunk_purged;
-}
-
 /* ---- chunks ---- */
 
-static struct chunk **chunk_slot(const struct lane *lane, uint64_t number)
+struct chunk **lane_chunk(const struct lane *lane, uint64_t number)
 {
     if (number < lane->first_chunk || number - lane->first_chunk >= lane->chunks.count)
         return NULL;
     return ring_at(&lane->chunks, number - lane->first_chunk);
 }
 
-static struct chunk *chunk_make(struct lane *lane, uint64_t number)
+struct chunk *lane_chunk_make(struct lane *lane, uint64_t number)
 {
     struct chunk **slot;
 
     ASSERT(number >= lane->first_chunk);
     while (lane->chunks.count <= number - lane->first_chunk)
         *(struct chunk **)ring_push(&lane->chunks) = NULL;
-    slot = chunk_slot(lane, number);
+    slot = lane_chunk(lane, number);
     if (*slot == NULL) {
         *slot = mem_new(struct chunk);
         if (number == lane->head >> CHUNK_SHIFT) /* what lies below the head is settled */
@@ -55,133 +38,28 @@ static struct chunk *chunk_make(struct lane *lane, uint64_t number)
 
 static struct item *item_at(const struct lane *lane, uint64_t offset)
 {
-    struct chunk **slot = chunk_slot(lane, offset >> CHUNK_SHIFT);
+    struct chunk **slot = lane_chunk(lane, offset >> CHUNK_SHIFT);
 
-    if (slot == NULL || *slot == NULL || is_whole(*slot))
+    if (slot == NULL || *slot == NULL || chunk_is_whole(*slot))
         return NULL;
     return &(*slot)->items[offset & (CHUNK_ITEMS - 1)];
 }
 
 static bool is_settled(const struct lane *lane, uint64_t offset)
 {
-    struct chunk **slot = chunk_slot(lane, offset >> CHUNK_SHIFT);
+    struct chunk **slot = lane_chunk(lane, offset >> CHUNK_SHIFT);
 
     if (slot == NULL || *slot == NULL)
         return false;
-    return is_whole(*slot) || (*slot)->items[offset & (CHUNK_ITEMS - 1)].state == ITEM_SETTLED;
+    return chunk_is_whole(*slot) ||
+           (*slot)->items[offset & (CHUNK_ITEMS - 1)].state == ITEM_SETTLED;
 }
 
-static bool is_whole_at(const struct lane *lane, uint64_t number)
+static bool lane_is_whole_at(const struct lane *lane, uint64_t number)
 {
-    struct chunk **slot = chunk_slot(lane, number);
+    struct chunk **slot = lane_chunk(lane, number);
 
-    return slot != NULL && is_whole(*slot);
-}
-
-/* ---- recording ---- */
-
-static struct settled_of rows_of(const struct lane *lane)
-{
-    return (struct settled_of){ lane->queue->number, lane->index };
-}
-
-static void put_settled(struct lane *lane, uint64_t record, const void *value, size_t len)
-{
-    settled_put(lane->queue->core, rows_of(lane), record, value, len);
-}
-
-static void delete_settled(struct lane *lane, uint64_t record)
-{
-    settled_delete(lane->queue->core, rows_of(lane), record);
-}
-
-static void record_chunk(struct lane *lane, uint64_t number, struct chunk *chunk)
-{
-    uint8_t bitmap[BITMAP_BYTES] = { 0 };
-
-    for (unsigned i = 0; i < CHUNK_ITEMS; i++) {
-        uint64_t offset = (number << CHUNK_SHIFT) + i;
-
-        if (offset < lane->head || chunk->items[i].state == ITEM_SETTLED)
-            bitmap[i / 8] |= (uint8_t)(1u << (i % 8));
-    }
-    put_settled(lane, SETTLED_CHUNK(number), bitmap, sizeof(bitmap));
-    chunk->is_recorded = true;
-    chunk->is_dirty = false;
-}
-
-/* Does it hold more than the run that head alone tells? */
-static bool has_settled_above_head(const struct lane *lane, uint64_t number,
-                                   const struct chunk *chunk)
-{
-    uint64_t base = number << CHUNK_SHIFT;
-    uint64_t below = lane->head > base ? lane->head - base : 0;
-
-    return chunk->settled > below;
-}
-
-static void put_purge(struct lane *lane, const struct purge *purge)
-{
-    uint8_t value[8];
-
-    put_u64(value, purge->to);
-    if (purge->from < purge->to)
-        put_settled(lane, SETTLED_RANGE + purge->from, value, sizeof(value));
-    else
-        delete_settled(lane, SETTLED_RANGE + purge->from);
-}
-
-void lane_record(struct lane *lane)
-{
-    uint8_t value[32];
-    uint64_t end = lane->counts_bytes ? lane->partition->end : lane->recorded_end;
-
-    for (size_t i = 0; i < lane->dirty_chunks.count; i++) {
-        uint64_t number = *(uint64_t *)ring_at(&lane->dirty_chunks, i);
-        struct chunk **slot = chunk_slot(lane, number);
-
-        if (slot == NULL || *slot == NULL || is_whole(*slot) || !(*slot)->is_dirty)
-            continue;
-        (*slot)->is_dirty = false;
-        if (has_settled_above_head(lane, number, *slot))
-            record_chunk(lane, number, *slot);
-    }
-    ring_pop(&lane->dirty_chunks, lane->dirty_chunks.count);
-    for (size_t i = 0; lane->is_purge_cut && i < lane->purges.count; i++)
-        put_purge(lane, ring_at(&lane->purges, i));
-    lane->is_purge_cut = false;
-    if (lane->head == lane->recorded_head && lane->taken_high == lane->recorded_taken_high &&
-        end == lane->recorded_end)
-        return;
-    put_u64(value, lane->head);
-    put_u64(value + 8, lane->taken_high);
-    put_u64(value + 16, lane->open_bytes);
-    put_u64(value + 24, end);
-    if (!PLANTED("settled-unrecorded"))
-        put_settled(lane, SETTLED_HEAD, value, lane->counts_bytes ? 32 : 16);
-    lane->recorded_end = end;
-    lane->recorded_head = lane->head;
-    lane->recorded_taken_high = lane->taken_high;
-}
-
-static bool is_chunk_recorded(const struct chunk *chunk)
-{
-    return chunk != NULL && (chunk == &chunk_settled || chunk->is_recorded);
-}
-
-void lane_forget(struct lane *lane)
-{
-    uint64_t number = lane->first_chunk, end = number + lane->chunks.count;
-
-    for (; number < end && number - lane->first_chunk < TURN_CHUNKS; number++) {
-        if (is_chunk_recorded(*chunk_slot(lane, number)))
-            delete_settled(lane, SETTLED_CHUNK(number));
-    }
-    settled_sweep(lane->queue->core, rows_of(lane), number, end);
-    for (size_t i = 0; i < lane->purges.count; i++)
-        delete_settled(lane, SETTLED_RANGE + ((struct purge *)ring_at(&lane->purges, i))->from);
-    if (lane->recorded_head > 0 || lane->recorded_taken_high > 0 || lane->recorded_end > 0)
-        delete_settled(lane, SETTLED_HEAD);
+    return slot != NULL && chunk_is_whole(*slot);
 }
 
 /* ---- settling ---- */
@@ -190,9 +68,9 @@ static void drop_first_chunk(struct lane *lane)
 {
     struct chunk *chunk = *(struct chunk **)ring_front(&lane->chunks);
 
-    if (lane->queue->spec.is_durable && is_chunk_recorded(chunk))
-        delete_settled(lane, SETTLED_CHUNK(lane->first_chunk));
-    if (!is_whole(chunk))
+    if (lane->queue->spec.is_durable && chunk_is_recorded(chunk))
+        lane_delete_settled(lane, SETTLED_CHUNK(lane->first_chunk));
+    if (!chunk_is_whole(chunk))
         mem_free(chunk);
     ring_pop(&lane->chunks, 1);
 }
@@ -212,7 +90,7 @@ static void drop_purges(struct lane *lane)
 
     while ((first = ring_front(&lane->purges)) != NULL && first->to <= lane->head) {
         if (lane->queue->spec.is_durable)
-            delete_settled(lane, SETTLED_RANGE + first->from);
+            lane_delete_settled(lane, SETTLED_RANGE + first->from);
         ring_pop(&lane->purges, 1);
     }
 }
@@ -220,9 +98,9 @@ static void drop_purges(struct lane *lane)
 /* What the head can pass at once: a whole chunk, or one offset. */
 static uint64_t head_step(const struct lane *lane)
 {
-    struct chunk **slot = chunk_slot(lane, lane->head >> CHUNK_SHIFT);
+    struct chunk **slot = lane_chunk(lane, lane->head >> CHUNK_SHIFT);
 
-    return slot != NULL && is_whole(*slot) && (lane->head & (CHUNK_ITEMS - 1)) == 0 &&
+    return slot != NULL && chunk_is_whole(*slot) && (lane->head & (CHUNK_ITEMS - 1)) == 0 &&
                    lane->window_end - lane->head >= CHUNK_ITEMS
                ? CHUNK_ITEMS
                : 1;
@@ -313,7 +191,7 @@ void lane_reckon_bytes(struct lane *lane)
 static void mark_settled(struct lane *lane, uint64_t offset, struct item *item)
 {
     uint64_t number = offset >> CHUNK_SHIFT;
-    struct chunk **slot = chunk_slot(lane, number);
+    struct chunk **slot = lane_chunk(lane, number);
     struct chunk *chunk = *slot;
 
     count_settled(lane, item->message);
@@ -330,7 +208,7 @@ static void mark_settled(struct lane *lane, uint64_t offset, struct item *item)
         advance_head(lane);
     } else if (chunk->settled == CHUNK_ITEMS && number > lane->first_chunk) {
         if (lane->queue->spec.is_durable)
-            record_chunk(lane, number, chunk);
+            lane_record_chunk(lane, number, chunk);
         mem_free(chunk);
         *slot = &chunk_settled;
     }
@@ -468,7 +346,7 @@ bool lane_return_some(struct lane *lane, struct holding *holding, unsigned *left
 
 static void window_add(struct lane *lane, struct message *message)
 {
-    struct chunk *chunk = chunk_make(lane, lane->window_end >> CHUNK_SHIFT);
+    struct chunk *chunk = lane_chunk_make(lane, lane->window_end >> CHUNK_SHIFT);
     struct item *item = &chunk->items[lane->window_end & (CHUNK_ITEMS - 1)];
 
     ASSERT(item->state == ITEM_ABSENT);
@@ -498,7 +376,7 @@ static void window_skip(struct lane *lane, uint64_t to)
     while (lane->window_end < to) {
         uint64_t stop = (lane->window_end | (CHUNK_ITEMS - 1)) + 1;
 
-        if (is_whole_at(lane, lane->window_end >> CHUNK_SHIFT)) {
+        if (lane_is_whole_at(lane, lane->window_end >> CHUNK_SHIFT)) {
             stop = stop < to ? stop : to;
             ASSERT(lane->settled_ahead >= stop - lane->window_end);
             lane->settled_ahead -= stop - lane->window_end;
@@ -509,7 +387,7 @@ static void window_skip(struct lane *lane, uint64_t to)
             ASSERT(lane->settled_ahead > 0);
             lane->settled_ahead--;
         } else {
-            struct chunk *chunk = chunk_make(lane, lane->window_end >> CHUNK_SHIFT);
+            struct chunk *chunk = lane_chunk_make(lane, lane->window_end >> CHUNK_SHIFT);
 
             chunk->items[lane->window_end & (CHUNK_ITEMS - 1)].state = ITEM_SETTLED;
             chunk->settled++;
@@ -524,7 +402,7 @@ static uint64_t settled_stop(const struct lane *lane)
 {
     uint64_t stop = (lane->window_end | (CHUNK_ITEMS - 1)) + 1, end = lane->partition->end;
 
-    if (!is_whole_at(lane, lane->window_end >> CHUNK_SHIFT))
+    if (!lane_is_whole_at(lane, lane->window_end >> CHUNK_SHIFT))
         return lane->window_end + 1;
     return stop < end ? stop : end;
 }
@@ -614,15 +492,14 @@ uint64_t lane_ready(const struct lane *lane)
 
 /* ---- purging ---- */
 
-/* So many offsets of the chunk count as settled ahead of the window. */
-static unsigned settled_ahead_in(const struct lane *lane, uint64_t number)
+unsigned lane_settled_ahead_in(const struct lane *lane, uint64_t number)
 {
-    struct chunk **slot = chunk_slot(lane, number);
+    struct chunk **slot = lane_chunk(lane, number);
     unsigned count = 0;
 
     if (slot == NULL || *slot == NULL)
         return 0;
-    if (is_whole(*slot))
+    if (chunk_is_whole(*slot))
         return CHUNK_ITEMS;
     for (unsigned i = 0; i < CHUNK_ITEMS; i++) {
         uint64_t offset = (number << CHUNK_SHIFT) + i;
@@ -636,18 +513,18 @@ static unsigned settled_ahead_in(const struct lane *lane, uint64_t number)
 /* One whole chunk behind the window, of which nothing else needs to be recorded. */
 static void purge_chunk(struct lane *lane, uint64_t number)
 {
-    struct chunk **slot = chunk_slot(lane, number);
+    struct chunk **slot = lane_chunk(lane, number);
 
     if (slot == NULL) {
         ASSERT(lane->first_chunk + lane->chunks.count == number);
         *(struct chunk **)ring_push(&lane->chunks) = &chunk_purged;
         return;
     }
-    lane->settled_ahead -= settled_ahead_in(lane, number);
-    if (is_whole(*slot))
+    lane->settled_ahead -= lane_settled_ahead_in(lane, number);
+    if (chunk_is_whole(*slot))
         return;
-    if (is_chunk_recorded(*slot) && lane->queue->spec.is_durable)
-        delete_settled(lane, SETTLED_CHUNK(number));
+    if (chunk_is_recorded(*slot) && lane->queue->spec.is_durable)
+        lane_delete_settled(lane, SETTLED_CHUNK(number));
     mem_free(*slot);
     *slot = &chunk_purged;
 }
@@ -664,7 +541,7 @@ static void purge_record(struct lane *lane, uint64_t from, uint64_t to)
     }
     last->to = to;
     if (lane->queue->spec.is_durable)
-        put_purge(lane, last);
+        lane_record_purge(lane, last);
 }
 
 /* Offsets up to `to` of one chunk, which its bitmap is to tell. */
@@ -675,12 +552,12 @@ static void purge_some(struct lane *lane, uint64_t to)
 
     if (lane->window_end >= to)
         return;
-    if (is_whole_at(lane, number)) {
+    if (lane_is_whole_at(lane, number)) {
         lane->settled_ahead -= to - lane->window_end;
         lane->window_end = to;
         return;
     }
-    chunk = chunk_make(lane, number);
+    chunk = lane_chunk_make(lane, number);
     for (; lane->window_end < to; lane->window_end++) {
         struct item *item = &chunk->items[lane->window_end & (CHUNK_ITEMS - 1)];
 
@@ -820,7 +697,7 @@ void lane_free(struct lane *lane)
     for (size_t i = 0; i < lane->chunks.count; i++) {
         struct chunk *chunk = *(struct chunk **)ring_at(&lane->chunks, i);
 
-        if (chunk == NULL || is_whole(chunk))
+        if (chunk == NULL || chunk_is_whole(chunk))
             continue;
         for (unsigned k = 0; k < CHUNK_ITEMS; k++)
             message_unref(&chunk->items[k].message);
@@ -834,106 +711,10 @@ void lane_free(struct lane *lane)
     mem_free(lane);
 }
 
-static enum rc load_head(struct lane *lane, struct slice value)
-{
-    struct rd rd = rd_of(value);
-    uint64_t head = rd_u64(&rd);
-    uint64_t taken_high = rd_u64(&rd);
-
-    lane->has_bytes = rd.left > 0 && lane->counts_bytes;
-    if (lane->has_bytes) {
-        lane->open_bytes = rd_u64(&rd);
-        lane->recorded_end = rd_u64(&rd);
-    }
-    if (lane->recorded_end > lane->partition->end)
-        lane->recorded_end = lane->partition->end;
-    if (rd.bad)
-        return RC_CORRUPT;
-    if (head < lane->partition->start)
-        head = lane->partition->start;
-    if (head > lane->partition->end) /* what was settled never reached the disk itself */
-        head = lane->partition->end;
-    lane->head = lane->window_end = lane->scan = head;
-    lane->first_chunk = head >> CHUNK_SHIFT;
-    lane->recorded_head = head;
-    lane->taken_high = lane->redelivered_below = lane->recorded_taken_high = taken_high;
-    return RC_OK;
-}
-
 void lane_suspect(struct lane *lane)
 {
     if (lane->taken_high >= lane->partition->end)
         return;
     lane->taken_high = lane->redelivered_below = lane->partition->end;
     queue_dirty(lane->queue);
-}
-
-/* Those of its chunks that lie in the log, above the head. Chunks were loaded before. */
-static void load_purged(struct lane *lane, uint64_t number, uint64_t end)
-{
-    if (number < lane->first_chunk)
-        number = lane->first_chunk;
-    for (; number < end; number++) {
-        struct chunk **slot;
-
-        while (lane->chunks.count <= number - lane->first_chunk)
-            *(struct chunk **)ring_push(&lane->chunks) = NULL;
-        slot = chunk_slot(lane, number);
-        if (is_whole(*slot))
-            continue;
-        lane->settled_ahead -= settled_ahead_in(lane, number);
-        mem_free(*slot);
-        *slot = &chunk_purged;
-        lane->settled_ahead += CHUNK_ITEMS;
-        if (number == lane->window_end >> CHUNK_SHIFT) /* what lies below never counted */
-            lane->settled_ahead -= lane->window_end & (CHUNK_ITEMS - 1);
-    }
-}
-
-/* What was purged came in the same commit at the latest: behind the end lies only what damage took,
- * and offsets there are given anew, so that the range must not be kept. */
-static enum rc load_purge(struct lane *lane, uint64_t from, struct slice value)
-{
-    const uint64_t mask = CHUNK_ITEMS - 1;
-    struct rd rd = rd_of(value);
-    uint64_t to = rd_u64(&rd);
-
-    if (rd.bad || (from & mask) != 0 || (to & mask) != 0 || to <= from)
-        return RC_CORRUPT;
-    if (to > lane->partition->end) {
-        to = lane->partition->end & ~mask;
-        lane->is_purge_cut = true;
-        queue_dirty(lane->queue);
-    }
-    *(struct purge *)ring_push(&lane->purges) = (struct purge){ from, to < from ? from : to };
-    load_purged(lane, from >> CHUNK_SHIFT, to >> CHUNK_SHIFT);
-    return RC_OK;
-}
-
-enum rc lane_load(struct lane *lane, uint64_t record, struct slice value)
-{
-    uint64_t number = record - SETTLED_CHUNK(0);
-    struct chunk *chunk;
-
-    if (record == SETTLED_HEAD)
-        return load_head(lane, value);
-    if (record >= SETTLED_RANGE)
-        return load_purge(lane, record - SETTLED_RANGE, value);
-    if (value.len != BITMAP_BYTES)
-        return RC_CORRUPT;
-    if (number < lane->head >> CHUNK_SHIFT)
-        return RC_OK;
-    chunk = chunk_make(lane, number);
-    chunk->is_recorded = true;
-    for (unsigned i = 0; i < CHUNK_ITEMS; i++) {
-        uint64_t offset = (number << CHUNK_SHIFT) + i;
-
-        if ((value.at[i / 8] & (1u << (i % 8))) == 0)
-            continue;
-        chunk->items[i].state = ITEM_SETTLED;
-        chunk->settled += offset >= lane->head;
-        if (offset >= lane->window_end && offset < lane->partition->end)
-            lane->settled_ahead++;
-    }
-    return RC_OK;
 }
