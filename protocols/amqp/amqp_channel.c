@@ -81,7 +81,10 @@ void amqp_channel_clear(struct amqp_channel *channel)
     while ((node = map_any(&channel->consumers)) != NULL)
         amqp_consumer_end(CONTAINER_OF(node, struct amqp_consumer, node));
     amqp_tx_requeue(channel);
-    amqp_requeue_all(channel);
+    if (channel->session->is_released) /* core gives back what the client held, in parts */
+        unacked_forget(&channel->unacked);
+    else
+        amqp_requeue_all(channel);
     amqp_content_drop(channel);
     link_remove_if(&channel->await_link);
     link_remove_if(&channel->durable_link);

@@ -151,8 +151,9 @@ struct amqp_session {
 
     /* publishers are held back */
     enum pressure pressure;
-    bool is_held;    /* a publish waits unread in front of us */
-    bool is_blocked; /* connection.blocked was sent */
+    bool is_held;     /* a publish waits unread in front of us */
+    bool is_released; /* it is over: its client goes, or has gone */
+    bool is_blocked;  /* connection.blocked was sent */
 
     struct map channels;       /* struct amqp_channel by number_key */
     struct amqp_channel *last; /* the last one found, or NULL */

@@ -680,6 +680,7 @@ void amqp_release(struct amqp_session *s)
 
     if (s->client == NULL)
         return;
+    s->is_released = true;
     while ((node = map_any(&s->channels)) != NULL) {
         struct amqp_channel *channel = CONTAINER_OF(node, struct amqp_channel, node);
 
