@@ -19,9 +19,8 @@ static inline uint64_t entry_end(const struct entry *entry)
     return entry->base_offset + entry->record_count;
 }
 
-#define TAIL_FEW                                                                     \
-    4 /* of very many logs, each has few at a time: they need no memory of their own \
-       */
+/* Of very many logs each has few entries at a time: these need no memory of their own. */
+#define TAIL_FEW 4
 
 struct tail {
     uint32_t room; /* of the ring, a power of two; 0: it is the one in place */
