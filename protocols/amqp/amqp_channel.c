@@ -65,7 +65,8 @@ void amqp_requeue_all(struct amqp_channel *channel)
     struct unacked *one;
 
     while ((one = unacked_oldest(&channel->unacked)) != NULL) {
-        amqp_settle(channel->session, one->queue_number, one->handle, OUTCOME_REQUEUE);
+        if (!channel->session->is_released) /* core gives back what a client that goes held */
+            amqp_settle(channel->session, one->queue_number, one->handle, OUTCOME_REQUEUE);
         if (one->consumer != NULL) {
             channel->counted--;
             amqp_consumer_settled(one->consumer);
@@ -81,10 +82,7 @@ void amqp_channel_clear(struct amqp_channel *channel)
     while ((node = map_any(&channel->consumers)) != NULL)
         amqp_consumer_end(CONTAINER_OF(node, struct amqp_consumer, node));
     amqp_tx_requeue(channel);
-    if (channel->session->is_released) /* core gives back what the client held, in parts */
-        unacked_forget(&channel->unacked);
-    else
-        amqp_requeue_all(channel);
+    amqp_requeue_all(channel);
     amqp_content_drop(channel);
     link_remove_if(&channel->await_link);
     link_remove_if(&channel->durable_link);

@@ -21,12 +21,6 @@ void unacked_done(struct unacked_table *table)
     unacked_init(table);
 }
 
-void unacked_forget(struct unacked_table *table)
-{
-    table->live = 0;
-    unacked_done(table);
-}
-
 /* Moves what is outstanding to the front. */
 static void close_holes(struct unacked_table *t)
 {

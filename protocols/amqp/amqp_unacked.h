@@ -31,8 +31,6 @@ struct unacked_table {
 
 void unacked_init(struct unacked_table *table);
 void unacked_done(struct unacked_table *table);
-/* What is outstanding is settled by others: it is empty then. */
-void unacked_forget(struct unacked_table *table);
 /* Tags must rise. RC_MEMORY: nothing was added. */
 MUST_CHECK enum rc unacked_add(struct unacked_table *table, const struct unacked *entry);
 /* Room for `count` more. RC_MEMORY. */
