@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "broker/base/fault.h"
 
@@ -13,6 +14,10 @@ static _Atomic int64_t in_use_bytes;
 /* Counting each allocation in one shared atomic would cost every thread a contended line: a thread
  * gathers its changes and hands them over in pieces of this size. */
 #define MEM_ACCOUNT_STEP_BYTES (64 * 1024)
+
+/* A huge page, and from which size on a whole number of them is taken. */
+#define HUGE_PAGE_BYTES  ((size_t)2 << 20)
+#define HUGE_LEAST_BYTES (HUGE_PAGE_BYTES / 4)
 
 static _Thread_local int64_t unreported_bytes;
 
@@ -23,6 +28,11 @@ static void account(int64_t bytes)
         return;
     atomic_fetch_add_explicit(&in_use_bytes, unreported_bytes, memory_order_relaxed);
     unreported_bytes = 0;
+}
+
+static size_t round_up(size_t size, size_t unit)
+{
+    return (size + unit - 1) / unit * unit;
 }
 
 static int64_t size_of(void *at)
@@ -65,6 +75,20 @@ void *mem_try(size_t size)
     if (FAULT("mem"))
         return NULL;
     return counted(malloc(size == 0 ? 1 : size));
+}
+
+void *mem_try_device(size_t size)
+{
+    size_t align = size >= HUGE_LEAST_BYTES ? HUGE_PAGE_BYTES : MEM_DEVICE_ALIGN;
+    void *at;
+
+    if (FAULT("mem") || size > SIZE_MAX - align)
+        return NULL;
+    size = round_up(size == 0 ? 1 : size, align);
+    at = aligned_alloc(align, size);
+    if (at != NULL && align == HUGE_PAGE_BYTES)
+        (void)madvise(at, size, MADV_HUGEPAGE); /* advice: small pages do as well */
+    return counted(at);
 }
 
 static void *resize(void *at, size_t size)

@@ -23,7 +23,7 @@ struct copying {
     struct copy_job *job;
     struct segment *to;  /* owned: being written; NULL: none yet */
     uint64_t done_bytes; /* of those that are full */
-    uint8_t *stage;      /* owned: frames are built from its first aligned byte on */
+    uint8_t *stage;      /* owned: frames as they are written */
     size_t stage_room;
     struct frame_builder frame; /* len 0: none is begun */
     uint8_t *in;                /* owned: entries as they were read */
@@ -40,7 +40,7 @@ static bool grow(uint8_t **at, size_t *room, size_t wanted)
     if (*room >= wanted)
         return true;
     mem_free(*at);
-    *at = mem_try(wanted);
+    *at = mem_try_device(wanted);
     *room = *at == NULL ? 0 : wanted;
     return *at != NULL;
 }
@@ -95,14 +95,12 @@ static enum rc frame_write(struct copying *c)
 static enum rc frame_start(struct copying *c, size_t entry)
 {
     size_t wanted = FRAME_HEADER + entry;
-    uint8_t *at;
 
     if (wanted < FRAME_TARGET)
         wanted = FRAME_TARGET;
-    if (!grow(&c->stage, &c->stage_room, (size_t)frame_room(wanted) + FRAME_ALIGN))
+    if (!grow(&c->stage, &c->stage_room, (size_t)frame_room(wanted)))
         return RC_MEMORY;
-    at = frame_aligned(c->stage);
-    frame_begin(&c->frame, at, (size_t)frame_room(wanted), c->to->number);
+    frame_begin(&c->frame, c->stage, (size_t)frame_room(wanted), c->to->number);
     return RC_OK;
 }
 

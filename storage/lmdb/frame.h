@@ -41,13 +41,6 @@ static inline uint64_t frame_room(uint64_t length)
     return (length + FRAME_ALIGN - 1) / FRAME_ALIGN * FRAME_ALIGN;
 }
 
-/* The first place in `memory`, which has FRAME_ALIGN bytes more than are wanted, where frames may
- * be built to be written as they lie. */
-static inline uint8_t *frame_aligned(uint8_t *memory)
-{
-    return memory + (FRAME_ALIGN - (uintptr_t)memory % FRAME_ALIGN);
-}
-
 /* RC_MALFORMED: no frame begins here. RC_VERSION: a frame of a newer format. The checksum is not
  * looked at: a header alone proves nothing. */
 MUST_CHECK enum rc frame_read_header(struct slice bytes, struct frame_header *ret);

@@ -36,7 +36,7 @@ struct plan {
     struct plan_frame *frames; /* owned */
     size_t frame_count;
     size_t frame_room;
-    uint8_t *stage; /* owned: the frames as they are written, from the first aligned byte on */
+    uint8_t *stage; /* owned: the frames as they are written */
     size_t stage_room;
 };
 
@@ -246,20 +246,20 @@ static void write_entry(const struct plan *plan, const struct plan_entry *entry,
     frame_entry_end(frame);
 }
 
-/* Aligned memory for all frames; NULL when there is none. */
+/* Memory for all frames; NULL when there is none. */
 static uint8_t *stage_for(struct plan *plan, uint64_t room)
 {
-    size_t wanted = (size_t)room + FRAME_ALIGN;
+    size_t wanted = (size_t)room;
 
-    if (plan->stage_room < wanted || (plan->stage_room > STAGE_KEEP_BYTES + FRAME_ALIGN &&
-                                      wanted <= STAGE_KEEP_BYTES + FRAME_ALIGN)) {
+    if (plan->stage_room < wanted ||
+        (plan->stage_room > STAGE_KEEP_BYTES && wanted <= STAGE_KEEP_BYTES)) {
         MEM_FREE(plan->stage);
         plan->stage_room = wanted < STAGE_LEAST_BYTES ? STAGE_LEAST_BYTES : wanted;
-        plan->stage = mem_try(plan->stage_room);
+        plan->stage = mem_try_device(plan->stage_room);
         if (plan->stage == NULL)
             plan->stage_room = 0;
     }
-    return plan->stage == NULL ? NULL : frame_aligned(plan->stage);
+    return plan->stage;
 }
 
 enum rc plan_write(struct plan *plan, struct writer *w, struct segment *segment, struct slice *ret)

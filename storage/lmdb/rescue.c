@@ -53,13 +53,12 @@ enum rc rescue_copy(struct writer *w, struct segment *next, struct moved **ret)
 {
     struct segment *from = w->active;
     size_t len = (size_t)(from->used - from->synced_used);
-    uint8_t *memory = mem_try(len + FRAME_ALIGN), *at;
+    uint8_t *at = mem_try_device(len);
     struct moved moved = { .job = { .kind = JOB_MOVED }, .from = from->number };
     enum rc rc;
 
-    if (memory == NULL)
+    if (at == NULL)
         return RC_MEMORY;
-    at = frame_aligned(memory);
     moved.to = next->number;
     moved.from_position = (uint32_t)(from->synced_used / ENTRY_ALIGN);
     moved.to_position = (uint32_t)(next->used / ENTRY_ALIGN);
@@ -68,7 +67,7 @@ enum rc rescue_copy(struct writer *w, struct segment *next, struct moved **ret)
         rc = restamp(w, next, at, len);
     if (rc == RC_OK)
         rc = segment_append(next, slice_of(at, len), true);
-    mem_free(memory);
+    mem_free(at);
     if (rc != RC_OK)
         return rc;
     next->first_sequence = w->synced_sequence + 1;

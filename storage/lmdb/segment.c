@@ -98,15 +98,17 @@ static enum rc write_zeros(int fd, uint64_t from, uint64_t to, const uint8_t *ze
  * as the data itself otherwise. */
 static enum rc fill_zeros(const struct segment *segment, uint64_t from, uint64_t to)
 {
-    uint8_t *at = mem_zeroed(ZEROS_BYTES + FRAME_ALIGN);
-    const uint8_t *zeros = frame_aligned(at);
+    uint8_t *zeros = mem_try_device(ZEROS_BYTES);
     enum rc rc = RC_UNSUPPORTED;
 
+    if (zeros == NULL)
+        return RC_MEMORY;
+    memset(zeros, 0, ZEROS_BYTES);
     if (segment->direct_fd >= 0)
         rc = write_zeros(segment->direct_fd, from, to, zeros);
     if (rc == RC_UNSUPPORTED)
         rc = write_zeros(segment->fd, from, to, zeros);
-    mem_free(at);
+    mem_free(zeros);
     return rc;
 }
 

@@ -33,6 +33,26 @@ START_TEST(what_is_held_is_counted_and_given_back)
 }
 END_TEST
 
+START_TEST(what_a_device_takes_lies_where_it_wants_it)
+{
+    static const size_t sizes[] = { 0, 1, 4096, 5000, 512 << 10, (2 << 20) + 1, 5 << 20 };
+    uint64_t before = mem_in_use_bytes();
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint8_t *at = mem_try_device(sizes[i]);
+
+        ck_assert_ptr_nonnull(at);
+        ck_assert_uint_eq((uintptr_t)at % MEM_DEVICE_ALIGN, 0);
+        memset(at, 1, sizes[i]);
+        ck_assert_uint_ge(mem_in_use_bytes(), before);
+        mem_free(at);
+    }
+    ck_assert_uint_eq(mem_in_use_bytes(), before);
+    ck_assert_ptr_null(mem_try_device(SIZE_MAX));
+    ck_assert_ptr_null(mem_try_device(SIZE_MAX - MEM_DEVICE_ALIGN));
+}
+END_TEST
+
 START_TEST(a_size_of_zero_is_a_thing_of_its_own)
 {
     void *a = mem_try(0);
@@ -55,6 +75,7 @@ START_TEST(the_fault_point_makes_peers_sizes_fail)
     ck_assert_ptr_null(mem_try(10));
     resized = mem_try_resize(at, 20);
     ck_assert_ptr_null(resized);
+    ck_assert_ptr_null(mem_try_device(10));
     ck_assert_ptr_null(block_try(10));
     fault_disarm();
     mem_free(at);
@@ -97,6 +118,7 @@ int main(void)
 
     tcase_add_test(tests, fixed_sizes_come_zeroed);
     tcase_add_test(tests, what_is_held_is_counted_and_given_back);
+    tcase_add_test(tests, what_a_device_takes_lies_where_it_wants_it);
     tcase_add_test(tests, a_size_of_zero_is_a_thing_of_its_own);
     tcase_add_test(tests, the_fault_point_makes_peers_sizes_fail);
     tcase_add_test(tests, the_fault_point_leaves_fixed_sizes_alone);
