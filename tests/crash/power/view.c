@@ -45,11 +45,12 @@ void trace_view_close(struct trace_view *view)
 bool trace_view_next(struct trace_view *view, struct trace_item *ret)
 {
     size_t left = view->len - view->offset, bytes;
-    const uint8_t *at = view->at + view->offset;
+    const uint8_t *at;
     struct trace_item item = { 0 };
 
     if (left < sizeof(item.op))
-        return false;
+        return false; /* an empty trace is nowhere */
+    at = view->at + view->offset;
     memcpy(&item.op, at, sizeof(item.op));
     at += sizeof(item.op);
     left -= sizeof(item.op);
