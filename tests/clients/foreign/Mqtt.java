@@ -92,6 +92,7 @@ public class Mqtt {
             var options = new org.eclipse.paho.client.mqttv3.MqttConnectOptions();
             options.setMqttVersion(4);
             options.setCleanSession(!isKept);
+            options.setMaxInflight(1000); /* what is acknowledged counts until another thread hears */
             if (willTopic != null)
                 options.setWill(willTopic, bytes("gone"), 1, true);
             if (trust != null)
@@ -432,6 +433,11 @@ public class Mqtt {
     }
 
     public static void main(String[] words) throws Exception {
+        /* the clients' own threads would keep it running, until who waits gives up and hears no why */
+        Thread.currentThread().setUncaughtExceptionHandler((thread, why) -> {
+            why.printStackTrace();
+            System.exit(1);
+        });
         kind = words[0];
         url = new URI(words[1]);
         trust = words.length > 2 ? trustIn(words[2]) : null;
