@@ -396,9 +396,9 @@ static enum rc open_found(struct recovery *r, struct found *found)
     return found->fd < 0 ? RC_IO : RC_OK;
 }
 
-static enum rc scan_found(struct recovery *r, struct found *found)
+static enum rc scan_found(struct recovery *r, struct found *found, enum scan_extent extent)
 {
-    enum rc rc = scan_file(found->fd, found->sealed.number, r->s->store_id, &found->scan);
+    enum rc rc = scan_file(found->fd, found->sealed.number, r->s->store_id, extent, &found->scan);
 
     if (rc != RC_OK)
         return rc;
@@ -475,7 +475,7 @@ static enum rc look(struct recovery *r)
 
         rc = open_found(r, found);
         if (rc == RC_OK && !found->is_listed)
-            rc = scan_found(r, found);
+            rc = scan_found(r, found, SCAN_TO_ZEROS);
         if (rc != RC_OK)
             log_event(LOG_ERROR, "storage.open-failed", "file=seg/%010u.seg rc=%s",
                       (unsigned)found->sealed.number, rc_word(rc));
@@ -496,7 +496,7 @@ static enum rc apply_without_index(struct recovery *r, struct found *found)
     found->is_listed = false;
     rc = open_found(r, found);
     if (rc == RC_OK)
-        rc = scan_found(r, found);
+        rc = scan_found(r, found, SCAN_ALL);
     if (rc != RC_OK)
         return rc;
     (void)scan_accept(&found->scan, UINT64_MAX, found->sealed.last_sequence + 1);

@@ -2,13 +2,19 @@
 #include "storage/lmdb/scan.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker/base/mem.h"
 
-#define CHUNK_BYTES  ((size_t)1 << 20)
+#define CHUNK_BYTES ((size_t)2 << 20)
+/* Asked for while what comes before is looked at: a device is slow to one small question after the
+ * other. */
+#define AHEAD_BYTES ((off_t)8 << 20)
+/* How far apart blocks are that are looked at behind zeros. */
+#define SAMPLE_BYTES ((uint64_t)512 << 10)
 #define FRAMES_FIRST 64
 
 struct reading {
@@ -51,6 +57,7 @@ static enum rc fetch(struct reading *r, uint64_t from, size_t len, struct slice 
     if (len <= CHUNK_BYTES) {
         r->chunk_len = r->size - from < CHUNK_BYTES ? (size_t)(r->size - from) : CHUNK_BYTES;
         r->chunk_from = from;
+        (void)posix_fadvise(r->fd, (off_t)from, AHEAD_BYTES, POSIX_FADV_WILLNEED); /* a hint */
         rc = file_read(r->fd, r->chunk, r->chunk_len, from);
         if (rc != RC_OK)
             r->chunk_len = 0;
@@ -119,6 +126,30 @@ static enum rc look_at(struct reading *r, uint64_t position, struct scan *scan, 
     return RC_OK;
 }
 
+/* A block that nothing was ever written to, in a file written with zeros ahead. */
+static bool is_zeros(const struct reading *r, uint64_t at)
+{
+    const uint8_t *block = r->chunk + (at - r->chunk_from);
+
+    return at >= r->chunk_from && at + FRAME_ALIGN <= r->chunk_from + r->chunk_len &&
+           block[0] == 0 && memcmp(block, block + 1, FRAME_ALIGN - 1) == 0;
+}
+
+/* Looks at a block here and there, all asked for at once. False also when one cannot be read: who
+ * reads the whole will tell. */
+static bool is_empty_from(const struct reading *r, uint64_t from)
+{
+    uint8_t block[FRAME_ALIGN];
+    bool is_empty = true;
+
+    for (uint64_t at = from; at < r->size; at += SAMPLE_BYTES)
+        (void)posix_fadvise(r->fd, (off_t)at, FRAME_ALIGN, POSIX_FADV_WILLNEED); /* a hint */
+    for (uint64_t at = from; at + FRAME_ALIGN <= r->size && is_empty; at += SAMPLE_BYTES)
+        is_empty = file_read(r->fd, block, sizeof(block), at) == RC_OK && block[0] == 0 &&
+                   memcmp(block, block + 1, sizeof(block) - 1) == 0;
+    return is_empty;
+}
+
 /* Looks at one place where a frame may begin; gives the next one. */
 static enum rc look(struct reading *r, uint64_t at, struct scan *scan, uint64_t *ret_next)
 {
@@ -140,7 +171,8 @@ static int by_sequence(const void *left, const void *right)
     return (a->sequence > b->sequence) - (a->sequence < b->sequence);
 }
 
-enum rc scan_file(int fd, uint32_t number, uint64_t store_id, struct scan *ret)
+enum rc scan_file(int fd, uint32_t number, uint64_t store_id, enum scan_extent extent,
+                  struct scan *ret)
 {
     struct reading r = { .fd = fd, .number = number, .store_id = store_id };
     struct scan scan = { 0 };
@@ -150,9 +182,17 @@ enum rc scan_file(int fd, uint32_t number, uint64_t store_id, struct scan *ret)
     if (fstat(fd, &stat) != 0)
         return rc_of_errno(errno);
     r.size = (uint64_t)stat.st_size;
-    r.chunk = mem_get(CHUNK_BYTES);
-    for (uint64_t at = 0; at < r.size && rc == RC_OK;)
-        rc = look(&r, at, &scan, &at);
+    r.chunk = mem_try_device(CHUNK_BYTES);
+    if (r.chunk == NULL)
+        return RC_MEMORY;
+    for (uint64_t at = 0, next, zeros = 0; at < r.size && rc == RC_OK; at = next) {
+        size_t count = scan.count;
+
+        rc = look(&r, at, &scan, &next);
+        zeros = scan.count == count && is_zeros(&r, at) ? zeros + FRAME_ALIGN : 0;
+        if (extent == SCAN_TO_ZEROS && zeros == SCAN_ZEROS_BYTES && is_empty_from(&r, next))
+            break;
+    }
     mem_free(r.chunk);
     mem_free(r.whole);
     if (rc != RC_OK) {

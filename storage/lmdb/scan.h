@@ -24,9 +24,17 @@ struct scan {
 
 /* The whole range, however many reads that takes. RC_CORRUPT: the file ends before. */
 MUST_CHECK enum rc file_read(int fd, uint8_t *at, size_t len, uint64_t from);
-/* Every frame of segment `number` of store `store_id` in the file whose checksum is right.
- * RC_VERSION: there is one of a newer format. RC_IO. */
-MUST_CHECK enum rc scan_file(int fd, uint32_t number, uint64_t store_id, struct scan *ret);
+enum scan_extent {
+    SCAN_ALL,
+    /* Up to SCAN_ZEROS_BYTES of them with nothing behind, as far as a look here and there tells. */
+    SCAN_TO_ZEROS,
+};
+#define SCAN_ZEROS_BYTES ((uint64_t)8 << 20)
+
+/* Every frame of segment `number` of store `store_id` in that extent of the file whose checksum is
+ * right. RC_VERSION: there is one of a newer format. RC_IO, RC_MEMORY. */
+MUST_CHECK enum rc scan_file(int fd, uint32_t number, uint64_t store_id, enum scan_extent extent,
+                             struct scan *ret);
 void scan_done(struct scan *scan);
 /* Keeps the frames of whole commits without gaps from the first on, below `limit`. A gap is passed
  * over while what follows was synced, for then it is damage and not a torn end; gives how many such

@@ -253,7 +253,7 @@ static enum rc check_sealed(struct checking *c)
     enum rc rc = read_index(c);
 
     if (rc == RC_OK)
-        rc = scan_file(c->file->fd, c->told.number, c->v->store_id, &scan);
+        rc = scan_file(c->file->fd, c->told.number, c->v->store_id, SCAN_ALL, &scan);
     if (rc == RC_OK && scan.foreign > 0)
         verify_problem(c->v, "segment %u holds frames of another store", (unsigned)c->told.number);
     if (c->count > 0)
@@ -302,7 +302,7 @@ enum rc verify_file_check(struct verification *v, struct verify_file *file)
 
 enum rc verify_scan_open(struct verification *v, struct verify_file *file)
 {
-    enum rc rc = scan_file(file->fd, file->sealed.number, v->store_id, &file->scan);
+    enum rc rc = scan_file(file->fd, file->sealed.number, v->store_id, SCAN_ALL, &file->scan);
 
     if (rc != RC_OK)
         return rc;

@@ -51,7 +51,7 @@ static void scan(const char *name, struct scan *ret)
     while (pread(fd, bytes, sizeof(bytes), at) == (ssize_t)sizeof(bytes) &&
            frame_read_header(slice_of(bytes, sizeof(bytes)), &header) != RC_OK)
         at += FRAME_ALIGN;
-    ck_assert_int_eq(scan_file(fd, header.segment, header.store_id, ret), RC_OK);
+    ck_assert_int_eq(scan_file(fd, header.segment, header.store_id, SCAN_ALL, ret), RC_OK);
     (void)close(fd);
 }
 
@@ -257,6 +257,41 @@ START_TEST(damage_within_what_was_synced_is_a_hole_and_not_the_end)
     ck_assert_uint_eq(r.read.pieces.at[0].base_offset, 5);
     log_pieces_done(&r.read.pieces);
     ck_log(1, 5, 10, 1, 1000);
+    store_close(&store);
+    close_original();
+}
+END_TEST
+
+/* Recovery takes so many zeros for the end of what was written, unless something is missing. */
+START_TEST(lost_blocks_within_what_was_synced_are_a_hole_and_not_the_end)
+{
+    static const uint8_t zeros[FRAME_ALIGN];
+    char name[] = "0000000001.seg";
+    const unsigned count = 14, first_lost = 2, first_left = 12;
+    struct scan frames;
+    int fd;
+
+    store_config.segment_first_bytes = store_config.segment_max_bytes = 32 << 20;
+    store_start(lmdb_store_open);
+    for (unsigned i = 0; i < count; i++) {
+        put_at(1, i, 1, 1000000, 1);
+        flush();
+    }
+    crash_copy();
+    scan(name, &frames);
+    ck_assert_uint_eq(frames.count, count);
+    ck_assert_uint_gt(frames.frames[first_left].position - frames.frames[first_lost].position,
+                      SCAN_ZEROS_BYTES);
+    fd = open_segment(name);
+    for (uint64_t at = frames.frames[first_lost].position; at < frames.frames[first_left].position;
+         at += sizeof(zeros))
+        ck_assert_int_eq(pwrite(fd, zeros, sizeof(zeros), (off_t)at), (ssize_t)sizeof(zeros));
+    (void)close(fd);
+    scan_done(&frames);
+    store_start(lmdb_store_open);
+    ck_range(1, 0, count);
+    ck_log(1, 0, first_lost, 1, 1000000);
+    ck_log(1, first_left, count, 1, 1000000);
     store_close(&store);
     close_original();
 }
@@ -622,6 +657,7 @@ int main(void)
     tcase_add_test(tests, a_torn_end_loses_whole_commits_and_nothing_else);
     tcase_add_test(tests, a_commit_of_several_frames_that_lost_one_never_happened);
     tcase_add_test(tests, damage_within_what_was_synced_is_a_hole_and_not_the_end);
+    tcase_add_test(tests, lost_blocks_within_what_was_synced_are_a_hole_and_not_the_end);
     tcase_add_test(tests, a_damaged_entry_is_reported_to_its_reader_and_the_rest_is_served);
     tcase_add_loop_test(tests, a_segment_whose_index_is_damaged_is_read_whole, 0, 2);
     tcase_add_test(tests, a_sealed_segment_that_was_cut_gives_what_is_left);
