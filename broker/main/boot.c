@@ -404,7 +404,7 @@ enum rc broker_reload(struct broker *broker, struct settings *fresh, struct text
     LIST_EACH (k, &fresh->listeners) {
         const struct listener_settings *l = CONTAINER_OF(k, struct listener_settings, link);
 
-        if (l->certificate != NULL && rc == RC_OK)
+        if (listener_settings_has_tls(l) && rc == RC_OK)
             rc = renew_tls(broker, l, why);
     }
     if (rc == RC_OK)

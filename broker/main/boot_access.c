@@ -40,7 +40,7 @@ static enum anonymous anonymous_of(const struct settings *s, const struct listen
 bool boot_is_guarded(const struct settings *s, const struct listener_settings *l)
 {
     return password_file_of(s, l) != NULL || anonymous_of(s, l) != ANONYMOUS_UNSAID ||
-           l->certificate_is_user;
+           l->certificate_is_user || l->psk_is_user;
 }
 
 /* Where mosquitto's configuration is read, its way with wrong lines is too: they are no users, and
@@ -79,7 +79,7 @@ static enum rc read_access(const struct settings *s, const struct listener_setti
     ret->anonymous = anonymous_of(s, l);
     ret->trusts_names = s->trusts_names;
     ret->refuses_empty = s->is_mosquitto;
-    ret->needs_certificate = l != NULL && l->certificate_is_user;
+    ret->needs_certificate = l != NULL && (l->certificate_is_user || l->psk_is_user);
     if (password_file != NULL)
         rc = load_accounts(s, password_file, &ret->accounts, why);
     if (rc == RC_OK && acl_file != NULL)

@@ -80,7 +80,7 @@ enum rc boot_test(const struct settings *settings, struct text *why)
         const struct listener_settings *l = CONTAINER_OF(k, struct listener_settings, link);
         struct tls *tls = NULL;
 
-        if (l->certificate == NULL)
+        if (!listener_settings_has_tls(l))
             continue;
         if (boot_make_tls(l, &tls, why) != RC_OK) {
             text_add_byte(why, '\n');
@@ -201,12 +201,17 @@ enum rc boot_make_tls(const struct listener_settings *l, struct tls **ret, struc
                                  .is_date_unchecked = !l->check_client_dates,
                                  .is_1_3_required = l->tls_min_version == 1,
                                  .ciphers = l->tls_ciphers,
-                                 .ciphersuites = l->tls_ciphersuites };
+                                 .ciphersuites = l->tls_ciphersuites,
+                                 .dh_file = l->dh_params,
+                                 .psk_file = l->psk_file,
+                                 .psk_hint = l->psk_hint };
     enum rc rc = tls_new(&config, ret);
 
     if (rc != RC_OK)
         text_format(
-            why, "listener %s: its certificate, key or ciphers cannot be used (the log says why)",
+            why,
+            "listener %s: its certificate, key, shared keys or ciphers cannot be used (the log "
+            "says why)",
             l->name);
     return rc;
 }
@@ -232,6 +237,7 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
     struct listener_config config = { .name = l->name,
                                       .max_connections = (unsigned)l->max_connections,
                                       .is_subject_name = l->certificate_user == 1,
+                                      .is_psk_name = l->psk_is_user,
                                       .accepts_per_s = l->accept_rate,
                                       .is_trusting = b->settings->allow_anonymous_remote,
                                       .socket_mode = socket_modes[l->socket_access],
@@ -256,7 +262,7 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
                     protocol_names[l->protocol]);
         return RC_UNSUPPORTED;
     }
-    if (l->certificate != NULL)
+    if (listener_settings_has_tls(l))
         rc = load_tls(b, l, &config.tls, why);
     if (row->listen != NULL) {
         config.context = row->listen(config.context, l);

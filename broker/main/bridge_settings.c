@@ -125,6 +125,10 @@ const struct option bridge_options[BRIDGE_OPTIONS] = {
       "The ciphers for TLS 1.2, in the notation of openssl-ciphers(1); by default OpenSSL's." },
     { "tls_ciphersuites", OPTION_TEXT, NULL, 1, TEXT_BYTES_MAX, NULL, IN_FILE, AT(tls_ciphersuites),
       "LIST", "The cipher suites for TLS 1.3, with colons between; by default OpenSSL's." },
+    { "psk_identity", OPTION_TEXT, NULL, 1, 256, NULL, IN_FILE, AT(psk_identity), "IDENTITY",
+      "Speak TLS by a key that both brokers have, and not by certificates: which one it is." },
+    { "psk", OPTION_TEXT, NULL, 1, 1024, NULL, IN_FILE, AT(psk), "KEY",
+      "That key, in hexadecimal; it should have 16 bytes or more." },
     { "session_expiry", OPTION_NUMBER, "4294967295", 0, UINT32_MAX, NULL, IN_FILE,
       AT(session_expiry_s), "SECONDS",
       "How long, in MQTT 5, its session at the other broker is to outlive the connection, unless "

@@ -52,6 +52,8 @@ static const struct {
     { MOSQUITTO_BRIDGE_ALPN, "alpn", WAY_TEXT },
     { MOSQUITTO_BRIDGE_CIPHERS, "tls_ciphers", WAY_TEXT },
     { MOSQUITTO_BRIDGE_CIPHERS_TLS1_3, "tls_ciphersuites", WAY_TEXT },
+    { MOSQUITTO_BRIDGE_IDENTITY, "psk_identity", WAY_TEXT },
+    { MOSQUITTO_BRIDGE_PSK, "psk", WAY_TEXT },
     { MOSQUITTO_BRIDGE_SESSION_EXPIRY_INTERVAL, "session_expiry", WAY_NUMBER },
 };
 
@@ -224,7 +226,7 @@ static void set_bridge(struct mosquitto_conf *conf, const struct mosquitto_scope
     if (GIVEN(scope, LOCAL_CLEANSESSION))
         put_bridge(conf, VALUE(scope, LOCAL_CLEANSESSION), bridge, "local_cleansession",
                    slice_str(VALUE(scope, LOCAL_CLEANSESSION)->number != 0 ? "clean" : "kept"));
-    if (GIVEN(scope, BRIDGE_CAFILE) || GIVEN(scope, BRIDGE_CAPATH) ||
+    if (GIVEN(scope, BRIDGE_PSK) || GIVEN(scope, BRIDGE_CAFILE) || GIVEN(scope, BRIDGE_CAPATH) ||
         NUMBER(scope, BRIDGE_TLS_USE_OS_CERTS, 0) != 0)
         put_bridge(conf, line, bridge, "tls", SLICE("yes"));
 }

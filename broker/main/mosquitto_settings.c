@@ -415,40 +415,88 @@ static void set_proxied_tls(struct reading *r, const struct mosquitto_scope *sco
         put_here(r, VALUE(scope, USE_IDENTITY_AS_USERNAME), l, "certificate_is_user", "yes");
 }
 
-static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
+/* The keys are everybody's or the listener's, as the other files of users. */
+static void set_psk(struct reading *r, const struct mosquitto_scope *scope,
                     struct listener_settings *l)
+{
+    const struct mosquitto_value *hint = VALUE(scope, PSK_HINT);
+    const struct mosquitto_scope *security = r->is_per_listener ? scope : &CONF(r)->head;
+
+    if (hint->text == NULL)
+        return;
+    if (!GIVEN(security, PSK_FILE)) {
+        mosquitto_conf_error(CONF(r), hint, "psk_hint needs psk_file");
+        return;
+    }
+    put_here(r, hint, l, "tls", "yes");
+    put_here(r, VALUE(security, PSK_FILE), l, "psk_file", VALUE(security, PSK_FILE)->text);
+    if (hint->text[0] != '\0')
+        put_here(r, hint, l, "psk_hint", hint->text);
+    if (NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) != 0)
+        put_here(r, VALUE(scope, USE_IDENTITY_AS_USERNAME), l, "psk_is_user", "yes");
+}
+
+/* False: one of them stands alone. */
+static bool set_tls_files(struct reading *r, const struct mosquitto_scope *scope,
+                          struct listener_settings *l, bool asks)
 {
     static const struct {
         enum mosquitto_option_id id;
         const char *name;
         const char *otherwise; /* when no certificates are asked for; NULL: nothing */
-    } same[] = { { MOSQUITTO_CERTFILE, "certificate", "certificate" },
-                 { MOSQUITTO_KEYFILE, "key", "key" },
-                 { MOSQUITTO_CIPHERS, "tls_ciphers", "tls_ciphers" },
-                 { MOSQUITTO_CIPHERS_TLS1_3, "tls_ciphersuites", "tls_ciphersuites" },
-                 { MOSQUITTO_CAFILE, "client_ca", "chain_ca" },
-                 { MOSQUITTO_CAPATH, "client_ca_path", "chain_ca_path" },
-                 { MOSQUITTO_CRLFILE, "client_crl", NULL } };
-    bool asks = NUMBER(scope, REQUIRE_CERTIFICATE, 0) != 0;
-    bool names_subject = NUMBER(scope, USE_SUBJECT_AS_USERNAME, 0) != 0 &&
-                         NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) == 0;
-    bool names = NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) != 0 || names_subject;
-    const struct mosquitto_value *namer = names_subject ? VALUE(scope, USE_SUBJECT_AS_USERNAME)
-                                                        : VALUE(scope, USE_IDENTITY_AS_USERNAME);
-    const struct mosquitto_value *version = VALUE(scope, TLS_VERSION);
+        bool is_of_psk;        /* shared keys have it too */
+    } same[] = { { MOSQUITTO_CERTFILE, "certificate", "certificate", false },
+                 { MOSQUITTO_KEYFILE, "key", "key", false },
+                 { MOSQUITTO_CIPHERS, "tls_ciphers", "tls_ciphers", true },
+                 { MOSQUITTO_CIPHERS_TLS1_3, "tls_ciphersuites", "tls_ciphersuites", true },
+                 { MOSQUITTO_DHPARAMFILE, "dh_params", "dh_params", true },
+                 { MOSQUITTO_CAFILE, "client_ca", "chain_ca", false },
+                 { MOSQUITTO_CAPATH, "client_ca_path", "chain_ca_path", false },
+                 { MOSQUITTO_CRLFILE, "client_crl", NULL, false } };
 
     for (unsigned i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
         const struct mosquitto_value *value = mosquitto_value(scope, same[i].id);
+        bool is_psk = same[i].is_of_psk && GIVEN(scope, PSK_HINT);
 
         if (value->text == NULL)
             continue;
-        if (!GIVEN(scope, CERTFILE) || !GIVEN(scope, KEYFILE)) {
+        if ((!GIVEN(scope, CERTFILE) || !GIVEN(scope, KEYFILE)) && !is_psk) {
             mosquitto_conf_error(CONF(r), value, "certfile and keyfile must both be given for TLS");
-            return;
+            return false;
         }
-        if (asks || names || same[i].otherwise != NULL)
-            put_here(r, value, l, asks || names ? same[i].name : same[i].otherwise, value->text);
+        if (asks || same[i].otherwise != NULL)
+            put_here(r, value, l, asks ? same[i].name : same[i].otherwise, value->text);
     }
+    return true;
+}
+
+static void set_tls_version(struct reading *r, const struct mosquitto_value *version,
+                            struct listener_settings *l)
+{
+    if (version->text == NULL)
+        return;
+    if (strcmp(version->text, "tlsv1.3") == 0)
+        put_here(r, version, l, "tls_min_version", "1.3");
+    else if (strcmp(version->text, "tlsv1.1") == 0 || strcmp(version->text, "tlsv1") == 0)
+        mosquitto_conf_warn(CONF(r), version, "TLS before 1.2 is not spoken");
+    else if (strcmp(version->text, "tlsv1.2") != 0)
+        mosquitto_conf_error(CONF(r), version, "tls_version: tlsv1.2 or tlsv1.3 must follow");
+}
+
+static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
+                    struct listener_settings *l)
+{
+    bool asks = NUMBER(scope, REQUIRE_CERTIFICATE, 0) != 0;
+    bool names_subject = NUMBER(scope, USE_SUBJECT_AS_USERNAME, 0) != 0 &&
+                         NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) == 0;
+    bool names = (NUMBER(scope, USE_IDENTITY_AS_USERNAME, 0) != 0 || names_subject) &&
+                 !GIVEN(scope, PSK_HINT);
+    const struct mosquitto_value *namer = names_subject ? VALUE(scope, USE_SUBJECT_AS_USERNAME)
+                                                        : VALUE(scope, USE_IDENTITY_AS_USERNAME);
+
+    set_psk(r, scope, l);
+    if (!set_tls_files(r, scope, l, asks || names))
+        return;
     if (GIVEN(scope, CERTFILE))
         put_here(r, VALUE(scope, CERTFILE), l, "tls", "yes");
     if (GIVEN(scope, ENABLE_PROXY_PROTOCOL)) {
@@ -466,18 +514,11 @@ static void set_tls(struct reading *r, const struct mosquitto_scope *scope,
                                            : "use_identity_as_username");
     else if (names)
         put_here(r, namer, l, "certificate_is_user", "yes");
-    if (names_subject)
+    if (names && names_subject)
         put_here(r, namer, l, "certificate_user", "subject");
     if (NUMBER(scope, DISABLE_CLIENT_CERT_DATE_CHECKS, 0) != 0)
         put_here(r, VALUE(scope, DISABLE_CLIENT_CERT_DATE_CHECKS), l, "check_client_dates", "no");
-    if (version->text == NULL)
-        return;
-    if (strcmp(version->text, "tlsv1.3") == 0)
-        put_here(r, version, l, "tls_min_version", "1.3");
-    else if (strcmp(version->text, "tlsv1.1") == 0 || strcmp(version->text, "tlsv1") == 0)
-        mosquitto_conf_warn(CONF(r), version, "TLS before 1.2 is not spoken");
-    else if (strcmp(version->text, "tlsv1.2") != 0)
-        mosquitto_conf_error(CONF(r), version, "tls_version: tlsv1.2 or tlsv1.3 must follow");
+    set_tls_version(r, VALUE(scope, TLS_VERSION), l);
 }
 
 static void set_websocket(struct reading *r, const struct mosquitto_scope *scope,
@@ -602,7 +643,7 @@ static void set_security(struct reading *r, const struct mosquitto_scope *scope,
                  VALUE(security, PASSWORD_FILE)->text);
     if (GIVEN(security, ACL_FILE))
         put_here(r, VALUE(security, ACL_FILE), l, "acl_file", VALUE(security, ACL_FILE)->text);
-    if (!is_open && !GIVEN(security, PASSWORD_FILE) && !l->certificate_is_user)
+    if (!is_open && !GIVEN(security, PASSWORD_FILE) && !l->certificate_is_user && !l->psk_is_user)
         mosquitto_conf_warn(CONF(r),
                             GIVEN(scope, LISTENER) ? VALUE(scope, LISTENER) : VALUE(scope, PORT),
                             "nobody can connect here: allow_anonymous is not true, and there is no "

@@ -74,12 +74,19 @@ static bool is_consistent(const struct listener_settings *l, struct text *errors
         const char *why;
     } checks[] = {
         { !is_given(LISTENER, l, "protocol"), "protocol must be given" },
-        { l->tls && (l->certificate == NULL || l->key == NULL),
-          "with tls = yes, certificate and key must be given" },
-        { !l->tls && (l->certificate == NULL) != (l->key == NULL),
+        { l->tls && l->psk_file == NULL && (l->certificate == NULL || l->key == NULL),
+          "with tls = yes, certificate and key, or psk_file, must be given" },
+        { (!l->tls || l->psk_file != NULL) && (l->certificate == NULL) != (l->key == NULL),
           "certificate and key belong together" },
-        { !l->tls && !l->detect && (l->certificate != NULL || l->key != NULL || has_ca),
-          "certificate, key and client_ca need tls = yes, or detect = yes" },
+        { !l->tls && !l->detect &&
+              (l->certificate != NULL || l->key != NULL || has_ca || l->psk_file != NULL),
+          "certificate, key, client_ca and psk_file need tls = yes, or detect = yes" },
+        { l->psk_file == NULL && (l->psk_hint != NULL || l->psk_is_user),
+          "psk_hint and psk_is_user need psk_file" },
+        { l->psk_is_user && l->certificate_is_user,
+          "psk_is_user and certificate_is_user exclude each other" },
+        { l->dh_params != NULL && !listener_settings_has_tls(l),
+          "dh_params needs certificate and key, or psk_file" },
         { has_ca && l->certificate == NULL, "client_ca needs certificate and key" },
         { l->require_client_certificate && !has_ca,
           "require_client_certificate needs client_ca or client_ca_path" },
@@ -389,6 +396,11 @@ bool settings_is_given(const struct settings *s, const char *name)
 bool listener_settings_is_given(const struct listener_settings *l, const char *name)
 {
     return is_given(LISTENER, l, name);
+}
+
+bool listener_settings_has_tls(const struct listener_settings *l)
+{
+    return l->certificate != NULL || l->psk_file != NULL;
 }
 
 bool listener_settings_has_address(const struct listener_settings *l)

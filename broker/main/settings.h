@@ -30,6 +30,10 @@ struct listener_settings {
     unsigned tls_min_version; /* index: 1.2, 1.3 */
     char *tls_ciphers;
     char *tls_ciphersuites;
+    char *dh_params;
+    char *psk_file;
+    char *psk_hint;
+    bool psk_is_user;
     bool websocket;
     char *websocket_paths;
     char *websocket_origins;
@@ -246,6 +250,8 @@ bool user_settings_is_given(const struct user_settings *u, const char *name);
 bool settings_has_admin_port(const struct settings *s);
 /* False: the port is to be the default of its protocol. */
 bool listener_settings_has_port(const struct listener_settings *l);
+/* It speaks TLS, or tells it by the first bytes. */
+bool listener_settings_has_tls(const struct listener_settings *l);
 /* False: the address is the default. */
 bool listener_settings_has_address(const struct listener_settings *l);
 /* The whole file, up to one byte more than a configuration may have. RC_INVALID: `errors` says why.

@@ -18,6 +18,7 @@
 #define NAME_MAX_BYTES           64
 #define SOCKET_PATH_MAX_BYTES    107 /* Linux */
 #define STREAM_PATTERN_MAX_BYTES 256
+#define PSK_HINT_MAX_BYTES       128 /* OpenSSL's */
 #define KIB                      (UINT64_C(1) << 10)
 #define MIB                      (UINT64_C(1) << 20)
 #define GIB                      (UINT64_C(1) << 30)
@@ -381,7 +382,7 @@ static const struct option listener_options[] = {
       "Who may connect to a Unix socket: its owner, its group too, or all users of this machine. "
       "Who connects is trusted like whoever comes by loopback." },
     { "tls", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(tls), NULL,
-      "Speak TLS, 1.2 or newer; certificate and key must then be given." },
+      "Speak TLS, 1.2 or newer; certificate and key, or psk_file, must then be given." },
     { "certificate", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD,
       AT(certificate), "FILE",
       "The certificate and the chain that leads to its authority, in PEM." },
@@ -409,6 +410,20 @@ static const struct option listener_options[] = {
       AT(tls_ciphersuites), "LIST",
       "The cipher suites for TLS 1.3, the best first, with colons between; by default AES-128-GCM, "
       "AES-256-GCM and ChaCha20, the last one first for a client that puts it first." },
+    { "dh_params", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(dh_params),
+      "FILE",
+      "Parameters of Diffie-Hellman, in PEM, for clients of TLS 1.2 that know no elliptic curves; "
+      "without them such clients are turned away." },
+    { "psk_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(psk_file),
+      "FILE",
+      "Take clients that have a key of this file, lines of IDENTITY:KEY with the key in "
+      "hexadecimal, by TLS without certificates; nobody else, when no certificate is given. Keys "
+      "should have 16 bytes or more. Whoever has one needs no client certificate." },
+    { "psk_hint", OPTION_TEXT, NULL, 1, PSK_HINT_MAX_BYTES, NULL, FILE_ONLY | RELOAD, AT(psk_hint),
+      "TEXT", "Told to clients of TLS 1.2 with keys, before they say which identity theirs is." },
+    { "psk_is_user", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(psk_is_user), NULL,
+      "A client's name is the identity of its key, whatever it says itself, and it needs no "
+      "password; without a key nobody comes in." },
     { "websocket", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(websocket), NULL,
       "Speak the protocol inside WebSocket. The sub-protocols are mqtt and mqttv3.1 (one of them "
       "must be asked for), amqp, "

@@ -122,7 +122,9 @@ const char *conn_certificate_name(const struct conn *conn)
 
     if (name != NULL || conn->tls == NULL)
         return name;
-    name = tls_certificate_name(conn->tls, conn->listener->config.is_subject_name);
+    name = conn->listener->config.is_psk_name
+               ? tls_psk_name(conn->tls)
+               : tls_certificate_name(conn->tls, conn->listener->config.is_subject_name);
     if (name != NULL)
         conn_extra(cache)->certificate_name = name;
     return name;

@@ -31,8 +31,9 @@ uint16_t conn_local_port(const struct conn *conn);
  * Who comes through a proxy came from where the proxy says. */
 bool conn_is_loopback(const struct conn *conn);
 bool conn_is_tls(const struct conn *conn);
-/* The common name of the client's certificate, which was found good, here or by a trusted proxy;
- * NULL: none. Borrowed until closed. */
+/* The common name of the client's certificate, which was found good, here or by a trusted proxy, or
+ * what the listener takes instead (its subject, the identity of a shared key); NULL: none. Borrowed
+ * until closed. */
 const char *conn_certificate_name(const struct conn *conn);
 const char *conn_listener_name(const struct conn *conn);
 struct loop *conn_loop(const struct conn *conn);

@@ -38,6 +38,7 @@ struct listener_config {
     const char *proxy_peers; /* networks of the proxies; borrowed during open */
     unsigned max_connections;
     bool is_subject_name;   /* a certificate's name is its whole subject, not its common name */
+    bool is_psk_name;       /* a client's name is the identity of its shared key */
     uint64_t accepts_per_s; /* what comes faster waits in the backlog; 0: no limit */
     bool is_trusting;       /* its peers count as if they were on this machine */
     const struct protocol *protocol;

@@ -366,5 +366,7 @@ void tls_goodbye(struct tls_conn *tls);
  * NULL: none. */
 /* The common name, or the whole subject as RFC 2253 spells it. */
 char *tls_certificate_name(const struct tls_conn *tls, bool is_subject);
+/* The identity of the shared key by which the peer came, a new text; NULL: it came otherwise. */
+char *tls_psk_name(const struct tls_conn *tls);
 
 #endif

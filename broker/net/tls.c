@@ -135,10 +135,31 @@ static enum rc load_chain(struct tls *tls, const struct tls_config *config)
     return RC_OK;
 }
 
+static enum rc load_dh(struct tls *tls, const char *file)
+{
+    BIO *from = BIO_new_file(file, "r");
+    EVP_PKEY *parameters = from == NULL ? NULL : PEM_read_bio_Parameters(from, NULL);
+
+    BIO_free(from);
+    if (parameters != NULL && SSL_CTX_set0_tmp_dh_pkey(tls->context, parameters) == 1)
+        return RC_OK; /* taken */
+    tls_log(LOG_ERROR, "the Diffie-Hellman parameters cannot be used", file);
+    EVP_PKEY_free(parameters);
+    return RC_INVALID;
+}
+
 static enum rc load(struct tls *tls, const struct tls_config *config)
 {
-    enum rc rc = tls_load(tls, config->certificate_file, config->key_file);
+    enum rc rc = RC_OK;
 
+    tls->is_psk_alone = config->certificate_file == NULL;
+    if (config->dh_file != NULL)
+        rc = load_dh(tls, config->dh_file);
+    if (rc == RC_OK && config->psk_file != NULL)
+        rc = tls_use_psk(tls, config->psk_file, config->psk_hint);
+    if (rc != RC_OK || tls->is_psk_alone)
+        return rc;
+    rc = tls_load(tls, config->certificate_file, config->key_file);
     if (rc == RC_OK && (config->chain_file != NULL || config->chain_path != NULL))
         rc = load_chain(tls, config);
     if (rc != RC_OK || (config->ca_file == NULL && config->ca_path == NULL))
@@ -167,6 +188,7 @@ enum rc tls_begin(const SSL_METHOD *method, struct tls **ret)
 {
     struct tls *tls = mem_new(struct tls);
 
+    tls->refs = 1;
     ERR_clear_error();
     tls->context = SSL_CTX_new(method);
     if (tls->context == NULL) {
@@ -213,10 +235,14 @@ out:
 
 void tls_free(struct tls **tls)
 {
-    if (*tls == NULL)
+    struct tls *t = *tls;
+
+    *tls = NULL;
+    if (t == NULL || --t->refs > 0)
         return;
-    SSL_CTX_free((*tls)->context);
-    MEM_FREE(*tls);
+    psk_keys_free(&t->keys);
+    SSL_CTX_free(t->context);
+    mem_free(t);
 }
 
 /* ---- one connection ---- */
@@ -226,6 +252,8 @@ enum rc tls_conn_new(struct tls *tls, int fd, struct tls_conn **ret)
     struct tls_conn *conn = mem_new(struct tls_conn);
 
     ERR_clear_error();
+    conn->tls = tls;
+    tls->refs++;
     conn->ssl = SSL_new(tls->context);
     if (conn->ssl == NULL || SSL_set_fd(conn->ssl, fd) != 1 ||
         SSL_set_app_data(conn->ssl, conn) != 1) {
@@ -243,6 +271,7 @@ void tls_conn_free(struct tls_conn **tls)
     if (*tls == NULL)
         return;
     SSL_free((*tls)->ssl);
+    tls_free(&(*tls)->tls);
     MEM_FREE(*tls);
 }
 
@@ -275,7 +304,10 @@ enum rc tls_handshake(struct tls_conn *tls, bool *ret_wants_write)
     rc = rc_of(tls, result, ret_wants_write);
     if (rc == RC_PROTOCOL) {
         ERR_error_string_n(ERR_peek_last_error(), reason, sizeof(reason));
-        log_peer(LOG_NOTICE, "tls.refused", "why=%s", log_quote(reason, strlen(reason)));
+        if (tls->key != NULL)
+            tls_psk_failed(tls, reason);
+        else
+            log_peer(LOG_NOTICE, "tls.refused", "why=%s", log_quote(reason, strlen(reason)));
     }
     ERR_clear_error();
     return rc;

@@ -11,7 +11,7 @@
 struct tls;
 
 struct tls_config {
-    const char *certificate_file; /* PEM chain */
+    const char *certificate_file; /* PEM chain; NULL: clients come by shared keys alone */
     const char *key_file;         /* PEM */
     /* Where the rest of the chain is looked for when the file above lacks it; or NULL. */
     const char *chain_file;
@@ -25,6 +25,9 @@ struct tls_config {
     bool is_1_3_required;     /* else 1.2 will do */
     const char *ciphers;      /* for 1.2, in OpenSSL's notation; NULL: its defaults */
     const char *ciphersuites; /* for 1.3 */
+    const char *dh_file;      /* PEM parameters of ephemeral Diffie-Hellman; NULL: it is not done */
+    const char *psk_file;     /* shared keys, lines of IDENTITY:HEX; NULL: there are none */
+    const char *psk_hint;     /* told to clients of 1.2 before they say who they are; or NULL */
 };
 
 /* The log line says what OpenSSL found wrong. RC_INVALID: the files do not fit together, or the
@@ -43,6 +46,10 @@ struct tls_client_config {
     bool is_name_unchecked;   /* the certificate may be anybody's, if it is good */
     const char *ciphers;      /* as above */
     const char *ciphersuites; /* as above */
+    /* A shared key, in hexadecimal: the peer must have it too, and no certificate will do. NULL:
+     * certificates. */
+    const char *psk_identity;
+    const char *psk;
 };
 
 /* The log line says what is wrong. RC_INVALID: as above, or alpn is no name. */

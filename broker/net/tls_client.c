@@ -9,6 +9,9 @@
 #include "broker/net/tls_int.h"
 
 #define ALPN_MAX_BYTES 255
+/* All with a shared key but those that want a certificate too; that of a key alone last: it keeps
+ * no secret from who learns the key later. */
+#define PSK_CIPHERS "kECDHEPSK:kDHEPSK:kPSK"
 
 static enum rc trust(struct tls *tls, const struct tls_client_config *config)
 {
@@ -47,8 +50,13 @@ enum rc tls_client_new(const struct tls_client_config *config, struct tls **ret)
         goto out;
     tls->is_name_unchecked = config->is_name_unchecked;
     SSL_CTX_set_verify(tls->context, SSL_VERIFY_PEER, NULL);
-    rc = tls_restrict_to(tls, config->is_1_3_required, config->ciphers, config->ciphersuites);
-    if (rc == RC_OK)
+    rc = tls_restrict_to(tls, config->is_1_3_required,
+                         config->ciphers == NULL && config->psk != NULL ? PSK_CIPHERS
+                                                                        : config->ciphers,
+                         config->ciphersuites);
+    if (rc == RC_OK && config->psk != NULL)
+        rc = tls_use_psk_as(tls, config->psk_identity, config->psk);
+    else if (rc == RC_OK)
         rc = trust(tls, config);
     if (rc == RC_OK && config->certificate_file != NULL)
         rc = tls_load(tls, config->certificate_file, config->key_file);

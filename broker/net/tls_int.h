@@ -11,13 +11,21 @@
 #include "broker/base/rc.h"
 #include "broker/net/tls.h"
 
+struct psk_keys;
+struct psk_key;
+
 struct tls {
     SSL_CTX *context;       /* owned */
+    struct psk_keys *keys;  /* owned; NULL: there are no shared keys */
+    unsigned refs;          /* its maker's and its connections': their handshakes look for keys */
     bool is_name_unchecked; /* of a client: any good certificate will do */
+    bool is_psk_alone;      /* of a server: it has no certificate to fall back to */
 };
 
 struct tls_conn {
-    SSL *ssl; /* owned */
+    SSL *ssl;                  /* owned */
+    struct tls *tls;           /* shared: counted */
+    const struct psk_key *key; /* what it was asked to show; borrowed from tls */
     uint64_t updates_since_ns;
     unsigned updates; /* of the keys by the peer */
     bool is_failed;   /* after an error nothing more may be asked of ssl */
@@ -33,5 +41,15 @@ MUST_CHECK enum rc tls_restrict_to(struct tls *tls, bool is_1_3_required, const 
                                    const char *ciphersuites);
 /* RC_INVALID: the files do not fit together. */
 MUST_CHECK enum rc tls_load(struct tls *tls, const char *certificate_file, const char *key_file);
+
+/* ---- tls_psk.c ---- */
+
+/* RC_INVALID: a line of the file is none, or the hint is too long; the log says so. */
+MUST_CHECK enum rc tls_use_psk(struct tls *tls, const char *file, const char *hint);
+/* Of a client. RC_INVALID: the key is no hexadecimal number, or one of both is too long. */
+MUST_CHECK enum rc tls_use_psk_as(struct tls *tls, const char *identity, const char *key);
+void psk_keys_free(struct psk_keys **keys);
+/* The handshake failed: counts and tells it when a shared key was at stake. */
+void tls_psk_failed(const struct tls_conn *tls, const char *reason);
 
 #endif

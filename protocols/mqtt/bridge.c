@@ -336,6 +336,8 @@ static enum rc make_tls(struct bridge *b)
                                         .alpn = c->alpn,
                                         .ciphers = c->tls_ciphers,
                                         .ciphersuites = c->tls_ciphersuites,
+                                        .psk_identity = c->psk_identity,
+                                        .psk = c->psk,
                                         .is_1_3_required = c->tls_min_version == 1,
                                         .is_name_unchecked = c->insecure };
 
@@ -412,7 +414,7 @@ static enum rc start_one(struct bridge *b, struct text *why)
     name_it(b);
     rc = bridge_topics_init(&b->topics, b->config->topics);
     if (rc == RC_OK) {
-        what = "certificates, key or alpn (the log says more)";
+        what = "certificates, keys or alpn (the log says more)";
         rc = make_tls(b);
     }
     if (rc == RC_OK) {

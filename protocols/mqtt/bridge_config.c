@@ -240,9 +240,13 @@ static const char *mismatch(const struct bridge_config *c)
     uint64_t keep_alive_s = c->keep_alive_ms / MS_PER_S;
     struct slice id = slice_str(c->remote_client_id), topic = slice_str(c->notification_topic);
 
+    if ((c->psk_identity == NULL) != (c->psk == NULL))
+        return "psk_identity and psk belong together";
+    if (c->psk != NULL && (c->ca_file != NULL || c->ca_path != NULL || c->certificate != NULL))
+        return "a shared key and certificates exclude each other";
     if (!c->tls && (c->ca_file != NULL || c->ca_path != NULL || c->certificate != NULL ||
-                    c->key != NULL || c->insecure || c->alpn != NULL))
-        return "certificates, insecure and alpn need tls = yes";
+                    c->key != NULL || c->insecure || c->alpn != NULL || c->psk != NULL))
+        return "certificates, psk, insecure and alpn need tls = yes";
     if ((c->certificate == NULL) != (c->key == NULL))
         return "certificate and key belong together";
     if (c->version < BRIDGE_V5 && c->remote_password != NULL && c->remote_user == NULL)

@@ -81,6 +81,8 @@ struct bridge_config {
     unsigned tls_min_version; /* index: 1.2, 1.3 */
     char *tls_ciphers;
     char *tls_ciphersuites;
+    char *psk_identity;        /* both or neither: a shared key instead of certificates */
+    char *psk;                 /* in hexadecimal */
     uint64_t session_expiry_s; /* of the session at the other broker */
     uint64_t tcp_keepalive_idle_s;
     uint64_t tcp_keepalive_interval_s;

@@ -245,7 +245,12 @@ START_TEST(a_connection_is_a_bridge)
     assert_refused("connection x\nbridge_protocol_version 4\n", "main:2: bridge_protocol_version:");
     assert_refused("connection x\nrestart_timeout 0\n", "main:2: restart_timeout:");
     assert_refused("connection x\nconnection x\n", "main:2: a second bridge x");
-    assert_refused("connection x\nbridge_psk 00\n", "main:2: bridge_psk is refused");
+    ck_assert_int_eq(take("connection x\naddress a\ntopic t\nbridge_identity i\nbridge_psk 00\n"),
+                     RC_OK);
+    b = LIST_FIRST(&s.bridges, struct bridge_config, link);
+    ck_assert(b->tls);
+    ck_assert_str_eq(b->psk_identity, "i");
+    ck_assert_str_eq(b->psk, "00");
     assert_refused("connection x\nstart_type manual\n", "main:2: start: expected one of");
 }
 END_TEST
@@ -344,11 +349,37 @@ START_TEST(every_mistake_is_told_with_its_line)
 }
 END_TEST
 
+START_TEST(a_hint_makes_a_listener_of_shared_keys)
+{
+    const struct listener_settings *l;
+
+    ck_assert_int_eq(take("psk_file /keys\nlistener 8883\npsk_hint h\nciphers PSK\n"
+                          "dhparamfile /dh\nuse_identity_as_username true\nlistener 8884\n"),
+                     RC_OK);
+    l = LIST_FIRST(&s.listeners, struct listener_settings, link);
+    ck_assert(l->tls && l->psk_is_user && !l->certificate_is_user);
+    ck_assert_str_eq(l->psk_file, "/keys");
+    ck_assert_str_eq(l->psk_hint, "h");
+    ck_assert_str_eq(l->tls_ciphers, "PSK");
+    ck_assert_str_eq(l->dh_params, "/dh");
+    l = CONTAINER_OF(l->link.next, struct listener_settings, link);
+    ck_assert(!l->tls && l->psk_file == NULL);
+    ck_assert_int_eq(take("per_listener_settings true\nlistener 1\npsk_file /one\npsk_hint h\n"
+                          "listener 2\npsk_file /two\npsk_hint h\n"),
+                     RC_OK);
+    l = LIST_FIRST(&s.listeners, struct listener_settings, link);
+    ck_assert_str_eq(l->psk_file, "/one");
+    l = CONTAINER_OF(l->link.next, struct listener_settings, link);
+    ck_assert_str_eq(l->psk_file, "/two");
+    assert_refused("listener 1\npsk_hint h\n", "main:2: psk_hint needs psk_file");
+}
+END_TEST
+
 START_TEST(what_would_let_in_whom_it_keeps_out_is_refused)
 {
     static const char *const lines[] = { "plugin x",
                                          "auth_plugin x",
-                                         "psk_hint x",
+                                         "tls_keyform engine",
                                          "tls_engine x",
                                          "bridge_require_ocsp true",
                                          "plugin_opt_file x" };
@@ -451,6 +482,7 @@ int main(void)
     tcase_add_test(tests, files_are_included_in_mosquittos_order);
     tcase_add_test(tests, what_is_included_is_told_apart);
     tcase_add_test(tests, every_mistake_is_told_with_its_line);
+    tcase_add_test(tests, a_hint_makes_a_listener_of_shared_keys);
     tcase_add_test(tests, what_would_let_in_whom_it_keeps_out_is_refused);
     tcase_add_test(tests, options_of_clients_become_ours);
     tcase_add_test(tests, what_is_passed_over_is_told_by_name);
