@@ -2,8 +2,11 @@
 #include "broker/base/thread.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 static void *thread_enter(void *arg)
 {
@@ -54,41 +57,6 @@ static void condition_init(pthread_cond_t *condition)
     (void)pthread_condattr_destroy(&attributes);
 }
 
-void mailbox_init(struct mailbox *m)
-{
-    list_init(&m->items);
-    m->is_closed = false;
-    (void)pthread_mutex_init(&m->lock, NULL);
-    condition_init(&m->filled);
-}
-
-void mailbox_done(struct mailbox *m)
-{
-    ASSERT(list_is_empty(&m->items));
-    (void)pthread_mutex_destroy(&m->lock);
-    (void)pthread_cond_destroy(&m->filled);
-}
-
-bool mailbox_put(struct mailbox *m, struct link *item)
-{
-    bool was_empty;
-
-    (void)pthread_mutex_lock(&m->lock);
-    was_empty = list_is_empty(&m->items);
-    list_append(&m->items, item);
-    (void)pthread_mutex_unlock(&m->lock);
-    if (was_empty)
-        (void)pthread_cond_signal(&m->filled);
-    return was_empty;
-}
-
-void mailbox_take(struct mailbox *m, struct list *ret)
-{
-    (void)pthread_mutex_lock(&m->lock);
-    list_splice(ret, &m->items);
-    (void)pthread_mutex_unlock(&m->lock);
-}
-
 static struct timespec deadline_in(unsigned timeout_ms)
 {
     struct timespec at;
@@ -103,18 +71,83 @@ static struct timespec deadline_in(unsigned timeout_ms)
     return at;
 }
 
-bool mailbox_wait(struct mailbox *m, struct list *ret, unsigned timeout_ms)
+void mailbox_init(struct mailbox *m)
 {
-    struct timespec deadline = deadline_in(timeout_ms);
-    bool is_over;
-    int error = 0;
+    list_init(&m->items);
+    m->is_closed = false;
+    atomic_init(&m->is_waiting, 0);
+    (void)pthread_mutex_init(&m->lock, NULL);
+}
+
+void mailbox_done(struct mailbox *m)
+{
+    ASSERT(list_is_empty(&m->items));
+    (void)pthread_mutex_destroy(&m->lock);
+}
+
+/* The taker sleeps on a futex of its own and not on a condition: who returns from a condition has
+ * its mutex as one that others wait for, and then wakes them when it unlocks, each time a system
+ * call for nobody. Gives whether it has to be woken; called with the lock held. */
+static bool taker_waits(struct mailbox *m)
+{
+    bool waits = atomic_load_explicit(&m->is_waiting, memory_order_relaxed) != 0;
+
+    if (waits)
+        atomic_store_explicit(&m->is_waiting, 0, memory_order_relaxed);
+    return waits;
+}
+
+static void wake_taker(struct mailbox *m)
+{
+    (void)syscall(SYS_futex, &m->is_waiting, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* Returns at once when somebody has put something since the lock was let go. False: time is up. */
+static bool sleep_until(struct mailbox *m, const struct timespec *deadline)
+{
+    return syscall(SYS_futex, &m->is_waiting, FUTEX_WAIT_BITSET_PRIVATE, 1, deadline, NULL,
+                   FUTEX_BITSET_MATCH_ANY) == 0 ||
+           errno != ETIMEDOUT;
+}
+
+bool mailbox_put(struct mailbox *m, struct link *item)
+{
+    bool was_empty, waits;
 
     (void)pthread_mutex_lock(&m->lock);
-    while (list_is_empty(&m->items) && !m->is_closed && error != ETIMEDOUT) {
-        if (timeout_ms == 0)
-            error = pthread_cond_wait(&m->filled, &m->lock);
-        else
-            error = pthread_cond_timedwait(&m->filled, &m->lock, &deadline);
+    was_empty = list_is_empty(&m->items);
+    list_append(&m->items, item);
+    waits = taker_waits(m);
+    (void)pthread_mutex_unlock(&m->lock);
+    if (waits)
+        wake_taker(m);
+    return was_empty;
+}
+
+void mailbox_take(struct mailbox *m, struct list *ret)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    list_splice(ret, &m->items);
+    (void)pthread_mutex_unlock(&m->lock);
+}
+
+bool mailbox_wait(struct mailbox *m, struct list *ret, unsigned timeout_ms)
+{
+    struct timespec deadline;
+    bool is_timed = false, is_late = false;
+    bool is_over;
+
+    (void)pthread_mutex_lock(&m->lock);
+    while (list_is_empty(&m->items) && !m->is_closed && !is_late) {
+        atomic_store_explicit(&m->is_waiting, 1, memory_order_relaxed);
+        (void)pthread_mutex_unlock(&m->lock);
+        if (timeout_ms > 0 && !is_timed) {
+            deadline = deadline_in(timeout_ms);
+            is_timed = true;
+        }
+        is_late = !sleep_until(m, is_timed ? &deadline : NULL);
+        (void)pthread_mutex_lock(&m->lock);
+        atomic_store_explicit(&m->is_waiting, 0, memory_order_relaxed);
     }
     is_over = m->is_closed && list_is_empty(&m->items);
     list_splice(ret, &m->items);
@@ -124,10 +157,14 @@ bool mailbox_wait(struct mailbox *m, struct list *ret, unsigned timeout_ms)
 
 void mailbox_close(struct mailbox *m)
 {
+    bool waits;
+
     (void)pthread_mutex_lock(&m->lock);
     m->is_closed = true;
+    waits = taker_waits(m);
     (void)pthread_mutex_unlock(&m->lock);
-    (void)pthread_cond_broadcast(&m->filled);
+    if (waits)
+        wake_taker(m);
 }
 
 void bell_init(struct bell *bell)

@@ -4,7 +4,9 @@
 #define TERCET_BROKER_BASE_THREAD_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "broker/base/list.h"
 #include "broker/base/rc.h"
@@ -24,12 +26,12 @@ void thread_join(struct thread *thread);
 /* Nobody will join it. */
 void thread_detach(struct thread *thread);
 
-/* A list handed from any thread to one taker, with waiting. */
+/* A list handed from any thread to one taker, with waiting. Nobody is woken who does not wait. */
 struct mailbox {
     pthread_mutex_t lock;
-    pthread_cond_t filled;
     struct list items;
     bool is_closed;
+    _Atomic uint32_t is_waiting; /* of the taker: what it sleeps on */
 };
 
 void mailbox_init(struct mailbox *m);
