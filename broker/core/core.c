@@ -283,6 +283,7 @@ static void init_tables(struct core *core)
     list_init(&core->dirty_queues);
     list_init(&core->sweeps);
     list_init(&core->orphans);
+    list_init(&core->settlings);
     list_init(&core->busy_sessions);
     list_init(&core->busy_groups);
     list_init(&core->overflowing);

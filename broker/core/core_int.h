@@ -139,7 +139,8 @@ struct core {
     struct list dirty_queues;      /* their settled state is to be recorded */
     struct list sweeps;            /* rows of what is settled that are to be deleted */
     struct list orphans;           /* struct holding.of_client: of clients that went */
-    unsigned return_left;          /* offsets that may be looked at for those in this turn */
+    struct list settlings;         /* struct settling: what goes on in the next turns */
+    unsigned return_left;          /* offsets that may be looked at for both in this turn */
     struct list busy_sessions;
     struct list overflowing; /* sessions to be ended at the end of the turn */
     struct list busy_groups; /* of shared subscriptions: struct session too */
@@ -302,7 +303,7 @@ void positions_done(struct core *core);
 void routes_done(struct core *core);
 
 /* ---- the end of a turn, in this order ---- */
-void holdings_turn(struct core *core); /* gives back what clients held that went */
+void holdings_turn(struct core *core); /* gives back what clients held that went, and settlings */
 void queues_pump(struct core *core);
 void sessions_pump(struct core *core);
 void queues_record(struct core *core);

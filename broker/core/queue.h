@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "broker/base/list.h"
 #include "broker/base/rc.h"
 #include "broker/base/slice.h"
 #include "broker/core/client.h"
@@ -110,5 +111,21 @@ typedef void queue_got_fn(void *session, uint64_t token, enum rc rc, struct queu
                           const struct delivery *delivery);
 MUST_CHECK enum rc queue_get(struct client *client, struct queue *queue, bool is_no_ack,
                              queue_got_fn *on_got, uint64_t token);
+
+/* ---- very many at once ---- */
+
+/* What settles so many that it takes several turns. */
+struct settling {
+    struct link link; /* while it goes on */
+    /* Settles at most *left, which it counts down; false: there is more. */
+    bool (*part)(struct settling *settling, unsigned *left);
+    void (*on_done)(struct settling *settling); /* not linked any more: may free it */
+};
+/* The first part; true: that was all of it, and on_done() was not called. */
+bool settling_now(struct core *core, struct settling *settling);
+/* The rest, some in each turn, behind what others began earlier; then on_done(). Borrowed until
+ * then, or until it is stopped. */
+void settling_later(struct core *core, struct settling *settling);
+void settling_stop(struct settling *settling);
 
 #endif

@@ -16,6 +16,7 @@ libamqp_a_SOURCES = \
 	%D%/amqp_errors.c %D%/amqp_errors.h \
 	%D%/amqp_int.h \
 	%D%/amqp_listener.c %D%/amqp_listener.h \
+	%D%/amqp_many.c \
 	%D%/amqp_map.h %D%/amqp_map_int.h \
 	%D%/amqp_map_deliver.c \
 	%D%/amqp_map_publish.c \

@@ -43,6 +43,7 @@ enum rc amqp_channel_open(struct amqp_session *s, uint16_t number)
     channel->serial = ++s->next_serial;
     map_init(&channel->consumers);
     list_init(&channel->blocked);
+    list_init(&channel->ended);
     unacked_init(&channel->unacked);
     amqp_outline_init(&channel->outline);
     amqp_tx_init(&channel->tx);
@@ -60,29 +61,12 @@ void amqp_content_drop(struct amqp_channel *channel)
     channel->content = CONTENT_NONE;
 }
 
-void amqp_requeue_all(struct amqp_channel *channel)
-{
-    struct unacked *one;
-
-    while ((one = unacked_oldest(&channel->unacked)) != NULL) {
-        if (!channel->session->is_released) /* core gives back what a client that goes held */
-            amqp_settle(channel->session, one->queue_number, one->handle, OUTCOME_REQUEUE);
-        if (one->consumer != NULL) {
-            channel->counted--;
-            amqp_consumer_settled(one->consumer);
-        }
-        unacked_remove(&channel->unacked, one);
-    }
-}
-
-void amqp_channel_clear(struct amqp_channel *channel)
+void amqp_channel_stop(struct amqp_channel *channel)
 {
     struct map_node *node;
 
     while ((node = map_any(&channel->consumers)) != NULL)
         amqp_consumer_end(CONTAINER_OF(node, struct amqp_consumer, node));
-    amqp_tx_requeue(channel);
-    amqp_requeue_all(channel);
     amqp_content_drop(channel);
     link_remove_if(&channel->await_link);
     link_remove_if(&channel->durable_link);
@@ -94,13 +78,14 @@ void amqp_channel_free(struct amqp_channel *channel)
     struct amqp_session *s = channel->session;
 
     ASSERT(channel->consumers.count == 0 && list_is_empty(&channel->blocked));
+    ASSERT(list_is_empty(&channel->ended));
     if (s->last == channel)
         s->last = NULL;
     if (!channel->is_closing)
         s->channel_count--;
     map_remove(&s->channels, &channel->node);
     map_done(&channel->consumers);
-    unacked_done(&channel->unacked);
+    amqp_let_go(s->core, &channel->unacked);
     amqp_outline_done(&channel->outline);
     amqp_tx_done(&channel->tx);
     text_done(&channel->last_queue);
@@ -115,12 +100,10 @@ void amqp_channel_free(struct amqp_channel *channel)
 enum rc amqp_on_channel_close(struct amqp_session *s, struct amqp_channel *channel,
                               const struct amqp_method *m)
 {
-    uint16_t number = channel->number;
-
+    (void)s; /* the channel knows it */
     (void)m; /* why the client closes is its own business */
-    amqp_channel_clear(channel);
-    amqp_channel_free(channel);
-    amqp_send_empty(s, number, AMQP_CHANNEL_CLOSE_OK);
+    amqp_channel_stop(channel);
+    amqp_settle_many(channel, UINT64_MAX, OUTCOME_REQUEUE, MANY_CLOSE_OK);
     return RC_OK;
 }
 

@@ -132,7 +132,7 @@ bool amqp_consumer_has_credit(const struct amqp_consumer *consumer)
         return true;
     return (consumer->prefetch == 0 || consumer->unacked < consumer->prefetch) &&
            (channel->channel_prefetch == 0 || channel->counted < channel->channel_prefetch) &&
-           channel->unacked.live < AMQP_UNACKED_MAX;
+           channel->unacked.live < AMQP_UNACKED_MAX && !channel->is_settling;
 }
 
 void amqp_consumer_block(struct amqp_consumer *consumer)
@@ -156,10 +156,16 @@ void amqp_channel_wake(struct amqp_channel *channel)
     }
 }
 
+void amqp_consumer_free(struct amqp_consumer *consumer)
+{
+    link_remove_if(&consumer->blocked_link);
+    mem_free(consumer);
+}
+
 static void free_if_unused(struct amqp_consumer *consumer)
 {
     if (consumer->channel == NULL && consumer->unacked == 0)
-        mem_free(consumer);
+        amqp_consumer_free(consumer);
 }
 
 void amqp_consumer_settled(struct amqp_consumer *consumer)
@@ -182,6 +188,7 @@ void amqp_consumer_end(struct amqp_consumer *consumer)
     if (consumer->consumer != NULL)
         consumer_cancel(&consumer->consumer);
     consumer->channel = NULL;
+    list_append(&channel->ended, &consumer->blocked_link);
     free_if_unused(consumer);
 }
 

@@ -84,19 +84,21 @@ struct amqp_channel {
     /* consuming */
     struct map consumers; /* struct amqp_consumer by tag */
     struct list blocked;  /* consumers that core waits for */
+    struct list ended;    /* consumers that were cancelled, and what they had is not settled */
     struct unacked_table unacked;
     uint64_t delivered; /* the last delivery tag */
     uint64_t counted;   /* unacked deliveries of consumers: what the channel's limit counts */
     uint16_t prefetch;  /* of consumers that begin from now on; 0: no limit */
     uint16_t channel_prefetch;
+    bool is_settling;                     /* very many, by what session->many says */
     struct amqp_consumer *reply_consumer; /* direct reply-to; borrowed from consumers */
     struct text reply_queue;              /* owned: the queue it really consumes from */
 };
 
 struct amqp_consumer {
-    struct map_node node; /* in channel->consumers; key borrows from `tag` */
-    struct link blocked_link;
-    struct amqp_channel *channel; /* borrowed; NULL when the channel is gone */
+    struct map_node node;         /* in channel->consumers; key borrows from `tag` */
+    struct link blocked_link;     /* in channel->blocked, or in channel->ended */
+    struct amqp_channel *channel; /* borrowed; NULL when it ended */
     struct consumer *consumer;    /* core's; NULL: cancelled, kept for its unacked alone */
     uint64_t queue_number;
     unsigned unacked;
@@ -130,6 +132,23 @@ struct amqp_await {
     bool is_change; /* of topology: answers are held until it is durable */
 };
 
+/* What follows when they are settled. */
+enum amqp_many_then {
+    MANY_SETTLED, /* nothing is said */
+    MANY_RECOVER_OK,
+    MANY_CLOSE_OK, /* the channel is freed */
+    MANY_CLOSED,   /* we closed it, and said so before */
+};
+
+/* A method that settles very many. */
+struct amqp_many {
+    struct settling settling;
+    struct amqp_channel *channel; /* borrowed: nothing of its connection is read until the end */
+    uint64_t last;                /* delivery tag */
+    enum outcome outcome;
+    enum amqp_many_then then;
+};
+
 struct amqp_session {
     uint32_t magic;
     enum amqp_state state;
@@ -140,9 +159,10 @@ struct amqp_session {
     uint32_t frame_max;
     uint16_t channel_max;
     uint16_t heartbeat;
-    uint16_t get_pending;  /* basic.gets, or the login, that core has not answered */
-    const char *mechanism; /* of the login */
-    size_t expected;       /* what conn_expect() was told */
+    uint16_t get_pending;   /* basic.gets, the login, or `many`: nothing is read until they end */
+    struct amqp_many *many; /* owned; NULL: none goes on */
+    const char *mechanism;  /* of the login */
+    size_t expected;        /* what conn_expect() was told */
 
     /* client capabilities */
     bool can_take_failure_close;
@@ -151,9 +171,8 @@ struct amqp_session {
 
     /* publishers are held back */
     enum pressure pressure;
-    bool is_held;     /* a publish waits unread in front of us */
-    bool is_released; /* it is over: its client goes, or has gone */
-    bool is_blocked;  /* connection.blocked was sent */
+    bool is_held;    /* a publish waits unread in front of us */
+    bool is_blocked; /* connection.blocked was sent */
 
     struct map channels;       /* struct amqp_channel by number_key */
     struct amqp_channel *last; /* the last one found, or NULL */
@@ -223,12 +242,10 @@ struct amqp_channel *amqp_channel_find(struct amqp_session *s, uint16_t number);
 struct amqp_channel *amqp_channel_find_serial(struct amqp_session *s, uint16_t number,
                                               uint64_t serial);
 MUST_CHECK enum rc amqp_channel_open(struct amqp_session *s, uint16_t number);
-/* Cancels its consumers, gives back what they had, forgets what was under way. It stays in the
- * table. */
-void amqp_channel_clear(struct amqp_channel *channel);
+/* Cancels its consumers, forgets what was under way. What they had is outstanding still. */
+void amqp_channel_stop(struct amqp_channel *channel);
+/* Nothing may be outstanding. */
 void amqp_channel_free(struct amqp_channel *channel);
-/* All that is outstanding goes back to its queues, oldest first. */
-void amqp_requeue_all(struct amqp_channel *channel);
 /* Takes back the count of a body under way. */
 void amqp_content_drop(struct amqp_channel *channel);
 
@@ -301,8 +318,20 @@ void amqp_consumer_block(struct amqp_consumer *consumer);
 /* queue_settle(), where too late is fine. */
 void amqp_settle(struct amqp_session *s, uint64_t queue_number, uint64_t handle,
                  enum outcome outcome);
+/* Settles one that is outstanding in the channel, which loses it. */
+void amqp_settle_now(struct amqp_channel *channel, struct unacked *one, enum outcome outcome);
+/* amqp_many.c: all that is outstanding up to the tag `last`, oldest first, in as many turns as it
+ * takes; with a channel that ends, what waits for tx.commit goes first. Then what `then` says: the
+ * channel may be gone when this returns. */
+void amqp_settle_many(struct amqp_channel *channel, uint64_t last, enum outcome outcome,
+                      enum amqp_many_then then);
+/* Ends an empty table, one that is large in parts. */
+void amqp_let_go(struct core *core, struct unacked_table *table);
+/* What goes on goes on no more (its session ends). */
+void amqp_settle_stop(struct amqp_session *s);
 /* Takes it out of its channel; it is freed when nothing is unacked. */
 void amqp_consumer_end(struct amqp_consumer *consumer);
+void amqp_consumer_free(struct amqp_consumer *consumer);
 /* One delivery of it is no longer outstanding. */
 void amqp_consumer_settled(struct amqp_consumer *consumer);
 /* Whether it may have one more. */

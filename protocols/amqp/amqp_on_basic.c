@@ -281,50 +281,58 @@ static enum rc refuse_tag(struct amqp_session *s, uint64_t tag)
                        (unsigned long long)tag);
 }
 
-/* Now, or at tx.commit. */
-static enum rc settle_one(struct amqp_channel *channel, struct unacked *one, enum outcome outcome)
+void amqp_settle_now(struct amqp_channel *channel, struct unacked *one, enum outcome outcome)
 {
-    if (channel->mode == MODE_TX)
-        return amqp_tx_settle(&channel->tx, &channel->unacked, one, outcome);
     amqp_settle(channel->session, one->queue_number, one->handle, outcome);
     if (one->consumer != NULL) {
         channel->counted--;
         amqp_consumer_settled(one->consumer);
     }
     unacked_remove(&channel->unacked, one);
-    return RC_OK;
+}
+
+/* At tx.commit. */
+static enum rc keep_up_to(struct amqp_channel *channel, uint64_t last, enum outcome outcome)
+{
+    struct unacked *one;
+    enum rc rc = RC_OK;
+
+    while (rc == RC_OK && (one = unacked_oldest(&channel->unacked)) != NULL && one->tag <= last)
+        rc = amqp_tx_settle(&channel->tx, &channel->unacked, one, outcome);
+    if (rc == RC_OK)
+        amqp_channel_wake(channel);
+    return rc;
 }
 
 /* Up to and with `tag`; 0 means all. */
 static enum rc settle_up_to(struct amqp_channel *channel, uint64_t tag, enum outcome outcome)
 {
-    struct unacked *one =
+    const struct unacked *one =
         tag == 0 ? unacked_newest(&channel->unacked) : unacked_find(&channel->unacked, tag);
-    enum rc rc = RC_OK;
-    uint64_t last;
 
     if (one == NULL)
         return tag == 0 ? RC_OK : refuse_tag(channel->session, tag);
-    last = one->tag;
-    while (rc == RC_OK && (one = unacked_oldest(&channel->unacked)) != NULL && one->tag <= last)
-        rc = settle_one(channel, one, outcome);
-    return rc;
+    if (channel->mode == MODE_TX)
+        return keep_up_to(channel, one->tag, outcome);
+    amqp_settle_many(channel, one->tag, outcome, MANY_SETTLED);
+    return RC_OK;
 }
 
 static enum rc settle(struct amqp_channel *channel, uint64_t tag, bool is_multiple,
                       enum outcome outcome)
 {
+    struct unacked *one;
     enum rc rc = RC_OK;
 
-    if (is_multiple) {
-        rc = settle_up_to(channel, tag, outcome);
-    } else {
-        struct unacked *one = unacked_find(&channel->unacked, tag);
-
-        if (one == NULL)
-            return refuse_tag(channel->session, tag);
-        rc = settle_one(channel, one, outcome);
-    }
+    if (is_multiple)
+        return settle_up_to(channel, tag, outcome);
+    one = unacked_find(&channel->unacked, tag);
+    if (one == NULL)
+        return refuse_tag(channel->session, tag);
+    if (channel->mode == MODE_TX)
+        rc = amqp_tx_settle(&channel->tx, &channel->unacked, one, outcome);
+    else
+        amqp_settle_now(channel, one, outcome);
     if (rc == RC_OK)
         amqp_channel_wake(channel);
     return rc;
@@ -353,28 +361,25 @@ enum rc amqp_on_reject(struct amqp_session *s, struct amqp_channel *channel,
                   m->basic_reject.requeue ? OUTCOME_REQUEUE : OUTCOME_REJECT);
 }
 
-static enum rc recover(struct amqp_channel *channel, bool is_requeue)
+/* Also in a transaction: it settles nothing. */
+static enum rc recover(struct amqp_channel *channel, bool is_requeue, enum amqp_many_then then)
 {
     if (!is_requeue)
         return amqp_refuse(channel->session, AMQP_REPLY_NOT_IMPLEMENTED, "requeue=false");
-    amqp_requeue_all(channel); /* also in a transaction: it settles nothing */
-    amqp_channel_wake(channel);
+    amqp_settle_many(channel, UINT64_MAX, OUTCOME_REQUEUE, then);
     return RC_OK;
 }
 
 enum rc amqp_on_recover(struct amqp_session *s, struct amqp_channel *channel,
                         const struct amqp_method *m)
 {
-    enum rc rc = recover(channel, m->basic_recover.requeue);
-
-    if (rc == RC_OK)
-        amqp_send_empty(s, channel->number, AMQP_BASIC_RECOVER_OK);
-    return rc;
+    (void)s; /* the channel knows it */
+    return recover(channel, m->basic_recover.requeue, MANY_RECOVER_OK);
 }
 
 enum rc amqp_on_recover_async(struct amqp_session *s, struct amqp_channel *channel,
                               const struct amqp_method *m)
 {
     (void)s; /* nothing is answered */
-    return recover(channel, m->basic_recover_async.requeue);
+    return recover(channel, m->basic_recover_async.requeue, MANY_SETTLED);
 }

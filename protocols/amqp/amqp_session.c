@@ -155,10 +155,11 @@ static void close_channel(struct amqp_channel *channel, uint16_t class_id, uint1
     log_peer(LOG_INFO, "amqp.channel-refused", "conn=%llu channel=%u why=%s",
              (unsigned long long)conn_id(s->conn), channel->number,
              log_quote(m.channel_close.reply_text.at, m.channel_close.reply_text.len));
-    amqp_channel_clear(channel);
+    amqp_channel_stop(channel);
     amqp_send(s, channel->number, &m);
     channel->is_closing = true;
     s->channel_count--;
+    amqp_settle_many(channel, UINT64_MAX, OUTCOME_REQUEUE, MANY_CLOSED);
 }
 
 void amqp_fail(struct amqp_session *s, struct amqp_channel *channel, enum rc rc, uint16_t class_id,
@@ -674,20 +675,27 @@ struct amqp_session *amqp_session_new(struct core *core, struct conn *conn)
     return s;
 }
 
+/* Its connection ends: what was outstanding core gives back with all that the client held. */
+static void drop_channel(struct amqp_channel *channel)
+{
+    if (!channel->is_closing)
+        amqp_channel_stop(channel);
+    unacked_forget(&channel->unacked);
+    amqp_tx_forget(&channel->tx);
+    while (!list_is_empty(&channel->ended))
+        amqp_consumer_free(LIST_FIRST(&channel->ended, struct amqp_consumer, blocked_link));
+    amqp_channel_free(channel);
+}
+
 void amqp_release(struct amqp_session *s)
 {
     struct map_node *node;
 
     if (s->client == NULL)
         return;
-    s->is_released = true;
-    while ((node = map_any(&s->channels)) != NULL) {
-        struct amqp_channel *channel = CONTAINER_OF(node, struct amqp_channel, node);
-
-        if (!channel->is_closing)
-            amqp_channel_clear(channel);
-        amqp_channel_free(channel);
-    }
+    amqp_settle_stop(s);
+    while ((node = map_any(&s->channels)) != NULL)
+        drop_channel(CONTAINER_OF(node, struct amqp_channel, node));
     client_close(&s->client);
     if (s->is_held) { /* what waits behind is for nobody now */
         s->is_held = false;

@@ -79,27 +79,44 @@ enum rc amqp_tx_settle(struct amqp_tx *tx, struct unacked_table *table, struct u
     return RC_OK;
 }
 
-static void settle_kept(struct amqp_channel *channel, bool is_requeue)
+static void settle_kept(struct amqp_channel *channel, const struct amqp_tx_settle *kept,
+                        enum outcome outcome)
+{
+    amqp_settle(channel->session, kept->entry.queue_number, kept->entry.handle, outcome);
+    if (kept->entry.consumer != NULL) {
+        channel->counted--;
+        amqp_consumer_settled(kept->entry.consumer);
+    }
+}
+
+/* In one turn, whatever their number: it is one commit. */
+static void settle_all(struct amqp_channel *channel)
 {
     struct amqp_tx *tx = &channel->tx;
 
-    for (size_t i = 0; i < tx->settle_count; i++) {
-        const struct amqp_tx_settle *kept = &tx->settles[i];
-
-        amqp_settle(channel->session, kept->entry.queue_number, kept->entry.handle,
-                    is_requeue ? OUTCOME_REQUEUE : kept->outcome);
-        if (kept->entry.consumer != NULL) {
-            channel->counted--;
-            amqp_consumer_settled(kept->entry.consumer);
-        }
-    }
+    for (size_t i = 0; i < tx->settle_count; i++)
+        settle_kept(channel, &tx->settles[i], tx->settles[i].outcome);
     tx->settle_count = 0;
 }
 
-void amqp_tx_requeue(struct amqp_channel *channel)
+bool amqp_tx_requeue(struct amqp_channel *channel, unsigned *left)
 {
-    settle_kept(channel, true);
-    text_clear(&channel->tx.publishes);
+    struct amqp_tx *tx = &channel->tx;
+
+    text_clear(&tx->publishes);
+    for (; tx->settle_first < tx->settle_count; tx->settle_first++) {
+        if (*left == 0)
+            return false;
+        --*left;
+        settle_kept(channel, &tx->settles[tx->settle_first], OUTCOME_REQUEUE);
+    }
+    amqp_tx_forget(tx);
+    return true;
+}
+
+void amqp_tx_forget(struct amqp_tx *tx)
+{
+    tx->settle_first = tx->settle_count = 0;
 }
 
 /* ---- methods ---- */
@@ -154,7 +171,7 @@ enum rc amqp_on_tx_commit(struct amqp_session *s, struct amqp_channel *channel,
         rc = amqp_publish_now(channel, &p);
     if (rc != RC_OK)
         return rc;
-    settle_kept(channel, false);
+    settle_all(channel);
     text_clear(&channel->tx.publishes);
     amqp_channel_wake(channel);
     amqp_await(channel, 0, true);

@@ -21,6 +21,7 @@ struct amqp_tx_settle {
 struct amqp_tx {
     struct text publishes;          /* owned: one behind the other, in the order they came */
     struct amqp_tx_settle *settles; /* owned array, likewise */
+    size_t settle_first;            /* those before it went back, while the channel ends */
     size_t settle_count;
     size_t settle_room;
 };
@@ -35,7 +36,10 @@ MUST_CHECK enum rc amqp_tx_settle(struct amqp_tx *tx, struct unacked_table *tabl
                                   struct unacked *one, enum outcome outcome);
 /* The next publish kept; `rd` starts over the publishes. False at the end. */
 bool amqp_tx_next(struct rd *rd, struct amqp_publish *ret);
-/* Everything kept goes back to its queue (its channel ends). */
-void amqp_tx_requeue(struct amqp_channel *channel);
+/* What is kept goes back to its queue (its channel ends), at most *left, which is counted down.
+ * False: there is more. */
+bool amqp_tx_requeue(struct amqp_channel *channel, unsigned *left);
+/* Deliveries that are kept are settled by others: they are forgotten. */
+void amqp_tx_forget(struct amqp_tx *tx);
 
 #endif

@@ -8,6 +8,7 @@
 
 #define ROOM_FIRST  64
 #define HOLES_LEAST 64 /* fewer are not worth moving */
+#define SHRINK_ROOM ((size_t)1 << 16)
 
 void unacked_init(struct unacked_table *table)
 {
@@ -19,6 +20,32 @@ void unacked_done(struct unacked_table *table)
     ASSERT(table->live == 0);
     MEM_FREE(table->at);
     unacked_init(table);
+}
+
+bool unacked_is_large(const struct unacked_table *table)
+{
+    return table->room > SHRINK_ROOM;
+}
+
+bool unacked_shrink(struct unacked_table *table)
+{
+    size_t room = unacked_is_large(table) ? table->room - SHRINK_ROOM : 0;
+    struct unacked *at;
+
+    ASSERT(table->live == 0);
+    at = room == 0 ? NULL : mem_try_resize(table->at, room * sizeof(*at));
+    if (at == NULL) {
+        unacked_done(table);
+        return true;
+    }
+    table->at = at;
+    table->room = room;
+    return false;
+}
+
+void unacked_forget(struct unacked_table *table)
+{
+    table->live = table->first = table->end = 0;
 }
 
 /* Moves what is outstanding to the front. */

@@ -31,6 +31,13 @@ struct unacked_table {
 
 void unacked_init(struct unacked_table *table);
 void unacked_done(struct unacked_table *table);
+/* What is outstanding is settled by others: it is empty then, and keeps its room. */
+void unacked_forget(struct unacked_table *table);
+/* Gives back some of what an empty one holds; true: that was all. The system takes the pages of a
+ * large one one by one: 0.1 us each. */
+bool unacked_shrink(struct unacked_table *table);
+/* Whether it holds more than that gives back at once. */
+bool unacked_is_large(const struct unacked_table *table);
 /* Tags must rise. RC_MEMORY: nothing was added. */
 MUST_CHECK enum rc unacked_add(struct unacked_table *table, const struct unacked *entry);
 /* Room for `count` more. RC_MEMORY. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A connection without sockets: bytes in, bytes out, a clock moved by hand. */
 #include <check.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "broker/base/log.h"
-#include "broker/core/queue.h"
+#include "broker/core/queue_int.h"
 #include "protocols/amqp/amqp_codec.h"
 #include "protocols/amqp/amqp_session.h"
 #include "tests/lib/amqp_rig.h"
@@ -278,6 +280,242 @@ START_TEST(shutdown_says_goodbye)
 }
 END_TEST
 
+/* ---- very many at once ---- */
+
+#define MANY 20000u /* more than one turn settles */
+
+static struct queue *the_queue(void)
+{
+    struct queue *queue = queue_find(rig.core, SLICE("q"));
+
+    ck_assert_ptr_nonnull(queue);
+    return queue;
+}
+
+/* A channel that had that many delivered, numbered from 0 on. */
+static void have_many_delivered(bool is_tx)
+{
+    struct amqp_method declare = { .name = AMQP_QUEUE_DECLARE };
+    struct amqp_method consume = { .name = AMQP_BASIC_CONSUME };
+    struct amqp_method select = { .name = AMQP_TX_SELECT };
+    struct text script = { 0 };
+    char body[16];
+
+    add_opening(&script, 0);
+    declare.queue_declare.queue = SLICE("q");
+    add(&script, 1, &declare);
+    for (unsigned i = 0; i < MANY; i++) {
+        (void)snprintf(body, sizeof(body), "%u", i);
+        add_publish(&script, 1, SLICE("q"), slice_str(body));
+    }
+    consume.basic_consume.queue = SLICE("q");
+    consume.basic_consume.consumer_tag = SLICE("t");
+    add(&script, 1, &consume);
+    if (is_tx)
+        add(&script, 1, &select);
+    ck_assert(amqp_rig_feed(&conn, text_slice(&script)));
+    amqp_rig_settle(&rig);
+    ck_assert_uint_eq(queue_taken_count(the_queue()), MANY);
+    text_clear(&conn.out);
+    text_done(&script);
+}
+
+/* The next frame that was written; gives its body when it is of a body. */
+static bool next_out(struct slice *out, struct amqp_method *m, struct slice *body)
+{
+    struct amqp_frame frame;
+    size_t need;
+
+    m->name = AMQP_METHOD_COUNT;
+    if (amqp_frame_next(*out, 131072, &frame, &need) != RC_OK)
+        return false;
+    *out = slice_after(*out, AMQP_FRAME_OVERHEAD + frame.payload.len);
+    if (frame.type == AMQP_FRAME_METHOD)
+        ck_assert_int_eq(amqp_decode_method(frame.payload, m), RC_OK);
+    *body = frame.type == AMQP_FRAME_BODY ? frame.payload : SLICE_NONE;
+    return true;
+}
+
+/* All of them once more, in their order, marked. */
+static void expect_redelivered(struct slice *out)
+{
+    struct slice body;
+    struct amqp_method m;
+    char wanted[16];
+    unsigned count = 0;
+
+    while (count < MANY && next_out(out, &m, &body)) {
+        if (m.name == AMQP_BASIC_DELIVER) {
+            ck_assert(m.basic_deliver.redelivered);
+            ck_assert_uint_eq(m.basic_deliver.delivery_tag, MANY + count + 1);
+        } else if (!slice_is_none(body)) {
+            (void)snprintf(wanted, sizeof(wanted), "%u", count++);
+            ck_assert_slice(body, slice_str(wanted));
+        } else {
+            ck_assert_int_eq(m.name, AMQP_METHOD_COUNT); /* a header */
+        }
+    }
+    ck_assert_uint_eq(count, MANY);
+}
+
+/* Has the method handled, and a qos behind it, up to the end of `turns` turns. */
+static void begin(const struct amqp_method *m, unsigned turns)
+{
+    struct amqp_method behind = { .name = AMQP_BASIC_QOS };
+    struct text script = { 0 };
+    size_t first;
+
+    add(&script, 1, m);
+    first = script.len;
+    add(&script, 1, &behind);
+    ck_assert_uint_eq(amqp_session_input(conn.session, text_slice(&script)), first);
+    text_add(&conn.in, slice_after(text_slice(&script), first));
+    for (unsigned i = 0; i < turns; i++)
+        core_turn_end(rig.core);
+    ck_assert_uint_ne(conn.paused, 0);
+    ck_assert_uint_gt(queue_taken_count(the_queue()), 0);
+    ck_assert_uint_lt(queue_taken_count(the_queue()), MANY);
+    ck_assert_uint_eq(conn.out.len, 0); /* neither an answer nor a delivery */
+    text_done(&script);
+}
+
+static struct slice go_on(void)
+{
+    amqp_rig_settle(&rig);
+    ck_assert_uint_eq(conn.paused, 0);
+    amqp_rig_feed(&conn, SLICE(""));
+    return text_slice(&conn.out);
+}
+
+static void expect_method(struct slice *out, enum amqp_method_name name)
+{
+    struct slice body;
+    struct amqp_method m;
+
+    ck_assert(next_out(out, &m, &body));
+    ck_assert_int_eq(m.name, name);
+}
+
+START_TEST(very_many_are_recovered_in_parts_and_then_delivered_in_order)
+{
+    struct amqp_method recover = { .name = AMQP_BASIC_RECOVER };
+    struct slice out;
+
+    have_many_delivered(_i == 1);
+    recover.basic_recover.requeue = true;
+    begin(&recover, 2);
+    out = go_on();
+    expect_method(&out, AMQP_BASIC_RECOVER_OK);
+    expect_redelivered(&out);
+    expect_method(&out, AMQP_BASIC_QOS_OK);
+    ck_assert_uint_eq(queue_taken_count(the_queue()), MANY);
+}
+END_TEST
+
+START_TEST(a_channel_with_very_many_unsettled_closes_in_parts)
+{
+    struct amqp_method close = { .name = AMQP_CHANNEL_CLOSE };
+    struct amqp_method ack = { .name = AMQP_BASIC_ACK };
+    struct text script = { 0 };
+    struct slice out;
+
+    have_many_delivered(_i == 1);
+    if (_i == 1) { /* half of them wait for tx.commit */
+        ack.basic_ack.delivery_tag = MANY / 2;
+        ack.basic_ack.multiple = true;
+        add(&script, 1, &ack);
+        ck_assert(amqp_rig_feed(&conn, text_slice(&script)));
+        text_done(&script);
+    }
+    begin(&close, 1);
+    out = go_on();
+    expect_method(&out, AMQP_CHANNEL_CLOSE_OK);
+    expect_method(&out, AMQP_CONNECTION_CLOSE); /* the qos behind it was on a closed channel */
+    ck_assert_uint_eq(queue_taken_count(the_queue()), 0);
+    ck_assert_uint_eq(queue_ready_count(the_queue()), MANY);
+}
+END_TEST
+
+START_TEST(very_many_are_acknowledged_in_parts)
+{
+    struct amqp_method ack = { .name = AMQP_BASIC_ACK };
+    struct slice out;
+
+    have_many_delivered(false);
+    ack.basic_ack.delivery_tag = MANY - 1;
+    ack.basic_ack.multiple = true;
+    begin(&ack, 1);
+    out = go_on();
+    expect_method(&out, AMQP_BASIC_QOS_OK);
+    ck_assert_uint_eq(out.len, 0);
+    ck_assert_uint_eq(queue_taken_count(the_queue()), 1);
+    ck_assert_uint_eq(queue_ready_count(the_queue()), 0);
+}
+END_TEST
+
+START_TEST(a_refused_channel_with_very_many_unsettled_is_told_at_once)
+{
+    struct amqp_method wrong = { .name = AMQP_BASIC_ACK };
+    struct amqp_method close_ok = { .name = AMQP_CHANNEL_CLOSE_OK };
+    struct amqp_method open = { .name = AMQP_CHANNEL_OPEN };
+    struct text script = { 0 };
+    struct slice out;
+
+    have_many_delivered(false);
+    wrong.basic_ack.delivery_tag = MANY + 1;
+    add(&script, 1, &wrong);
+    add(&script, 1, &close_ok);
+    add(&script, 1, &open);
+    text_add(&conn.in, text_slice(&script));
+    amqp_session_input(conn.session, text_slice(&script));
+    ck_assert_uint_gt(queue_taken_count(the_queue()), 0);
+    ck_assert_uint_ne(conn.paused, 0);
+    out = text_slice(&conn.out);
+    expect_method(&out, AMQP_CHANNEL_CLOSE);
+    ck_assert_uint_eq(out.len, 0);
+    text_clear(&conn.out);
+    script.len = 0;
+    add(&script, 1, &wrong); /* was used */
+    memmove(conn.in.at, conn.in.at + script.len, conn.in.len - script.len);
+    conn.in.len -= script.len;
+    out = go_on();
+    expect_method(&out, AMQP_CHANNEL_OPEN_OK);
+    ck_assert_uint_eq(queue_ready_count(the_queue()), MANY);
+    text_done(&script);
+}
+END_TEST
+
+START_TEST(a_connection_may_end_while_very_many_are_settled)
+{
+    struct amqp_method recover = { .name = AMQP_BASIC_RECOVER };
+
+    have_many_delivered(false);
+    recover.basic_recover.requeue = true;
+    begin(&recover, (unsigned)_i);
+    amqp_rig_close(&conn);
+    amqp_rig_settle(&rig);
+    ck_assert_uint_eq(queue_taken_count(the_queue()), 0);
+    ck_assert_uint_eq(queue_ready_count(the_queue()), MANY);
+    amqp_rig_open(&conn, &rig);
+}
+END_TEST
+
+START_TEST(a_queue_may_go_while_very_many_of_it_are_settled)
+{
+    struct amqp_method recover = { .name = AMQP_BASIC_RECOVER };
+    struct slice out;
+
+    have_many_delivered(false);
+    recover.basic_recover.requeue = true;
+    begin(&recover, 1);
+    queue_remove(the_queue());
+    out = go_on();
+    expect_method(&out, AMQP_BASIC_RECOVER_OK);
+    expect_method(&out, AMQP_BASIC_QOS_OK);
+    ck_assert_uint_eq(out.len, 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("session");
@@ -293,5 +531,11 @@ int main(void)
     tcase_add_test(tests, a_close_that_is_not_answered_ends_after_three_seconds);
     tcase_add_test(tests, a_full_socket_holds_deliveries_back);
     tcase_add_test(tests, shutdown_says_goodbye);
+    tcase_add_loop_test(tests, very_many_are_recovered_in_parts_and_then_delivered_in_order, 0, 2);
+    tcase_add_loop_test(tests, a_channel_with_very_many_unsettled_closes_in_parts, 0, 2);
+    tcase_add_test(tests, very_many_are_acknowledged_in_parts);
+    tcase_add_test(tests, a_refused_channel_with_very_many_unsettled_is_told_at_once);
+    tcase_add_loop_test(tests, a_connection_may_end_while_very_many_are_settled, 0, 3);
+    tcase_add_test(tests, a_queue_may_go_while_very_many_of_it_are_settled);
     return suite_run("amqp_session", tests);
 }
