@@ -15,10 +15,6 @@ static _Atomic int64_t in_use_bytes;
  * gathers its changes and hands them over in pieces of this size. */
 #define MEM_ACCOUNT_STEP_BYTES (64 * 1024)
 
-/* A huge page, and from which size on a whole number of them is taken. */
-#define HUGE_PAGE_BYTES  ((size_t)2 << 20)
-#define HUGE_LEAST_BYTES (HUGE_PAGE_BYTES / 4)
-
 static _Thread_local int64_t unreported_bytes;
 
 static void account(int64_t bytes)
@@ -28,11 +24,6 @@ static void account(int64_t bytes)
         return;
     atomic_fetch_add_explicit(&in_use_bytes, unreported_bytes, memory_order_relaxed);
     unreported_bytes = 0;
-}
-
-static size_t round_up(size_t size, size_t unit)
-{
-    return (size + unit - 1) / unit * unit;
 }
 
 static int64_t size_of(void *at)
@@ -77,20 +68,6 @@ void *mem_try(size_t size)
     return counted(malloc(size == 0 ? 1 : size));
 }
 
-void *mem_try_device(size_t size)
-{
-    size_t align = size >= HUGE_LEAST_BYTES ? HUGE_PAGE_BYTES : MEM_DEVICE_ALIGN;
-    void *at;
-
-    if (FAULT("mem") || size > SIZE_MAX - align)
-        return NULL;
-    size = round_up(size == 0 ? 1 : size, align);
-    at = aligned_alloc(align, size);
-    if (at != NULL && align == HUGE_PAGE_BYTES)
-        (void)madvise(at, size, MADV_HUGEPAGE); /* advice: small pages do as well */
-    return counted(at);
-}
-
 static void *resize(void *at, size_t size)
 {
     int64_t before = at == NULL ? 0 : size_of(at);
@@ -131,6 +108,57 @@ void mem_free(void *at)
     if (at != NULL)
         account(-size_of(at));
     free(at);
+}
+
+/* ---- pages ---- */
+
+#define PAGE_BYTES       ((size_t)4096)
+#define HUGE_PAGE_BYTES  ((size_t)2 << 20)
+#define HUGE_LEAST_BYTES (HUGE_PAGE_BYTES / 4) /* what gets a whole number of them */
+
+/* A mapping of `size` bytes that begins at a multiple of `align`, or NULL. */
+static uint8_t *map_aligned(size_t size, size_t align)
+{
+    size_t spare = align - PAGE_BYTES, before;
+    uint8_t *at =
+        mmap(NULL, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (at == MAP_FAILED)
+        return NULL;
+    before = (align - (uintptr_t)at % align) % align;
+    if (before > 0)
+        (void)munmap(at, before); /* what is not given back costs addresses alone */
+    if (before < spare)
+        (void)munmap(at + before + size, spare - before);
+    return at + before;
+}
+
+bool mem_pages_try(struct mem_pages *pages, size_t size)
+{
+    size_t unit = size < HUGE_LEAST_BYTES ? PAGE_BYTES : HUGE_PAGE_BYTES;
+
+    if (size <= pages->room)
+        return true;
+    mem_pages_free(pages);
+    if (FAULT("mem") || size > SIZE_MAX - 2 * HUGE_PAGE_BYTES)
+        return false;
+    size = (size + unit - 1) / unit * unit;
+    pages->at = map_aligned(size, unit);
+    if (pages->at == NULL)
+        return false;
+    if (unit == HUGE_PAGE_BYTES)
+        (void)madvise(pages->at, size, MADV_HUGEPAGE); /* small pages do as well */
+    pages->room = size;
+    account((int64_t)size);
+    return true;
+}
+
+void mem_pages_free(struct mem_pages *pages)
+{
+    if (pages->room > 0)
+        (void)munmap(pages->at, pages->room); /* fails for what is no mapping alone */
+    account(-(int64_t)pages->room);
+    *pages = (struct mem_pages){ 0 };
 }
 
 uint64_t mem_in_use_bytes(void)

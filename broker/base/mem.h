@@ -4,6 +4,7 @@
 #ifndef TERCET_BROKER_BASE_MEM_H
 #define TERCET_BROKER_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +16,6 @@
 
 _Noreturn void assert_failed(const char *file, int line, const char *function, const char *what);
 
-/* What devices want of the place of memory that they are given, in bytes. */
-#define MEM_DEVICE_ALIGN ((size_t)4096)
-
 /* Zeroed memory of a size the program fixes; never NULL (aborts). Free with mem_free(). */
 void *mem_zeroed(size_t size);
 #define mem_new(type)          ((type *)mem_zeroed(sizeof(type)))
@@ -27,10 +25,6 @@ void *mem_zeroed_array(size_t n, size_t size);
 /* Uninitialised memory of a size set by a peer or by load: NULL when there is none, or when the
  * fault point "mem" says so. */
 void *mem_try(size_t size);
-/* The same for what a device reads or writes past the page cache: begins at a multiple of
- * MEM_DEVICE_ALIGN. Long ones lie in huge pages where the kernel has them: a few pieces for the
- * device instead of one for each 4 KB, a third of the processor time of a write of 1 MB. */
-void *mem_try_device(size_t size);
 /* Grows or shrinks; NULL leaves `at` as it was. */
 void *mem_try_resize(void *at, size_t size);
 /* Aborting forms of the two, for small sizes bounded by the program. */
@@ -42,6 +36,18 @@ char *mem_copy_text(struct slice s);
 void mem_free(void *at);
 /* Frees *at and sets it NULL. */
 #define MEM_FREE(at) (mem_free(at), (at) = NULL)
+
+/* Whole pages, for what a device reads or writes past the page cache. Long ones are huge pages
+ * where the kernel has them: a few pieces for the device instead of one for each 4 KB, a third of
+ * the processor time of a write of 1 MB. They go back to the kernel, not to the heap. */
+struct mem_pages {
+    uint8_t *at; /* owned; at the start of a page, and NULL when room is 0 */
+    size_t room;
+};
+/* Makes room for `size` bytes at least; what was there is lost, new pages are zeroed. False: there
+ * are none, or the fault point "mem" says so, and `pages` is empty. */
+bool mem_pages_try(struct mem_pages *pages, size_t size);
+void mem_pages_free(struct mem_pages *pages);
 
 /* Bytes now held through this module, as malloc_usable_size tells. */
 uint64_t mem_in_use_bytes(void);

@@ -21,29 +21,17 @@
 struct copying {
     struct copier *copier;
     struct copy_job *job;
-    struct segment *to;  /* owned: being written; NULL: none yet */
-    uint64_t done_bytes; /* of those that are full */
-    uint8_t *stage;      /* owned: frames as they are written */
-    size_t stage_room;
+    struct segment *to;         /* owned: being written; NULL: none yet */
+    uint64_t done_bytes;        /* of those that are full */
+    struct mem_pages stage;     /* owned: frames as they are written */
     struct frame_builder frame; /* len 0: none is begun */
-    uint8_t *in;                /* owned: entries as they were read */
-    size_t in_room;
-    int fd; /* of the segment that is read */
+    struct mem_pages in;        /* owned: entries as they were read */
+    int fd;                     /* of the segment that is read */
     uint32_t fd_number;
     size_t ahead; /* row up to which the device was asked ahead */
     uint64_t began_ns;
     uint64_t written_before; /* by the writer */
 };
-
-static bool grow(uint8_t **at, size_t *room, size_t wanted)
-{
-    if (*room >= wanted)
-        return true;
-    mem_free(*at);
-    *at = mem_try_device(wanted);
-    *room = *at == NULL ? 0 : wanted;
-    return *at != NULL;
-}
 
 /* ---- writing ---- */
 
@@ -98,9 +86,9 @@ static enum rc frame_start(struct copying *c, size_t entry)
 
     if (wanted < FRAME_TARGET)
         wanted = FRAME_TARGET;
-    if (!grow(&c->stage, &c->stage_room, (size_t)frame_room(wanted)))
+    if (!mem_pages_try(&c->stage, (size_t)frame_room(wanted)))
         return RC_MEMORY;
-    frame_begin(&c->frame, c->stage, (size_t)frame_room(wanted), c->to->number);
+    frame_begin(&c->frame, c->stage.at, (size_t)frame_room(wanted), c->to->number);
     return RC_OK;
 }
 
@@ -248,12 +236,12 @@ static enum rc read_span(struct copying *c, size_t first, size_t end, uint64_t t
     if (rc == RC_OK)
         read_ahead(c, first, end);
 
-    if (rc == RC_OK && !grow(&c->in, &c->in_room, (size_t)(to - row_from(row))))
+    if (rc == RC_OK && !mem_pages_try(&c->in, (size_t)(to - row_from(row))))
         return RC_MEMORY;
     if (rc == RC_OK)
         rc = FAULT("store.read")
                  ? RC_IO
-                 : file_read(c->fd, c->in, (size_t)(to - row_from(row)), row_from(row));
+                 : file_read(c->fd, c->in.at, (size_t)(to - row_from(row)), row_from(row));
     if (rc == RC_OK)
         return RC_OK;
     count_add(COUNT_STORE_ERRORS, 1);
@@ -282,9 +270,10 @@ enum rc copy_read(struct copying *c, size_t first, size_t end, copy_visit_fn *vi
         for (size_t i = 0; i < n && rc == RC_OK; i++) {
             uint64_t at = row_from(&rows[i].row) - row_from(&rows[0].row);
 
-            rc = is_read ? visit_row(&rows[i], slice_of(c->in + at, entry_room(rows[i].row.length)),
-                                     visit, arg)
-                         : visit(arg, &rows[i], SLICE_NONE);
+            rc = is_read
+                     ? visit_row(&rows[i], slice_of(c->in.at + at, entry_room(rows[i].row.length)),
+                                 visit, arg)
+                     : visit(arg, &rows[i], SLICE_NONE);
         }
     }
     return rc;
@@ -354,8 +343,8 @@ static void copy(struct copier *copier, struct copy_job *job)
         job->rc = frame_write(&c);
     if (c.fd >= 0)
         (void)close(c.fd); /* read only */
-    mem_free(c.stage);
-    mem_free(c.in);
+    mem_pages_free(&c.stage);
+    mem_pages_free(&c.in);
     if (job->rc == RC_OK) {
         if (c.to != NULL)
             made_add(&c);

@@ -36,8 +36,7 @@ struct plan {
     struct plan_frame *frames; /* owned */
     size_t frame_count;
     size_t frame_room;
-    uint8_t *stage; /* owned: the frames as they are written */
-    size_t stage_room;
+    struct mem_pages stage; /* owned: the frames as they are written */
 };
 
 struct plan *plan_new(void)
@@ -55,7 +54,7 @@ void plan_free(struct plan **ref)
     mem_free(plan->heads);
     mem_free(plan->entries);
     mem_free(plan->frames);
-    mem_free(plan->stage);
+    mem_pages_free(&plan->stage);
     mem_free(plan);
 }
 
@@ -249,17 +248,11 @@ static void write_entry(const struct plan *plan, const struct plan_entry *entry,
 /* Memory for all frames; NULL when there is none. */
 static uint8_t *stage_for(struct plan *plan, uint64_t room)
 {
-    size_t wanted = (size_t)room;
-
-    if (plan->stage_room < wanted ||
-        (plan->stage_room > STAGE_KEEP_BYTES && wanted <= STAGE_KEEP_BYTES)) {
-        MEM_FREE(plan->stage);
-        plan->stage_room = wanted < STAGE_LEAST_BYTES ? STAGE_LEAST_BYTES : wanted;
-        plan->stage = mem_try_device(plan->stage_room);
-        if (plan->stage == NULL)
-            plan->stage_room = 0;
-    }
-    return plan->stage;
+    if (plan->stage.room > STAGE_KEEP_BYTES && room <= STAGE_KEEP_BYTES)
+        mem_pages_free(&plan->stage);
+    return mem_pages_try(&plan->stage, room < STAGE_LEAST_BYTES ? STAGE_LEAST_BYTES : (size_t)room)
+               ? plan->stage.at
+               : NULL;
 }
 
 enum rc plan_write(struct plan *plan, struct writer *w, struct segment *segment, struct slice *ret)

@@ -53,21 +53,21 @@ enum rc rescue_copy(struct writer *w, struct segment *next, struct moved **ret)
 {
     struct segment *from = w->active;
     size_t len = (size_t)(from->used - from->synced_used);
-    uint8_t *at = mem_try_device(len);
+    struct mem_pages pages = { 0 };
     struct moved moved = { .job = { .kind = JOB_MOVED }, .from = from->number };
     enum rc rc;
 
-    if (at == NULL)
+    if (!mem_pages_try(&pages, len))
         return RC_MEMORY;
     moved.to = next->number;
     moved.from_position = (uint32_t)(from->synced_used / ENTRY_ALIGN);
     moved.to_position = (uint32_t)(next->used / ENTRY_ALIGN);
-    rc = file_read(from->fd, at, len, from->synced_used) == RC_OK ? RC_OK : RC_IO;
+    rc = file_read(from->fd, pages.at, len, from->synced_used) == RC_OK ? RC_OK : RC_IO;
     if (rc == RC_OK)
-        rc = restamp(w, next, at, len);
+        rc = restamp(w, next, pages.at, len);
     if (rc == RC_OK)
-        rc = segment_append(next, slice_of(at, len), true);
-    mem_free(at);
+        rc = segment_append(next, slice_of(pages.at, len), true);
+    mem_pages_free(&pages);
     if (rc != RC_OK)
         return rc;
     next->first_sequence = w->synced_sequence + 1;

@@ -22,11 +22,10 @@ struct reading {
     uint64_t size;
     uint32_t number;
     uint64_t store_id;
-    uint8_t *chunk; /* owned */
+    struct mem_pages chunk; /* owned */
     uint64_t chunk_from;
     size_t chunk_len;
-    uint8_t *whole; /* owned: a frame that crosses the chunk's end */
-    size_t whole_room;
+    struct mem_pages whole; /* owned: a frame that is longer than a chunk */
 };
 
 enum rc file_read(int fd, uint8_t *at, size_t len, uint64_t from)
@@ -51,29 +50,23 @@ static enum rc fetch(struct reading *r, uint64_t from, size_t len, struct slice 
     enum rc rc;
 
     if (from >= r->chunk_from && from + len <= r->chunk_from + r->chunk_len) {
-        *ret = slice_of(r->chunk + (from - r->chunk_from), len);
+        *ret = slice_of(r->chunk.at + (from - r->chunk_from), len);
         return RC_OK;
     }
     if (len <= CHUNK_BYTES) {
         r->chunk_len = r->size - from < CHUNK_BYTES ? (size_t)(r->size - from) : CHUNK_BYTES;
         r->chunk_from = from;
         (void)posix_fadvise(r->fd, (off_t)from, AHEAD_BYTES, POSIX_FADV_WILLNEED); /* a hint */
-        rc = file_read(r->fd, r->chunk, r->chunk_len, from);
+        rc = file_read(r->fd, r->chunk.at, r->chunk_len, from);
         if (rc != RC_OK)
             r->chunk_len = 0;
-        *ret = slice_of(r->chunk, len);
+        *ret = slice_of(r->chunk.at, len);
         return rc;
     }
-    if (len > r->whole_room) {
-        uint8_t *grown = mem_try_resize(r->whole, len);
-
-        if (grown == NULL)
-            return RC_MEMORY;
-        r->whole = grown;
-        r->whole_room = len;
-    }
-    *ret = slice_of(r->whole, len);
-    return file_read(r->fd, r->whole, len, from);
+    if (!mem_pages_try(&r->whole, len))
+        return RC_MEMORY;
+    *ret = slice_of(r->whole.at, len);
+    return file_read(r->fd, r->whole.at, len, from);
 }
 
 static void keep(struct scan *scan, const struct frame_header *header, uint64_t position)
@@ -129,7 +122,7 @@ static enum rc look_at(struct reading *r, uint64_t position, struct scan *scan, 
 /* A block that nothing was ever written to, in a file written with zeros ahead. */
 static bool is_zeros(const struct reading *r, uint64_t at)
 {
-    const uint8_t *block = r->chunk + (at - r->chunk_from);
+    const uint8_t *block = r->chunk.at + (at - r->chunk_from);
 
     return at >= r->chunk_from && at + FRAME_ALIGN <= r->chunk_from + r->chunk_len &&
            block[0] == 0 && memcmp(block, block + 1, FRAME_ALIGN - 1) == 0;
@@ -182,8 +175,7 @@ enum rc scan_file(int fd, uint32_t number, uint64_t store_id, enum scan_extent e
     if (fstat(fd, &stat) != 0)
         return rc_of_errno(errno);
     r.size = (uint64_t)stat.st_size;
-    r.chunk = mem_try_device(CHUNK_BYTES);
-    if (r.chunk == NULL)
+    if (!mem_pages_try(&r.chunk, CHUNK_BYTES))
         return RC_MEMORY;
     for (uint64_t at = 0, next, zeros = 0; at < r.size && rc == RC_OK; at = next) {
         size_t count = scan.count;
@@ -193,8 +185,8 @@ enum rc scan_file(int fd, uint32_t number, uint64_t store_id, enum scan_extent e
         if (extent == SCAN_TO_ZEROS && zeros == SCAN_ZEROS_BYTES && is_empty_from(&r, next))
             break;
     }
-    mem_free(r.chunk);
-    mem_free(r.whole);
+    mem_pages_free(&r.chunk);
+    mem_pages_free(&r.whole);
     if (rc != RC_OK) {
         scan_done(&scan);
         return rc;

@@ -98,17 +98,16 @@ static enum rc write_zeros(int fd, uint64_t from, uint64_t to, const uint8_t *ze
  * as the data itself otherwise. */
 static enum rc fill_zeros(const struct segment *segment, uint64_t from, uint64_t to)
 {
-    uint8_t *zeros = mem_try_device(ZEROS_BYTES);
+    struct mem_pages zeros = { 0 };
     enum rc rc = RC_UNSUPPORTED;
 
-    if (zeros == NULL)
+    if (!mem_pages_try(&zeros, ZEROS_BYTES))
         return RC_MEMORY;
-    memset(zeros, 0, ZEROS_BYTES);
     if (segment->direct_fd >= 0)
-        rc = write_zeros(segment->direct_fd, from, to, zeros);
+        rc = write_zeros(segment->direct_fd, from, to, zeros.at);
     if (rc == RC_UNSUPPORTED)
-        rc = write_zeros(segment->fd, from, to, zeros);
-    mem_free(zeros);
+        rc = write_zeros(segment->fd, from, to, zeros.at);
+    mem_pages_free(&zeros);
     return rc;
 }
 

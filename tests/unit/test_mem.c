@@ -33,23 +33,44 @@ START_TEST(what_is_held_is_counted_and_given_back)
 }
 END_TEST
 
-START_TEST(what_a_device_takes_lies_where_it_wants_it)
+START_TEST(pages_are_aligned_zeroed_counted_and_given_back)
 {
-    static const size_t sizes[] = { 0, 1, 4096, 5000, 512 << 10, (2 << 20) + 1, 5 << 20 };
+    static const size_t sizes[] = { 1, 4096, 5000, 512 << 10, (2 << 20) + 1, 5 << 20 };
     uint64_t before = mem_in_use_bytes();
+    struct mem_pages pages = { 0 };
 
+    ck_assert(mem_pages_try(&pages, 0));
+    ck_assert_ptr_null(pages.at);
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        uint8_t *at = mem_try_device(sizes[i]);
-
-        ck_assert_ptr_nonnull(at);
-        ck_assert_uint_eq((uintptr_t)at % MEM_DEVICE_ALIGN, 0);
-        memset(at, 1, sizes[i]);
-        ck_assert_uint_ge(mem_in_use_bytes(), before);
-        mem_free(at);
+        ck_assert(mem_pages_try(&pages, sizes[i]));
+        ck_assert_uint_ge(pages.room, sizes[i]);
+        ck_assert_uint_eq((uintptr_t)pages.at % 4096, 0);
+        ck_assert_uint_eq(pages.at[0], 0);
+        ck_assert_uint_eq(pages.at[sizes[i] - 1], 0);
+        ck_assert_uint_eq(mem_in_use_bytes(), before + pages.room);
+        mem_pages_free(&pages);
+        ck_assert_ptr_null(pages.at);
     }
     ck_assert_uint_eq(mem_in_use_bytes(), before);
-    ck_assert_ptr_null(mem_try_device(SIZE_MAX));
-    ck_assert_ptr_null(mem_try_device(SIZE_MAX - MEM_DEVICE_ALIGN));
+}
+END_TEST
+
+START_TEST(pages_with_room_are_kept_and_lost_when_there_are_no_others)
+{
+    uint64_t before = mem_in_use_bytes();
+    struct mem_pages pages = { 0 };
+    uint8_t *at;
+
+    ck_assert(mem_pages_try(&pages, 100000));
+    at = pages.at;
+    memset(at, 1, 100000);
+    ck_assert(mem_pages_try(&pages, 50000));
+    ck_assert_ptr_eq(pages.at, at);
+    ck_assert_uint_eq(at[99999], 1);
+    ck_assert(!mem_pages_try(&pages, SIZE_MAX));
+    ck_assert_uint_eq(pages.room, 0);
+    ck_assert(!mem_pages_try(&pages, SIZE_MAX / 2));
+    ck_assert_uint_eq(mem_in_use_bytes(), before);
 }
 END_TEST
 
@@ -68,6 +89,7 @@ END_TEST
 
 START_TEST(the_fault_point_makes_peers_sizes_fail)
 {
+    struct mem_pages pages = { 0 };
     void *at = mem_try(10);
     void *resized;
 
@@ -75,7 +97,7 @@ START_TEST(the_fault_point_makes_peers_sizes_fail)
     ck_assert_ptr_null(mem_try(10));
     resized = mem_try_resize(at, 20);
     ck_assert_ptr_null(resized);
-    ck_assert_ptr_null(mem_try_device(10));
+    ck_assert(!mem_pages_try(&pages, 10));
     ck_assert_ptr_null(block_try(10));
     fault_disarm();
     mem_free(at);
@@ -118,7 +140,8 @@ int main(void)
 
     tcase_add_test(tests, fixed_sizes_come_zeroed);
     tcase_add_test(tests, what_is_held_is_counted_and_given_back);
-    tcase_add_test(tests, what_a_device_takes_lies_where_it_wants_it);
+    tcase_add_test(tests, pages_are_aligned_zeroed_counted_and_given_back);
+    tcase_add_test(tests, pages_with_room_are_kept_and_lost_when_there_are_no_others);
     tcase_add_test(tests, a_size_of_zero_is_a_thing_of_its_own);
     tcase_add_test(tests, the_fault_point_makes_peers_sizes_fail);
     tcase_add_test(tests, the_fault_point_leaves_fixed_sizes_alone);
