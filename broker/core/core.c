@@ -114,9 +114,10 @@ static void update_pressure(struct core *core)
 
 void core_stall_changed(struct core *core)
 {
-    core->stall = core->store_stall != RC_OK ? core->store_stall
-                  : core->intake.is_stopped  ? RC_FULL
-                                             : RC_OK;
+    core->stall = core->store_stall != RC_OK    ? core->store_stall
+                  : core->intake.is_stopped     ? RC_FULL
+                  : core->intake.is_memory_full ? RC_MEMORY
+                                                : RC_OK;
     update_pressure(core);
 }
 
@@ -219,6 +220,7 @@ void core_turn_end(struct core *core)
     if (core->config.gather_ms > 0 && has_gathered(core))
         limit_gathering(core);
     awaits_complete(core);
+    intake_look_at_memory(core);
     update_pressure(core);
     core->wall_ms = 0;
 }
@@ -228,6 +230,7 @@ void core_poll(struct core *core)
     store_poll(core->store);
     password_worker_poll(core->passwords);
     deadlines_run(&core->deadlines, clock_monotonic_ns());
+    intake_look_at_memory(core);
     update_pressure(core);
 }
 

@@ -60,6 +60,7 @@ struct core_config {
     uint64_t
         disk_free_enough_bytes; /* but not while this is free, for the warning twice it; 0: none */
     uint64_t disk_free_min_bytes; /* they are also when less than this is free */
+    uint64_t memory_limit_bytes;  /* at which they are too; 0: none */
     /* Have core_disk_room() called, on the core's thread; arg is wake_arg. NULL: there is no disk.
      */
     void (*ask_room)(void *arg);

@@ -4,6 +4,7 @@
 #include "broker/base/clock.h"
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
+#include "broker/base/mem.h"
 #include "broker/core/core_int.h"
 
 #define ASK_EVERY_NS UINT64_C(1000000000)
@@ -19,6 +20,8 @@
  * disk this: more than the store's own files come and go by. */
 #define BACK_PART      33
 #define BACK_MAX_BYTES UINT64_C(1073741824)
+/* This part of the limit must be free again before publishers go on. */
+#define MEMORY_BACK_PART 16
 
 static uint64_t part(uint64_t total, unsigned percent)
 {
@@ -179,10 +182,40 @@ void intake_turn_end(struct core *core)
         ask(core); /* the first for a while, or it is getting tight */
 }
 
+void intake_look_at_memory(struct core *core)
+{
+    struct intake *in = &core->intake;
+    uint64_t limit = core->config.memory_limit_bytes, held;
+    bool is_full;
+
+    if (limit == 0)
+        return;
+    held = mem_in_use_bytes();
+    is_full = held > (in->is_memory_full ? limit - limit / MEMORY_BACK_PART : limit);
+    if (is_full == in->is_memory_full)
+        return;
+    in->is_memory_full = is_full;
+    count_set(COUNT_CORE_MEMORY_STOPPED, is_full);
+    log_event(is_full ? LOG_ERROR : LOG_NOTICE,
+              is_full ? "core.memory_full" : "core.memory_has_room",
+              "held_bytes=%llu limit_bytes=%llu what=\"publishers %s\"", (unsigned long long)held,
+              (unsigned long long)limit, is_full ? "are paused" : "go on");
+    core_stall_changed(core);
+}
+
+/* What publishers had sent before they were told is no more than was on its way. */
+static bool is_far_over_memory(const struct core *core)
+{
+    return core->intake.is_memory_full &&
+           mem_in_use_bytes() > core->config.memory_limit_bytes + BACKLOG_HIGH_BYTES;
+}
+
 bool intake_is_over(const struct core *core)
 {
     const struct intake *in = &core->intake;
 
+    if (is_far_over_memory(core))
+        return true;
     return in->is_stopped && in->accepted_bytes - in->stopped_bytes > BACKLOG_HIGH_BYTES;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The disk's marks: a warning, and a stop at which publishers are paused while readers go on. */
+/* The disk's marks, a warning and a stop, and memory's: at a stop publishers are paused while
+ * readers go on. */
 #ifndef TERCET_BROKER_CORE_INTAKE_H
 #define TERCET_BROKER_CORE_INTAKE_H
 
@@ -25,12 +26,15 @@ struct intake {
     bool is_asked;
     bool is_low;
     bool is_stopped;
+    bool is_memory_full; /* the process holds as much as it may */
 };
 
 /* So much is on its way to the disk. */
 void intake_accepted(struct core *core, uint64_t bytes);
 /* Once a turn: asks when that is due, and compares. */
 void intake_turn_end(struct core *core);
+/* Once a turn, and when the core is polled. */
+void intake_look_at_memory(struct core *core);
 /* Not even what publishers had sent before they were told may be taken any more. */
 bool intake_is_over(const struct core *core);
 void intake_done(struct core *core);

@@ -196,7 +196,8 @@ static bool may_skip_log(const struct core *core, const struct message *message,
 {
     return message->qos == 0 && (message->flags & MESSAGE_PERSISTENT) == 0 &&
            stream->queue == NULL && stream->partitions[0]->unlogged == NULL &&
-           (core->stall == RC_FULL || store_backlog_bytes(core->store) > BACKLOG_UNLOGGED_BYTES);
+           (core->stall == RC_FULL || core->stall == RC_MEMORY ||
+            store_backlog_bytes(core->store) > BACKLOG_UNLOGGED_BYTES);
 }
 
 /* The value is retained by lying in the log: an empty one is no value there, so that compaction

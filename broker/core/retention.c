@@ -207,7 +207,8 @@ static void look_again(struct partition *p, bool is_blocked)
     if (p->start == p->end || is_compacted_alone(stream))
         return; /* retention_grew() tells of more */
     if (is_blocked)
-        look_within(p, BLOCKED_MS);
+        /* publishers may be waiting for the memory */
+        look_within(p, p->stream->core->config.memory_limit_bytes > 0 ? LOOK_MIN_MS : BLOCKED_MS);
     if (is_kept_by_policy(stream) && stream->effective.retention_ms != POLICY_UNLIMITED)
         look_within(p, look_every_ms(&stream->effective));
     if (stream->queue != NULL && !is_kept_by_policy(stream)) {

@@ -31,6 +31,14 @@
  * exact, and the commit follows. */
 #define GATHER_MS 5
 
+/* What is kept for being quick, or for nobody in particular, must leave room below the limit. */
+static uint64_t part_of_limit(const struct settings *s, uint64_t otherwise, unsigned parts)
+{
+    uint64_t part = s->memory_limit_bytes / parts;
+
+    return part > 0 && part < otherwise ? part : otherwise;
+}
+
 /* ---- core and loop together ---- */
 
 static void hear_space(struct broker *b)
@@ -123,7 +131,8 @@ static enum rc open_store(struct broker *b, struct text *why)
     struct store_config config = STORE_CONFIG_DEFAULT;
     enum rc rc;
 
-    config.cache_bytes = s->cache_bytes;
+    config.cache_bytes =
+        settings_has_cache(s) ? s->cache_bytes : part_of_limit(s, s->cache_bytes, 8);
     config.segment_first_bytes = s->segment_first_bytes;
     config.segment_max_bytes = s->segment_max_bytes;
     config.interval_ms = (unsigned)s->sync_interval_ms;
@@ -172,6 +181,24 @@ static unsigned make_rules(struct broker *b)
     return count;
 }
 
+/* How much is kept, which memory_limit makes less. */
+static void set_kept(struct core_config *config, const struct settings *s)
+{
+    config->retention_ms = s->retention_ms;
+    config->retention_bytes = s->retention_bytes;
+    if (s->ephemeral && !settings_has_retention_bytes(s))
+        config->retention_bytes = part_of_limit(s, EPHEMERAL_RETENTION_BYTES, 32);
+    config->consumed_retention_ms = s->consumed_retention_ms;
+    config->consumed_retention_bytes = s->consumed_retention_bytes;
+    if (s->ephemeral && !settings_has_consumed_retention_bytes(s))
+        config->consumed_retention_bytes = part_of_limit(s, EPHEMERAL_RETENTION_BYTES, 32);
+    config->unlogged_bytes = s->unlogged_bytes;
+    config->unlogged_total_bytes = settings_has_unlogged_total_bytes(s)
+                                       ? s->unlogged_total_bytes
+                                       : part_of_limit(s, s->unlogged_total_bytes, 8);
+    config->memory_limit_bytes = s->memory_limit_bytes;
+}
+
 static enum rc open_core(struct broker *b, struct text *why)
 {
     const struct settings *s = b->settings;
@@ -181,14 +208,7 @@ static enum rc open_core(struct broker *b, struct text *why)
     config.auto_stream = s->auto_stream;
     config.default_partitions = (unsigned)s->default_partitions;
     config.dots_as_rabbitmq = s->mqtt_dots != 0;
-    config.retention_ms = s->retention_ms;
-    config.retention_bytes = s->retention_bytes;
-    if (s->ephemeral && !settings_has_retention_bytes(s))
-        config.retention_bytes = EPHEMERAL_RETENTION_BYTES;
-    config.consumed_retention_ms = s->consumed_retention_ms;
-    config.consumed_retention_bytes = s->consumed_retention_bytes;
-    if (s->ephemeral && !settings_has_consumed_retention_bytes(s))
-        config.consumed_retention_bytes = EPHEMERAL_RETENTION_BYTES;
+    set_kept(&config, s);
     config.session_max_messages = s->session_max_messages;
     config.session_max_bytes = s->session_max_bytes;
     config.sessions_max = s->sessions_max;
@@ -204,8 +224,6 @@ static enum rc open_core(struct broker *b, struct text *why)
     config.delayed_max_delay_ms = s->delayed_max_delay_ms;
     config.share_grace_ms = s->share_grace_ms;
     config.durability = (int64_t)s->durability;
-    config.unlogged_bytes = s->unlogged_bytes;
-    config.unlogged_total_bytes = s->unlogged_total_bytes;
     config.sync_interval_ms = s->sync_interval_ms;
     config.gather_ms = GATHER_MS;
     config.disk_warn_percent = (unsigned)s->disk_warn_percent;

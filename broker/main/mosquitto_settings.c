@@ -117,6 +117,9 @@ static void set_limits(struct reading *r)
         put_number(r, VALUE(head, GLOBAL_MAX_CONNECTIONS), "connections_max",
                    mosquitto_most(NUMBER(head, GLOBAL_MAX_CONNECTIONS, 0), CONNECTIONS_ALL_MOST),
                    "");
+    if (NUMBER(head, MEMORY_LIMIT, 0) > 0)
+        put_number(r, VALUE(head, MEMORY_LIMIT), "memory_limit",
+                   mosquitto_most(NUMBER(head, MEMORY_LIMIT, 0), INT64_C(1) << 50), "");
     if (GIVEN(head, CLIENTID_PREFIXES))
         put_text(r, VALUE(head, CLIENTID_PREFIXES), "mqtt_id_must_begin",
                  VALUE(head, CLIENTID_PREFIXES)->text);

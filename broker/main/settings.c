@@ -336,6 +336,16 @@ bool settings_has_consumed_retention_bytes(const struct settings *s)
     return is_given(HEAD, s, "consumed_retention_bytes");
 }
 
+bool settings_has_cache(const struct settings *s)
+{
+    return is_given(HEAD, s, "cache");
+}
+
+bool settings_has_unlogged_total_bytes(const struct settings *s)
+{
+    return is_given(HEAD, s, "unlogged_total_bytes");
+}
+
 bool settings_has_retention_bytes(const struct settings *s)
 {
     return is_given(HEAD, s, "retention_bytes");

@@ -174,6 +174,7 @@ struct settings {
     bool mqtt_upgrade_qos;
     uint64_t mqtt_send_bytes;
 
+    uint64_t memory_limit_bytes;
     uint64_t cache_bytes;
     uint64_t segment_first_bytes;
     uint64_t segment_max_bytes;
@@ -239,6 +240,8 @@ bool settings_has_mqtt_receive_maximum(const struct settings *s);
 bool settings_has_mqtt_send_window(const struct settings *s);
 bool settings_has_mqtt_max_packet(const struct settings *s);
 bool settings_has_mqtt_topic_alias_maximum(const struct settings *s);
+bool settings_has_cache(const struct settings *s);
+bool settings_has_unlogged_total_bytes(const struct settings *s);
 bool settings_has_retention_bytes(const struct settings *s);
 bool settings_has_consumed_retention_bytes(const struct settings *s);
 /* False: it is left to what holds for all streams. */

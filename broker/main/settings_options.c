@@ -302,6 +302,12 @@ static const struct option head_options[] = {
       "When payloads of QoS 1 and 2 under way to one MQTT client reach this, no more are sent "
       "before it acknowledges some; 0 sets no limit but their number." },
 
+    { "memory_limit", OPTION_BYTES, "0", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
+      AT(memory_limit_bytes), "BYTES",
+      "When the broker holds this much memory, publishers are paused or refused, each in its "
+      "protocol's own way, until there is room again; consumers go on. cache and "
+      "unlogged_total_bytes are an eighth of it then by default, and what ephemeral streams keep a "
+      "32nd, when that is less than otherwise. 0 sets no limit." },
     { "cache", OPTION_BYTES, "64m", MIB, 64 * GIB, NULL, FILE_ONLY, AT(cache_bytes), "BYTES",
       "Memory for the newest records, from which consumers that keep up are served." },
     { "segment_first", OPTION_BYTES, "16m", 4 * MIB, GIB, NULL, FILE_ONLY, AT(segment_first_bytes),

@@ -78,7 +78,7 @@ static enum rc conclude(struct amqp_channel *channel, const struct amqp_publish 
     }
     if (rc == RC_REFUSED)
         return amqp_refuse_access(s, "write", "exchange", p->exchange);
-    if (rc != RC_LIMIT && rc != RC_FULL && rc != RC_IO)
+    if (rc != RC_LIMIT && rc != RC_FULL && rc != RC_MEMORY && rc != RC_IO)
         return rc;
     if (tag != 0)
         amqp_confirm_nack(channel, tag);

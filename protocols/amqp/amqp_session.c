@@ -594,8 +594,9 @@ static void on_pressure(void *arg, enum pressure pressure)
         s->state == STATE_RUNNING) {
         struct amqp_method m = { .name = AMQP_CONNECTION_BLOCKED };
 
-        m.connection_blocked.reason =
-            core_stall(s->core) == RC_FULL ? SLICE("low on disk") : SLICE("the store fails");
+        m.connection_blocked.reason = core_stall(s->core) == RC_FULL     ? SLICE("low on disk")
+                                      : core_stall(s->core) == RC_MEMORY ? SLICE("low on memory")
+                                                                         : SLICE("the store fails");
         amqp_send(s, 0, &m);
         s->is_blocked = true;
     }
