@@ -47,6 +47,8 @@ static void add(struct text *to, const struct delayed_item *item)
     jot_string(to, "id", id);
     jot_number(to, "due_ms", item->due_ms);
     jot_bytes(to, "topic", item->message->address);
+    if (item->exchange[0] != '\0')
+        jot_bytes(to, "exchange", slice_str(item->exchange));
     jot_count(to, "qos", item->message->qos);
     jot_switch(to, "retain", (item->message->flags & MESSAGE_RETAIN) != 0);
     jot_count(to, "bytes", item->message->value.len);

@@ -155,6 +155,7 @@ int ctl_users(const struct ctl_place *place, bool is_json)
 static void print_delayed(const json_t *entry)
 {
     const json_t *topic = json_object_get(entry, "topic");
+    const char *exchange = json_string_value(json_object_get(entry, "exchange"));
     const char *text = json_string_value(topic);
     time_t due = (time_t)(count_of(entry, "due_ms") / 1000);
     char when[32] = "";
@@ -164,10 +165,11 @@ static void print_delayed(const json_t *entry)
         text = json_string_value(json_object_get(topic, "hex"));
     if (gmtime_r(&due, &parts) != NULL)
         (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &parts);
-    (void)printf("%s  %s  qos %lld%s  %lld bytes  %s\n",
+    (void)printf("%s  %s  qos %lld%s  %lld bytes  %s%s%s\n",
                  json_string_value(json_object_get(entry, "id")), when, count_of(entry, "qos"),
                  json_is_true(json_object_get(entry, "retain")) ? " retain" : "",
-                 count_of(entry, "bytes"), text);
+                 count_of(entry, "bytes"), exchange == NULL ? "" : exchange,
+                 exchange == NULL ? "" : "  ", text);
 }
 
 int ctl_delayed(const struct ctl_place *place, const char *word, const char *id, bool is_json)

@@ -188,7 +188,7 @@ static void add_exchange(struct definitions_export *e, void *one)
     jot_open(e->to, NULL, '{');
     jot_bytes(e->to, "name", spec->name);
     jot_string(e->to, "vhost", VHOST);
-    jot_string(e->to, "type", exchange_types[spec->type]);
+    jot_string(e->to, "type", spec->is_delaying ? "x-delayed-message" : exchange_types[spec->type]);
     jot_switch(e->to, "durable", spec->is_durable);
     jot_switch(e->to, "auto_delete", spec->is_auto_delete);
     jot_switch(e->to, "internal", spec->is_internal);

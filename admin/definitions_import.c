@@ -204,7 +204,8 @@ static enum rc do_queue(struct import *in, struct item *item)
 
 /* ---- exchanges ---- */
 
-static enum rc read_exchange_type(struct item *item, enum exchange_type *ret)
+/* By which type one that delays routes, its arguments say. */
+static enum rc read_exchange_type(struct item *item, struct exchange_spec *ret)
 {
     static const char *const types[EXCHANGE_TYPE_COUNT] = {
         [EXCHANGE_DIRECT] = "direct",
@@ -217,9 +218,12 @@ static enum rc read_exchange_type(struct item *item, enum exchange_type *ret)
 
     if (rc != RC_OK)
         return rc;
+    ret->is_delaying = slice_equal_str(word, "x-delayed-message");
+    if (ret->is_delaying)
+        return RC_OK;
     for (int i = 0; i < EXCHANGE_TYPE_COUNT; i++) {
         if (slice_equal_str(word, types[i])) {
-            *ret = (enum exchange_type)i;
+            ret->type = (enum exchange_type)i;
             return RC_OK;
         }
     }
@@ -240,7 +244,7 @@ static enum rc do_exchange(struct import *in, struct item *item)
     if (rc == RC_OK)
         rc = item_vhost(item);
     if (rc == RC_OK)
-        rc = read_exchange_type(item, &spec.type);
+        rc = read_exchange_type(item, &spec);
     if (rc == RC_OK)
         rc = item_switch(item, "durable", true, &spec.is_durable);
     if (rc == RC_OK)

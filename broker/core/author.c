@@ -39,6 +39,19 @@ void author_free(struct author **ref)
     MEM_FREE(*ref);
 }
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+bool author_is_same(const struct author *a, const struct author *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    return is_same_text(a->listener, b->listener) && is_same_text(a->user, b->user) &&
+           is_same_text(a->id, b->id);
+}
+
 /* Three texts: a byte for whether there is one, u16 length, bytes. */
 static void write_text(struct text *to, const char *text)
 {

@@ -279,6 +279,7 @@ static void init_tables(struct core *core)
     list_init(&core->route_list);
     map_init(&core->bindings);
     ring_init(&core->walk, sizeof(struct exchange *));
+    ring_init(&core->delaying, sizeof(struct delaying));
     list_init(&core->queue_list);
     list_init(&core->exchange_list);
     list_init(&core->clients);
@@ -402,6 +403,7 @@ void core_free(struct core **ref)
     deadlines_done(&core->deadlines);
     deadlines_done(&core->retention_dues);
     ring_done(&core->walk);
+    ring_done(&core->delaying);
     routed_done(&core->routed);
     text_done(&core->scratch);
     mem_free(core);

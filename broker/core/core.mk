@@ -12,7 +12,7 @@ libcore_a_SOURCES = \
 	%D%/drain.c %D%/drain.h \
 	%D%/definitions.h \
 	%D%/delayed.c %D%/delayed.h %D%/delayed_int.h %D%/delayed_near.c %D%/delayed_turn.c \
-	%D%/delayed_walk.c \
+	%D%/delayed_record.c %D%/delayed_walk.c %D%/delaying.c \
 	%D%/exchange.c %D%/exchange.h %D%/exchange_int.h \
 	%D%/flap.c %D%/flap.h \
 	%D%/intake.c %D%/intake.h \

@@ -108,9 +108,11 @@ struct core {
     struct matcher *topics;  /* owned: struct interest of its bindings and of all subscriptions */
     struct map bindings;     /* by identity */
     uint64_t stamp;          /* marks the queues that one message has reached */
+    size_t delaying_count;   /* exchanges that delay */
     uint64_t walk_stamp;     /* marks the exchanges that one key's walk has visited */
     struct ring walk;        /* of struct exchange *: work list of the routing at hand */
     struct routed routed;    /* what it reached; kept for its memory */
+    struct ring delaying;    /* of struct delaying: exchanges that delay, which it reached */
     uint64_t bindings_epoch; /* changes with every binding and every queue */
 
     struct users users;
@@ -256,6 +258,8 @@ void author_free(struct author **author);
 /* As it is kept in a value of the catalogue. NULL: it cannot be read. */
 void author_write(struct text *to, const struct author *author);
 struct author *author_read(struct rd *rd);
+/* Each may be NULL. */
+bool author_is_same(const struct author *a, const struct author *b);
 /* `client`, one of the broker's own, may do what the author may now. */
 void client_act_for(struct client *client, const struct author *author);
 /* Ends those of its consumers that it may not have any more (consumer.c). */

@@ -12,6 +12,7 @@
 #include "broker/base/wire.h"
 #include "broker/core/acl.h"
 #include "broker/core/delayed_int.h"
+#include "broker/core/exchange_int.h"
 #include "broker/core/policy.h"
 #include "broker/core/publish.h"
 #include "storage/log.h"
@@ -37,51 +38,6 @@ static const struct level {
 #define WAIT_MAX_MS 10000
 
 static const char key_numbers[] = "delayed-numbers";
-
-/* ---- a record: version u8, kind u8, number u64, message; its timestamp is when it is due ---- */
-
-#define RECORD_VERSION 1
-#define RECORD_ADDRESS 0 /* the kind of what is published to an address */
-#define RECORD_HEAD    10
-
-enum rc delayed_key_of(const struct message *wrapped, struct delayed_key *ret)
-{
-    struct rd rd = rd_of(wrapped->value);
-    unsigned version = rd_u8(&rd), kind = rd_u8(&rd);
-
-    ret->due_ms = wrapped->timestamp_ms;
-    ret->number = rd_u64(&rd);
-    return rd.bad || version != RECORD_VERSION || kind != RECORD_ADDRESS ? RC_CORRUPT : RC_OK;
-}
-
-struct message *delayed_unwrap(const struct message *wrapped)
-{
-    struct delayed_key key;
-
-    if (delayed_key_of(wrapped, &key) != RC_OK)
-        return NULL;
-    return message_decode(slice_after(wrapped->value, RECORD_HEAD));
-}
-
-static struct message *wrap(const struct delayed_bucket *bucket, const struct delayed_key *key,
-                            const struct message *message)
-{
-    struct message_spec spec = { .address = stream_name(bucket->stream),
-                                 .timestamp_ms = key->due_ms };
-    struct text value = { 0 };
-    struct message *wrapped = NULL;
-
-    text_reserve(&value, RECORD_HEAD + 32 + message->address.len + message->body.len);
-    text_add_byte(&value, RECORD_VERSION);
-    text_add_byte(&value, RECORD_ADDRESS);
-    text_add_u64(&value, key->number);
-    message_encode(&value, message);
-    spec.value = text_slice(&value);
-    if (!value.bad)
-        wrapped = message_new(&spec);
-    text_done(&value);
-    return wrapped;
-}
 
 /* ---- buckets ---- */
 
@@ -194,6 +150,32 @@ static void drop_empty(struct delayed *d)
     }
 }
 
+/* Not below nothing: what could not be read may have counted or not. */
+static void uncount(struct delayed *d, uint64_t records, uint64_t bytes)
+{
+    if (records > d->pending)
+        records = d->pending;
+    if (bytes > d->bytes)
+        bytes = d->bytes;
+    d->pending -= records;
+    d->bytes -= bytes;
+    count_add(COUNT_CORE_DELAYED, -(int64_t)records);
+    count_add(COUNT_CORE_DELAYED_BYTES, -(int64_t)bytes);
+}
+
+void delayed_retake(struct delayed *d, uint64_t records, uint64_t bytes)
+{
+    d->pending += records;
+    d->bytes += bytes;
+    count_add(COUNT_CORE_DELAYED, (int64_t)records);
+    count_add(COUNT_CORE_DELAYED_BYTES, (int64_t)bytes);
+}
+
+void delayed_release(struct core *core, uint64_t records, uint64_t bytes)
+{
+    uncount(core->delayed, records, bytes);
+}
+
 void delayed_settled(struct delayed *d, struct delayed_bucket *bucket, uint64_t records,
                      uint64_t bytes)
 {
@@ -203,20 +185,14 @@ void delayed_settled(struct delayed *d, struct delayed_bucket *bucket, uint64_t 
         bytes = bucket->bytes;
     bucket->pending -= records;
     bucket->bytes -= bytes;
-    d->pending -= records;
-    d->bytes -= bytes;
-    count_add(COUNT_CORE_DELAYED, -(int64_t)records);
-    count_add(COUNT_CORE_DELAYED_BYTES, -(int64_t)bytes);
+    uncount(d, records, bytes);
 }
 
 static void owe(struct delayed *d, struct delayed_bucket *bucket, uint64_t records, uint64_t bytes)
 {
     bucket->pending += records;
     bucket->bytes += bytes;
-    d->pending += records;
-    d->bytes += bytes;
-    count_add(COUNT_CORE_DELAYED, (int64_t)records);
-    count_add(COUNT_CORE_DELAYED_BYTES, (int64_t)bytes);
+    delayed_retake(d, records, bytes);
 }
 
 /* ---- when to look ---- */
@@ -307,10 +283,12 @@ static enum rc check_room(const struct delayed *d, const struct message *message
     return RC_LIMIT;
 }
 
-static enum rc keep(struct delayed *d, const struct message *message, int64_t delay_ms)
+static enum rc keep(struct delayed *d, const struct client *client, int64_t delay_ms,
+                    const struct delayed_order *order)
 {
     struct delayed_key key = { core_wall_ms(d->core) + delay_ms, take_number(d) };
     struct delayed_entry entry = { .offset = 0 };
+    struct author *author;
     struct message *wrapped;
     struct placed placed;
     enum rc rc;
@@ -320,16 +298,23 @@ static enum rc keep(struct delayed *d, const struct message *message, int64_t de
     rc = bucket_for(d, key.due_ms, delay_ms, &entry.bucket);
     if (rc != RC_OK)
         return rc;
-    wrapped = wrap(entry.bucket, &key, message);
+    author = author_of(client);
+    wrapped = delayed_wrap(entry.bucket, &key, author, order);
+    author_free(&author);
     if (wrapped == NULL)
         return RC_MEMORY;
     rc = stream_append(entry.bucket->stream, wrapped,
-                       (message->flags & MESSAGE_PERSISTENT) != 0 ? DURABILITY_ALWAYS
-                                                                  : DURABILITY_MEMORY,
+                       (order->message->flags & MESSAGE_PERSISTENT) != 0 ? DURABILITY_ALWAYS
+                                                                         : DURABILITY_MEMORY,
                        &placed);
     if (rc == RC_OK) {
         owe(d, entry.bucket, 1, wrapped->body.len);
+        if (order->route != NULL) {
+            order->route->exchange->delayed_count++;
+            order->route->exchange->delayed_bytes += wrapped->body.len;
+        }
         entry.key = key;
+        entry.born = order->route == NULL ? 0 : order->route->exchange->born;
         entry.offset = placed.offset;
         delayed_push(d, &entry);
         if (d->near_count > 0 && d->near[0].key.number == key.number)
@@ -343,6 +328,7 @@ enum rc delayed_publish(struct client *client, struct message **ref, uint64_t de
 {
     struct message *message = *ref;
     struct delayed *d = client->core->delayed;
+    const struct delayed_order order = { .message = message };
     enum rc rc;
 
     if (delay_ms == 0)
@@ -354,9 +340,27 @@ enum rc delayed_publish(struct client *client, struct message **ref, uint64_t de
     if (rc == RC_OK)
         rc = check_room(d, message, delay_ms);
     if (rc == RC_OK)
-        rc = keep(d, message, (int64_t)delay_ms);
+        rc = keep(d, client, (int64_t)delay_ms, &order);
     message_unref(&message);
     return rc;
+}
+
+enum rc delayed_publish_through(struct client *client, const struct publish_exchange *publish,
+                                struct slice asked, const struct message *message)
+{
+    struct delayed *d = client->core->delayed;
+    const struct delayed_order order = { message, publish, asked };
+    enum rc rc = check_room(d, message, publish->delay_ms);
+
+    ASSERT(publish->exchange->spec.is_delaying && publish->delay_ms > 0);
+    if (rc == RC_OK)
+        rc = keep(d, client, (int64_t)publish->delay_ms, &order);
+    return rc;
+}
+
+uint64_t delayed_number(struct core *core)
+{
+    return take_number(core->delayed);
 }
 
 /* ---- life ---- */

@@ -44,7 +44,26 @@ struct delayed_entry {
     struct delayed_key key;
     struct delayed_bucket *bucket;
     uint64_t offset;
-    struct message *message; /* owned; NULL while it waits, or when it cannot be read */
+    uint64_t born;                   /* of the exchange that keeps it; 0: none does */
+    struct delayed_content *content; /* owned; NULL while it waits, or when it is lost */
+};
+
+/* What a record says. */
+struct delayed_content {
+    uint64_t number;
+    uint64_t bytes;          /* that it takes in its bucket */
+    struct message *message; /* owned reference; NULL: it cannot be read */
+    struct author *author;   /* owned; NULL: the broker itself, or from before it was kept */
+    char *route;             /* owned: for an exchange, encoded; NULL: it goes to its address */
+    size_t route_len;
+    uint8_t priority;
+};
+
+/* What is to be kept. All borrowed. */
+struct delayed_order {
+    const struct message *message;
+    const struct publish_exchange *route; /* NULL: to its address */
+    struct slice asked;                   /* the exchange it was published to */
 };
 
 /* What falls due in one go, read in the order in which it lies, published in the order of time. */
@@ -65,7 +84,7 @@ struct delayed {
     size_t bucket_count;
     size_t bucket_room;
     struct delayed_bucket *recent; /* found last */
-    uint64_t pending;              /* of all buckets */
+    uint64_t pending;              /* of all buckets, but for what is known not to come */
     uint64_t bytes;
     uint64_t next_number;
     uint64_t reserved_number;
@@ -105,15 +124,35 @@ static inline int delayed_compare(const struct delayed_key *a, const struct dela
 #define DELAYED_DONE_KEY "delayed-done"
 
 /* ---- delayed.c ---- */
-/* A wrapped record's message, as it is to be published. NULL: it cannot be read, or no memory. */
-struct message *delayed_unwrap(const struct message *wrapped);
-/* RC_CORRUPT. */
-MUST_CHECK enum rc delayed_key_of(const struct message *wrapped, struct delayed_key *ret);
 /* One record of the bucket waits no longer. */
 void delayed_settled(struct delayed *d, struct delayed_bucket *bucket, uint64_t records,
                      uint64_t bytes);
+/* So many count among what waits again, after delayed_release(): before they are settled. */
+void delayed_retake(struct delayed *d, uint64_t records, uint64_t bytes);
 /* Has delayed_run() called as soon as it can do something. */
 void delayed_schedule(struct delayed *d);
+
+/* ---- delayed_record.c: how it lies in its bucket ---- */
+/* NULL without memory. */
+struct message *delayed_wrap(const struct delayed_bucket *bucket, const struct delayed_key *key,
+                             const struct author *author, const struct delayed_order *order);
+/* RC_CORRUPT: not one of ours. */
+MUST_CHECK enum rc delayed_key_of(const struct message *wrapped, struct delayed_key *ret);
+/* `born` of the exchange that keeps it, and that; 0: none does; DELAYED_BORN_GONE: one did that is
+ * gone. */
+#define DELAYED_BORN_GONE UINT64_MAX
+uint64_t delayed_born_of(struct core *core, const struct message *wrapped,
+                         struct exchange **ret_exchange);
+struct delayed_content *delayed_unwrap(const struct message *wrapped);
+void delayed_content_free(struct delayed_content **content);
+/* The exchange that kept it, while it is the one that did; else NULL, as for what has no route. */
+struct exchange *delayed_exchange_of(struct core *core, const struct delayed_content *content);
+/* The names in a route, which there must be; *ret_rest: what follows. None: it cannot be read. */
+struct slice delayed_route_names(const struct delayed_content *content, struct slice *ret_asked,
+                                 struct rd *ret_rest);
+/* RC_NOT_FOUND: its exchange is gone. RC_CORRUPT, and as publish_address(), publish_due(). */
+MUST_CHECK enum rc delayed_publish_content(struct client *client,
+                                           const struct delayed_content *content);
 
 /* ---- delayed_near.c: the heap and what fills it ---- */
 /* For qsort() of entries. */
@@ -134,8 +173,12 @@ void delayed_scan_ready(void *arg);
 /* False: it makes no sense. Other keys are fine. */
 bool delayed_cancelled_load(struct delayed *d, struct slice key, struct slice value);
 bool delayed_is_cancelled(struct delayed *d, const struct delayed_key *key);
-/* Its time has come: the mark goes with the commit that says so. */
-void delayed_cancelled_done(struct delayed *d, const struct delayed_key *key);
+/* It was found, for the first time in this life: if it is marked, it counts no more among what
+ * waits, nor among what its exchange keeps. True: so it is. */
+bool delayed_cancelled_seen(struct delayed *d, const struct delayed_key *key, uint64_t bytes);
+/* Its time has come: the mark goes with the commit that says so. True: its exchange did not count
+ * it any more. */
+bool delayed_cancelled_done(struct delayed *d, const struct delayed_key *key);
 void delayed_cancelled_free(struct delayed *d);
 /* Marks of what is done, or never was, go: at the start. */
 void delayed_cancelled_sweep(struct delayed *d);

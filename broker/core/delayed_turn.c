@@ -9,12 +9,12 @@
 #include "broker/base/mem.h"
 #include "broker/base/wire.h"
 #include "broker/core/delayed_int.h"
-#include "broker/core/publish.h"
+#include "broker/core/exchange_int.h"
 
 #define RETRY_NS   UINT64_C(1000000000)
 #define BACKLOG_NS UINT64_C(10000000)
 
-/* What publishes on behalf of nobody connected: each message was authorised when it came. */
+/* What publishes on behalf of who is gone. */
 static const struct client_ops nobody = { .protocol = "delayed" };
 
 static int by_place(const void *a, const void *b)
@@ -34,7 +34,7 @@ void delayed_turn_free(struct delayed *d)
 
     d->turn = NULL;
     for (unsigned i = 0; turn != NULL && i < turn->count; i++)
-        message_unref(&turn->at[i].message);
+        delayed_content_free(&turn->at[i].content);
     mem_free(turn);
 }
 
@@ -65,8 +65,7 @@ static enum rc load_one(struct delayed *d, struct delayed_entry *entry)
     if (rc != RC_OK)
         return rc;
     if (offset == entry->offset)
-        entry->message = delayed_unwrap(wrapped);
-    delayed_settled(d, entry->bucket, 0, wrapped->body.len);
+        entry->content = delayed_unwrap(wrapped);
     message_unref(&wrapped);
     return RC_OK;
 }
@@ -95,28 +94,30 @@ static void drop(const struct delayed_entry *entry, const char *why)
 }
 
 /* Not RC_OK: the store takes nothing, and the message stays. */
-static enum rc publish_one(struct delayed *d, struct client *client, struct delayed_entry *entry)
+static enum rc publish_one(struct delayed *d, struct client *client,
+                           const struct delayed_entry *entry)
 {
     int64_t now_ms = core_wall_ms(d->core);
-    struct message *message;
+    const struct delayed_content *content = entry->content;
     enum rc rc;
 
     if (delayed_is_cancelled(d, &entry->key))
         return RC_OK;
-    if (entry->message == NULL) {
+    if (content == NULL || content->message == NULL) {
         drop(entry, "unreadable");
         return RC_OK;
     }
-    if (entry->message->expires_at_ms != 0 && entry->message->expires_at_ms <= now_ms) {
+    if (content->message->expires_at_ms != 0 && content->message->expires_at_ms <= now_ms) {
         drop(entry, "expired");
         return RC_OK;
     }
-    entry->message->timestamp_ms = now_ms; /* retention counts from here */
-    message = message_ref(entry->message);
-    rc = publish_address(client, &message);
+    content->message->timestamp_ms = now_ms; /* retention counts from here */
+    rc = delayed_publish_content(client, content);
     if (rc == RC_FULL || rc == RC_IO || rc == RC_MEMORY || rc == RC_AGAIN)
         return rc;
-    if (rc != RC_OK && rc != RC_NO_ROUTE)
+    if (rc == RC_NOT_FOUND)
+        drop(entry, "its exchange is gone");
+    else if (rc != RC_OK && rc != RC_NO_ROUTE)
         drop(entry, rc_word(rc));
     return RC_OK;
 }
@@ -131,27 +132,66 @@ static void record_done(struct delayed *d)
              DURABILITY_MEMORY);
 }
 
+/* It waits no longer, whatever was known of it. */
+static void settle(struct delayed *d, struct delayed_entry *entry)
+{
+    struct delayed_content *content = entry->content;
+    uint64_t bytes = content == NULL ? 0 : content->bytes;
+    bool has_left = delayed_cancelled_done(d, &entry->key);
+
+    if (!has_left && content != NULL && content->message != NULL && content->route != NULL) {
+        struct exchange *exchange = delayed_exchange_of(d->core, content);
+
+        if (exchange == NULL)
+            delayed_retake(d, 1, bytes);
+        else
+            delaying_left(exchange, bytes);
+    }
+    delayed_content_free(&entry->content);
+    delayed_settled(d, entry->bucket, 1, bytes);
+    entry->bucket->near_count--;
+}
+
+/* The client that stands for it: of one author as long as that is the same. */
+static struct client *client_for(struct delayed *d, const struct delayed_entry *entry,
+                                 struct client *client, const struct author *before)
+{
+    const struct author *author = entry->content == NULL ? NULL : entry->content->author;
+
+    if (client != NULL && author_is_same(author, before))
+        return client;
+    client_close(&client);
+    client = client_open(d->core, &nobody, d, true);
+    client_act_for(client, author);
+    return client;
+}
+
 static enum rc publish_turn(struct delayed *d)
 {
     struct delayed_turn *turn = d->turn;
-    struct client *client = client_open(d->core, &nobody, d, true);
+    struct client *client = NULL;
+    struct author *author = NULL;
     unsigned before = turn->published;
     enum rc rc = RC_OK;
 
     while (turn->published < turn->count) {
         struct delayed_entry *entry = &turn->at[turn->published];
 
+        client = client_for(d, entry, client, author);
         rc = publish_one(d, client, entry);
         if (rc != RC_OK)
             break;
+        author_free(&author);
+        if (entry->content != NULL) {
+            author = entry->content->author;
+            entry->content->author = NULL;
+        }
         d->done = entry->key;
-        delayed_cancelled_done(d, &entry->key);
-        message_unref(&entry->message);
-        delayed_settled(d, entry->bucket, 1, 0);
-        entry->bucket->near_count--;
+        settle(d, entry);
         turn->published++;
     }
     client_close(&client);
+    author_free(&author);
     if (turn->published > before) {
         record_done(d);
         core_wake(d->core);

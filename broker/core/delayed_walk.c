@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operator does with what waits: looking at it, and taking one back. */
+#include <stdio.h>
+
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/wire.h"
 #include "broker/core/delayed_int.h"
+#include "broker/core/exchange_int.h"
 
 /* ---- taking one back: the mark of one that is not to come ---- */
 
@@ -13,6 +16,9 @@ struct cancelled {
     struct map_node by_number;
     uint8_t key[sizeof(DELAYED_CANCELLED_PREFIX) - 1 + 8];
     int64_t due_ms;
+    uint64_t bytes;   /* about, released with it */
+    bool is_released; /* it does not count among what waits any more */
+    bool has_left;    /* nor among what its exchange keeps */
 };
 
 static struct slice number_of(const struct cancelled *c)
@@ -72,14 +78,38 @@ bool delayed_is_cancelled(struct delayed *d, const struct delayed_key *key)
     return c != NULL && c->due_ms == key->due_ms;
 }
 
-void delayed_cancelled_done(struct delayed *d, const struct delayed_key *key)
+static void release(struct delayed *d, struct cancelled *c, uint64_t bytes)
+{
+    c->is_released = true;
+    c->bytes = bytes;
+    delayed_release(d->core, 1, bytes);
+}
+
+bool delayed_cancelled_seen(struct delayed *d, const struct delayed_key *key, uint64_t bytes)
 {
     struct cancelled *c = d->cancelled.count == 0 ? NULL : find(d, key->number);
 
+    if (c == NULL || c->due_ms != key->due_ms)
+        return false;
+    if (!c->is_released)
+        release(d, c, bytes);
+    c->has_left = true;
+    return true;
+}
+
+bool delayed_cancelled_done(struct delayed *d, const struct delayed_key *key)
+{
+    struct cancelled *c = d->cancelled.count == 0 ? NULL : find(d, key->number);
+    bool has_left;
+
     if (c == NULL)
-        return;
+        return false;
+    has_left = c->has_left;
+    if (c->is_released)
+        delayed_retake(d, 1, c->bytes);
     core_delete(d->core, META_BROKER, slice_of(c->key, sizeof(c->key)));
     unmark(d, c);
+    return has_left;
 }
 
 void delayed_cancelled_free(struct delayed *d)
@@ -113,36 +143,62 @@ void delayed_cancelled_sweep(struct delayed *d)
     ring_done(&over);
 }
 
-/* Of what memory holds it is known whether it is there; what lies beyond, its bucket may hold. */
-static bool may_wait(const struct delayed *d, const struct delayed_key *key)
+/* Of what memory holds it is known whether it is there; what lies beyond, its bucket may hold. The
+ * bucket, or NULL: none such waits. *ret_entry: as memory has it, or NULL. */
+static const struct delayed_bucket *may_wait(const struct delayed *d, const struct delayed_key *key,
+                                             const struct delayed_entry **ret_entry)
 {
+    *ret_entry = NULL;
     if (delayed_compare(key, &d->taken) <= 0 || key->number >= d->next_number)
-        return false;
+        return NULL;
     for (size_t i = 0; i < d->near_count; i++) {
-        if (delayed_compare(&d->near[i].key, key) == 0)
-            return true;
+        if (delayed_compare(&d->near[i].key, key) == 0) {
+            *ret_entry = &d->near[i];
+            return d->near[i].bucket;
+        }
     }
     for (size_t i = 0; i < d->bucket_count; i++) {
         const struct delayed_bucket *b = d->buckets[i];
 
         if (b->pending > b->near_count && b->start_ms <= key->due_ms && key->due_ms < b->end_ms)
-            return delayed_compare(key, &d->horizon) > 0 || d->is_scanning;
+            return delayed_compare(key, &d->horizon) > 0 || d->is_scanning ? b : NULL;
     }
-    return false;
+    return NULL;
+}
+
+/* Its place is given back, unless the end of its exchange did that. Which exchange counts what lies
+ * beyond the horizon is seen when it is due. */
+static void give_back(struct delayed *d, struct cancelled *c, const struct delayed_bucket *bucket,
+                      const struct delayed_entry *entry)
+{
+    uint64_t bytes = bucket->bytes / (bucket->pending == 0 ? 1 : bucket->pending);
+    struct exchange *exchange;
+
+    if (entry != NULL && entry->born != 0) {
+        exchange = exchange_born(d->core, entry->born);
+        if (exchange == NULL)
+            return;
+        c->has_left = true;
+        delaying_left(exchange, bytes);
+    }
+    release(d, c, bytes);
 }
 
 enum rc delayed_cancel(struct core *core, int64_t due_ms, uint64_t number)
 {
     struct delayed *d = core->delayed;
     const struct delayed_key key = { due_ms, number };
+    const struct delayed_entry *entry;
+    const struct delayed_bucket *bucket = may_wait(d, &key, &entry);
     uint8_t value[8];
     struct cancelled *c;
 
-    if (!may_wait(d, &key) || find(d, number) != NULL)
+    if (bucket == NULL || find(d, number) != NULL)
         return RC_NOT_FOUND;
     if (d->cancelled.count >= DELAYED_CANCELLED_MAX)
         return RC_LIMIT;
     c = mark(d, &key);
+    give_back(d, c, bucket, entry);
     put_u64(value, (uint64_t)due_ms);
     core_put(core, META_BROKER, slice_of(c->key, sizeof(c->key)), slice_of(value, sizeof(value)),
              DURABILITY_ALWAYS);
@@ -210,19 +266,35 @@ static void pass_bucket(struct delayed_walk *walk)
     walk->at.offset = 0;
 }
 
+static void copy_name(char *to, size_t room, struct slice name)
+{
+    (void)snprintf(to, room, "%.*s", SLICE_FMT(name));
+}
+
 /* RC_NOT_FOUND: it does not wait any more, or cannot be read. */
 static enum rc look(struct delayed *d, const struct message *wrapped, struct delayed_item *ret)
 {
     struct delayed_key key;
-    struct message *message;
+    struct delayed_content *content;
 
     if (delayed_key_of(wrapped, &key) != RC_OK || delayed_compare(&key, &d->done) <= 0 ||
         delayed_is_cancelled(d, &key))
         return RC_NOT_FOUND;
-    message = delayed_unwrap(wrapped);
-    if (message == NULL)
+    content = delayed_unwrap(wrapped);
+    if (content->message == NULL ||
+        (content->route != NULL && delayed_exchange_of(d->core, content) == NULL)) {
+        delayed_content_free(&content);
         return RC_NOT_FOUND;
-    *ret = (struct delayed_item){ key.due_ms, key.number, message };
+    }
+    *ret = (struct delayed_item){ key.due_ms, key.number, message_ref(content->message), "" };
+    if (content->route != NULL) {
+        struct slice asked;
+        struct rd rest;
+
+        copy_name(ret->exchange, sizeof(ret->exchange),
+                  delayed_route_names(content, &asked, &rest));
+    }
+    delayed_content_free(&content);
     return RC_OK;
 }
 

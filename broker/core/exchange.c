@@ -7,6 +7,7 @@
 #include "broker/base/plant.h"
 #include "broker/base/wire.h"
 #include "broker/core/acl.h"
+#include "broker/core/delayed.h"
 #include "broker/core/exchange_int.h"
 #include "broker/core/filter.h"
 #include "broker/core/headers_match.h"
@@ -15,7 +16,12 @@
 /* ---- the catalogue's value: type u8, flags u8, alternate (u16 length, 65535: none), arguments
  * ---- */
 
-enum { EXCHANGE_DURABLE = 1, EXCHANGE_AUTO_DELETE = 2, EXCHANGE_INTERNAL = 4 };
+enum {
+    EXCHANGE_DURABLE = 1,
+    EXCHANGE_AUTO_DELETE = 2,
+    EXCHANGE_INTERNAL = 4,
+    EXCHANGE_DELAYING = 8, /* `born` u64 stands before the arguments */
+};
 #define NO_ALTERNATE 65535u
 
 static void exchange_record(struct exchange *exchange)
@@ -27,10 +33,13 @@ static void exchange_record(struct exchange *exchange)
     text_add_byte(out, (uint8_t)spec->type);
     text_add_byte(out,
                   (uint8_t)(EXCHANGE_DURABLE | (spec->is_auto_delete ? EXCHANGE_AUTO_DELETE : 0) |
-                            (spec->is_internal ? EXCHANGE_INTERNAL : 0)));
+                            (spec->is_internal ? EXCHANGE_INTERNAL : 0) |
+                            (spec->is_delaying ? EXCHANGE_DELAYING : 0)));
     text_add_u16(out,
                  (uint16_t)(slice_is_none(spec->alternate) ? NO_ALTERNATE : spec->alternate.len));
     text_add(out, spec->alternate);
+    if (spec->is_delaying)
+        text_add_u64(out, exchange->born);
     text_add(out, spec->arguments);
     if (!PLANTED("exchange-unrecorded"))
         core_put(exchange->core, META_EXCHANGES, spec->name, text_slice(out), DURABILITY_ALWAYS);
@@ -63,6 +72,7 @@ static struct exchange *exchange_new(struct core *core, const struct exchange_sp
         exchange->matcher = matcher_new();
     map_add(&core->exchanges, exchange->spec.name, &exchange->by_name);
     list_append(&core->exchange_list, &exchange->link);
+    core->delaying_count += spec->is_delaying;
     core->bindings_epoch++;
     return exchange;
 }
@@ -78,6 +88,7 @@ static void exchange_free(struct exchange *exchange)
     if (exchange->matcher != core->topics)
         matcher_free(&exchange->matcher);
     core->bindings_epoch++;
+    core->delaying_count -= exchange->spec.is_delaying;
     drop(&exchange->spec.name);
     drop(&exchange->spec.alternate);
     drop(&exchange->spec.arguments);
@@ -87,7 +98,8 @@ static void exchange_free(struct exchange *exchange)
 static bool is_same(const struct exchange_spec *a, const struct exchange_spec *b)
 {
     return a->type == b->type && a->is_durable == b->is_durable &&
-           a->is_auto_delete == b->is_auto_delete && a->is_internal == b->is_internal &&
+           a->is_delaying == b->is_delaying && a->is_auto_delete == b->is_auto_delete &&
+           a->is_internal == b->is_internal &&
            slice_is_none(a->alternate) == slice_is_none(b->alternate) &&
            slice_equal(a->alternate, b->alternate);
 }
@@ -115,6 +127,8 @@ enum rc exchange_declare(struct client *client, const struct exchange_spec *spec
     if (spec->name.len > QUEUE_NAME_MAX_BYTES || spec->alternate.len > QUEUE_NAME_MAX_BYTES)
         return RC_LIMIT;
     exchange = exchange_new(client->core, spec);
+    if (spec->is_delaying)
+        exchange->born = delayed_number(client->core);
     if (spec->is_durable)
         exchange_record(exchange);
     *ret = exchange;
@@ -150,7 +164,7 @@ static void binding_identity(const struct binding_spec *spec, struct text *out)
     text_add(out, spec->arguments);
 }
 
-static void add_values(struct text *out, const struct header_value *values, unsigned count)
+void header_values_write(struct text *out, const struct header_value *values, unsigned count)
 {
     text_add_u32(out, count);
     for (unsigned i = 0; i < count; i++) {
@@ -197,7 +211,7 @@ static void binding_record(const struct binding *binding, const struct binding_s
 
     text_clear(out);
     text_add(out, slice_of(binding->identity, binding->identity_len));
-    add_values(out, spec->headers, spec->header_count);
+    header_values_write(out, spec->headers, spec->header_count);
     core_put(binding->source->core, META_BINDINGS, slice_of(key.bytes, sizeof(key.bytes)),
              text_slice(out), DURABILITY_ALWAYS);
 }
@@ -442,6 +456,7 @@ static void exchange_remove(struct exchange *exchange)
         binding_delete(LIST_FIRST(&exchange->destinations, struct binding, of_destination));
     if (exchange->spec.is_durable && !exchange->is_predeclared)
         core_delete(exchange->core, META_EXCHANGES, exchange->spec.name);
+    delayed_release(exchange->core, exchange->delayed_count, exchange->delayed_bytes);
     exchange_free(exchange);
 }
 
@@ -498,16 +513,20 @@ static enum rc visit_exchange(void *arg, struct slice key, struct slice value)
     unsigned type = rd_u8(&rd);
     unsigned flags = rd_u8(&rd);
     unsigned alternate = rd_u16(&rd);
+    uint64_t born = 0;
 
     if (alternate != NO_ALTERNATE)
         spec.alternate = rd_bytes(&rd, alternate);
+    spec.is_delaying = (flags & EXCHANGE_DELAYING) != 0;
+    if (spec.is_delaying)
+        born = rd_u64(&rd);
     spec.arguments = rd_rest(&rd);
     if (rd.bad || type >= EXCHANGE_TYPE_COUNT || exchange_find(core, key) != NULL)
         return RC_CORRUPT;
     spec.type = (enum exchange_type)type;
     spec.is_auto_delete = (flags & EXCHANGE_AUTO_DELETE) != 0;
     spec.is_internal = (flags & EXCHANGE_INTERNAL) != 0;
-    (void)exchange_new(core, &spec);
+    exchange_new(core, &spec)->born = born;
     return RC_OK;
 }
 
@@ -517,7 +536,7 @@ enum rc exchanges_load(struct core *core)
     return meta_each(core->store, META_EXCHANGES, visit_exchange, core);
 }
 
-static void read_value(struct rd *rd, struct header_value *value)
+void header_value_read(struct rd *rd, struct header_value *value)
 {
     value->name = rd_bytes(rd, rd_u16(rd));
     value->kind = (enum header_kind)rd_u8(rd);
@@ -560,7 +579,7 @@ static enum rc visit_binding(void *arg, struct slice key, struct slice value)
         return RC_OK; /* one of its ends is gone */
     values = mem_new_array(struct header_value, spec.header_count);
     for (unsigned i = 0; i < spec.header_count; i++)
-        read_value(&rd, &values[i]);
+        header_value_read(&rd, &values[i]);
     spec.headers = values;
     binding_identity(&spec, &identity);
     rc = rd.bad ? RC_CORRUPT : binding_make(&spec, &identity);
@@ -616,6 +635,11 @@ bool exchange_is_shared(const struct exchange *exchange)
 bool exchange_is_default(const struct exchange *exchange)
 {
     return exchange == exchange->core->default_exchange;
+}
+
+bool exchanges_delay(const struct core *core)
+{
+    return core->delaying_count > 0;
 }
 
 struct exchange *exchange_next(struct core *core, struct exchange *after)

@@ -29,6 +29,7 @@ struct exchange_spec {
     bool is_durable;
     bool is_auto_delete;
     bool is_internal;
+    bool is_delaying;       /* keeps what comes with a delay until then (delayed.h) */
     struct slice alternate; /* exchange for what it routes nowhere; none: no such */
     struct slice arguments; /* opaque, kept */
 };
@@ -49,6 +50,8 @@ bool exchange_is_predeclared(const struct exchange *exchange); /* "" and amq.* *
 /* Is it the shared one, whose routing keys are addresses (amq.topic)? And the default one? */
 bool exchange_is_shared(const struct exchange *exchange);
 bool exchange_is_default(const struct exchange *exchange);
+/* Is there one that delays? */
+bool exchanges_delay(const struct core *core);
 struct exchange *exchange_next(struct core *core, struct exchange *after);
 
 struct binding_spec {

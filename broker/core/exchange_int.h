@@ -39,9 +39,24 @@ struct exchange {
     struct matcher *matcher;  /* topic: owned, but for the shared one */
     size_t queue_bindings;
     uint64_t stamp;
+    uint64_t born;          /* delaying: what it keeps has this number or a later one */
+    uint64_t delayed_count; /* of that, what is known to wait */
+    uint64_t delayed_bytes;
     bool is_predeclared;
     bool had_bindings;
 };
+
+/* An exchange that delays, and the key by which a message reached it. */
+struct delaying {
+    struct exchange *exchange;
+    struct slice key;
+};
+
+/* The one that delays, with this `born`; NULL: it is gone. */
+struct exchange *exchange_born(struct core *core, uint64_t born);
+
+/* One message less waits in it. */
+void delaying_left(struct exchange *exchange, uint64_t bytes);
 
 void routed_done(struct routed *routed);
 /* Adds the queue unless this stamp has seen it. */
@@ -52,9 +67,23 @@ struct routing {
     struct slice key; /* as AMQP spells it */
     const struct header_value *headers;
     unsigned header_count;
+    uint64_t delay_ms; /* for exchanges that delay; 0: they do not */
 };
 /* Follows bindings from `exchange` on: each exchange once per core->walk_stamp, each queue once per
  * core->stamp; the caller makes these new. */
 void exchange_walk(struct exchange *exchange, const struct routing *routing, struct routed *routed);
+
+/* Header values as they are recorded: the count u32, then each. */
+void header_values_write(struct text *out, const struct header_value *values, unsigned count);
+void header_value_read(struct rd *rd, struct header_value *ret);
+
+struct publish_exchange;
+/* ---- delaying.c: exchanges that delay ---- */
+/* A walk came to it with a delay, by this key, which stays until delaying_keep(). */
+void delaying_reach(struct exchange *exchange, struct slice key);
+/* Once the message was routed with `rc`: keeps it for each exchange that was reached; *kept counts
+ * them. As delayed_publish(), or that `rc` when none was reached or nothing was published. */
+MUST_CHECK enum rc delaying_keep(struct client *client, const struct publish_exchange *publish,
+                                 struct message *message, enum rc rc, size_t *kept);
 
 #endif

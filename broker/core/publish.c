@@ -390,7 +390,7 @@ static enum rc publish_private(struct client *client, const struct publish_excha
     core->stamp++;
     for (unsigned i = 0; i < publish->routing_key_count; i++) {
         struct routing routing = { publish->routing_keys[i], publish->headers,
-                                   publish->header_count };
+                                   publish->header_count, publish->delay_ms };
 
         core->walk_stamp++;
         exchange_walk(publish->exchange, &routing, routed);
@@ -409,7 +409,8 @@ static enum rc publish_private(struct client *client, const struct publish_excha
 static enum rc publish_shared(struct client *client, const struct publish_exchange *publish,
                               struct message *message, size_t *taken)
 {
-    struct routing routing = { publish->routing_keys[0], publish->headers, publish->header_count };
+    struct routing routing = { publish->routing_keys[0], publish->headers, publish->header_count,
+                               publish->delay_ms };
     bool refused = false;
     enum rc rc = unless_refused(publish_routed(client, message, &routing, false, taken), &refused);
 
@@ -425,9 +426,9 @@ static enum rc publish_shared(struct client *client, const struct publish_exchan
 
 /* What a routing key of the default exchange, or of the shared one, means is an address, as for
  * everybody else. An exchange of one's own is asked for by its name. */
-static enum rc authorise_keys(struct client *client, const struct publish_exchange *publish)
+static enum rc authorise_keys(struct client *client, const struct publish_exchange *publish,
+                              bool is_default)
 {
-    bool is_default = exchange_is_default(publish->exchange);
     enum name_dots dots = core_dots(client->core);
     struct text scratch = { 0 };
     enum rc rc = RC_OK;
@@ -444,44 +445,58 @@ static enum rc authorise_keys(struct client *client, const struct publish_exchan
     return rc;
 }
 
-static enum rc authorise_exchange(struct client *client, const struct publish_exchange *publish)
+static enum rc authorise_exchange(struct client *client, const struct publish_exchange *publish,
+                                  struct slice asked)
 {
-    const struct exchange *exchange = publish->exchange;
+    const struct core *core = client->core;
+    bool is_default = slice_equal(asked, core->default_exchange->spec.name);
 
     if (client->badge.is_free)
         return RC_OK;
-    if (exchange_is_default(exchange) || exchange_is_shared(exchange))
-        return authorise_keys(client, publish);
-    return authorise(client, OPERATION_PUBLISH, RESOURCE_EXCHANGE, exchange->spec.name);
+    if (is_default || slice_equal(asked, core->shared_exchange->spec.name))
+        return authorise_keys(client, publish, is_default);
+    return authorise(client, OPERATION_PUBLISH, RESOURCE_EXCHANGE, asked);
 }
 
-enum rc publish_exchange(struct client *client, const struct publish_exchange *publish,
-                         struct message **ref)
+static enum rc publish_through(struct client *client, const struct publish_exchange *publish,
+                               struct message *message, size_t *taken)
+{
+    if (exchange_is_default(publish->exchange))
+        return publish_default(client, publish, message, taken);
+    if (exchange_is_shared(publish->exchange))
+        return publish_shared(client, publish, message, taken);
+    return publish_private(client, publish, message, true, taken);
+}
+
+enum rc publish_due(struct client *client, const struct publish_exchange *publish,
+                    struct slice asked, struct message **ref)
 {
     struct message *message = *ref;
-    size_t taken = 0;
+    size_t taken = 0, kept = 0;
     enum rc rc = client_may_publish(client);
 
     *ref = NULL;
     ASSERT(publish->routing_key_count > 0);
     if (rc == RC_OK)
-        rc = authorise_exchange(client, publish);
-    if (rc == RC_OK) {
-        if (exchange_is_default(publish->exchange))
-            rc = publish_default(client, publish, message, &taken);
-        else if (exchange_is_shared(publish->exchange))
-            rc = publish_shared(client, publish, message, &taken);
-        else
-            rc = publish_private(client, publish, message, true, &taken);
-    }
+        rc = authorise_exchange(client, publish, asked);
+    if (rc == RC_OK)
+        rc = publish_through(client, publish, message, &taken);
+    if (__builtin_expect(client->core->delaying.count > 0, 0))
+        rc = delaying_keep(client, publish, message, rc, &kept);
     message_unref(&message);
-    if (rc != RC_OK)
+    if (rc != RC_OK || (taken == 0 && kept > 0))
         return rc;
     count_add(COUNT_CORE_PUBLISHED, 1);
     if (taken > 0)
         return RC_OK;
     count_add(COUNT_CORE_UNROUTED, 1);
     return RC_NO_ROUTE;
+}
+
+enum rc publish_exchange(struct client *client, const struct publish_exchange *publish,
+                         struct message **message)
+{
+    return publish_due(client, publish, publish->exchange->spec.name, message);
 }
 
 /* ---- verbatim batches ---- */

@@ -35,10 +35,20 @@ struct publish_exchange {
     unsigned routing_key_count;
     const struct header_value *headers; /* the message's, for headers exchanges; may be NULL */
     unsigned header_count;
+    uint64_t delay_ms; /* for exchanges that delay, which keep it so long; 0: they do not */
+    /* What such an exchange is to publish then; NULL: the same. Called once at most. Gives a
+     * reference; *ret, which is the publish itself at first, may get other headers. */
+    enum rc (*later)(void *arg, struct publish_exchange *ret, struct message **ret_message);
+    void *later_arg;
 };
-/* RC_NO_ROUTE: no queue took it (return it when it is mandatory). RC_LIMIT: a queue with
- * reject-publish refused (nack). Others as above. */
+/* RC_NO_ROUTE: no queue took it (return it when it is mandatory), nor an exchange that delays.
+ * RC_LIMIT: a queue with reject-publish refused, or as much waits as may (nack). RC_INVALID: the
+ * delay is too long. Others as above. */
 MUST_CHECK enum rc publish_exchange(struct client *client, const struct publish_exchange *publish,
                                     struct message **message);
+/* What an exchange kept, now that it is due: the client must be one who may publish to `asked`, the
+ * exchange it was published to. Routed as above, without a delay. */
+MUST_CHECK enum rc publish_due(struct client *client, const struct publish_exchange *publish,
+                               struct slice asked, struct message **message);
 
 #endif

@@ -101,6 +101,10 @@ static void visit_default(struct walk *walk, struct slice key)
 
 static void visit(struct walk *walk, struct exchange *exchange, const struct routing *routing)
 {
+    if (exchange->spec.is_delaying && routing->delay_ms > 0) {
+        delaying_reach(exchange, routing->key);
+        return;
+    }
     walk->found = 0;
     switch (exchange->spec.type) {
     case EXCHANGE_DIRECT:

@@ -181,8 +181,9 @@ static const struct option head_options[] = {
       "one's listener would not let it be published any more." },
     { "delayed_max", OPTION_NUMBER, "10000000", 0, UINT64_C(1) << 40, NULL, FILE_ONLY,
       AT(delayed_max), "N",
-      "Messages that may wait for their time, as those published to $delayed/SECONDS/TOPIC; one "
-      "more is refused. 0 sets no limit." },
+      "Messages that may wait for their time, as those published to $delayed/SECONDS/TOPIC, or "
+      "with "
+      "x-delay to an exchange of type x-delayed-message; one more is refused. 0 sets no limit." },
     { "delayed_max_bytes", OPTION_BYTES, "4g", 0, UINT64_C(1) << 50, NULL, FILE_ONLY,
       AT(delayed_max_bytes), "BYTES", "Bytes of them, which lie on the disk; 0 sets no limit." },
     { "delayed_max_delay", OPTION_TIME, "50d", SECOND_MS, DELAY_MAX_MS, NULL, FILE_ONLY,

@@ -367,7 +367,8 @@ void amqp_queue_arguments_apply(struct queue *queue);
 MUST_CHECK enum rc amqp_queue_arguments_equal(struct amqp_session *s, struct slice name,
                                               struct slice current, struct slice received);
 bool amqp_queue_is_quorum(struct slice arguments);
-/* Sets spec->alternate from the arguments of exchange.declare, or refuses them. */
+/* Sets spec->alternate from the arguments of exchange.declare, and the type by which one that
+ * delays routes, or refuses them. */
 MUST_CHECK enum rc amqp_exchange_arguments(struct amqp_session *s, struct slice arguments,
                                            struct exchange_spec *spec);
 

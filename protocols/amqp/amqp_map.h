@@ -24,6 +24,7 @@ struct message;
 #define AMQP_HEADER_CORRELATION_ID "x-correlation-id"
 #define AMQP_HEADER_REPLY_TOPIC    "x-reply-to-topic"
 #define AMQP_HEADER_ADDRESS        "x-address" /* an address too long for a routing key */
+#define AMQP_HEADER_DELAY          "x-delay"
 #define AMQP_HEADER_DELIVERY_COUNT "x-delivery-count"
 
 /* A reply_to that stands for an address (an MQTT response topic): this and the address in routing
@@ -39,12 +40,20 @@ struct message;
 
 /* ---- AMQP to core ---- */
 
+/* Whether the header x-delay says something. */
+enum amqp_delays {
+    AMQP_DELAYS_NOT,     /* no exchange delays */
+    AMQP_DELAYS_PERHAPS, /* one to which bindings lead may */
+    AMQP_DELAYS,         /* the exchange it is published to does */
+};
+
 /* A publish as it came. Borrowed. */
 struct amqp_source {
     struct slice exchange;
     struct slice routing_key;
     struct slice properties;  /* encoded */
     struct slice reply_queue; /* what AMQP_REPLY_TO stands for on this channel; none: nothing */
+    enum amqp_delays delays;
 };
 
 /* All that one publish says besides its body, translated. Kept by a channel from publish to
@@ -67,7 +76,10 @@ struct amqp_outline {
     struct header_value *values; /* owned array: the headers, for headers exchanges */
     unsigned value_count;
     unsigned value_room;
-    uint64_t ttl_ms; /* of `expiration` */
+    uint64_t ttl_ms;     /* of `expiration` */
+    struct text negated; /* owned: the headers of what is delayed */
+    uint64_t delay_ms;   /* of x-delay; 0: none */
+    enum amqp_delays delays;
     bool has_ttl;
     bool is_shared;   /* it goes to amq.topic, where routing keys are addresses */
     bool is_retained; /* x-mqtt-retain: the address's last value, kept for new MQTT subscribers */

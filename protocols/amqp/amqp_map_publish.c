@@ -49,6 +49,7 @@ void amqp_outline_done(struct amqp_outline *o)
     text_done(&o->address);
     text_done(&o->headers);
     text_done(&o->rewritten);
+    text_done(&o->negated);
     MEM_FREE(o->keys);
     MEM_FREE(o->values);
     amqp_outline_init(o);
@@ -56,7 +57,7 @@ void amqp_outline_done(struct amqp_outline *o)
 
 bool amqp_outline_fits(const struct amqp_outline *o, const struct amqp_source *source)
 {
-    return o->is_whole && slice_equal(o->raw, source->properties) &&
+    return o->is_whole && o->delays == source->delays && slice_equal(o->raw, source->properties) &&
            slice_equal(o->routing_key, source->routing_key) &&
            slice_equal(o->exchange, source->exchange);
 }
@@ -175,6 +176,8 @@ static enum rc rewrite(struct amqp_outline *o, bool has_bcc)
     return RC_OK;
 }
 
+#define DELAY_REAL_MAX 9e18 /* that an int64_t holds */
+
 /* ---- checks ---- */
 
 /* RabbitMQ's reasons for an expiration that is no number. */
@@ -201,6 +204,86 @@ static enum rc check_expiration(struct amqp_outline *o, struct text *why)
     else
         text_format(why, "{value_too_large,%.*s}", SLICE_FMT(slice_after(s, sign)));
     return RC_INVALID;
+}
+
+/* RC_INVALID: it is no number. */
+static enum rc delay_of(const struct amqp_value *v, int64_t *ret)
+{
+    if (amqp_value_is_integer(v))
+        *ret = v->integer;
+    else if (v->type == AMQP_TEXT) /* clients without integers in headers send it so */
+        return number_i64(v->bytes, INT64_MIN, INT64_MAX, ret);
+    else if ((v->type == AMQP_DOUBLE || v->type == AMQP_FLOAT) && v->real > -DELAY_REAL_MAX &&
+             v->real < DELAY_REAL_MAX)
+        *ret = (int64_t)v->real;
+    else
+        return RC_INVALID;
+    return RC_OK;
+}
+
+static void put_negated(struct wr *w, struct slice name, uint64_t delay_ms)
+{
+    uint8_t raw[4];
+
+    put_u32(raw, (uint32_t) - (int64_t)delay_ms);
+    if (delay_ms > INT32_MAX)
+        amqp_put_i64(w, name, -(int64_t)delay_ms);
+    else
+        amqp_put_raw(w, name, AMQP_I32, slice_of(raw, sizeof(raw)));
+}
+
+/* The headers with the delay negated, which says that it is over. */
+static enum rc negate(struct amqp_outline *o)
+{
+    bool is_first = true;
+    struct amqp_value v;
+    struct slice name;
+    struct wr w;
+
+    text_clear(&o->negated);
+    if (!text_reserve(&o->negated, o->properties.headers.len + 8)) /* a wider integer */
+        return RC_MEMORY;
+    w = wr_of(o->negated.at, o->negated.room);
+    for (struct rd r = rd_of(o->properties.headers); amqp_table_next(&r, &name, &v);) {
+        if (is_first && slice_equal_str(name, AMQP_HEADER_DELAY)) {
+            put_negated(&w, name, o->delay_ms);
+            is_first = false;
+        } else {
+            amqp_put_raw(&w, name, v.type, v.raw);
+        }
+    }
+    ASSERT(!w.bad);
+    o->properties.headers = wr_slice(&w);
+    return RC_OK;
+}
+
+static enum rc map_delay(struct amqp_outline *o, struct core *core, struct text *why)
+{
+    uint64_t max_ms = core_config(core)->delayed_max_delay_ms;
+    struct amqp_value v;
+    int64_t delay_ms;
+
+    o->delay_ms = 0;
+    if (o->delays == AMQP_DELAYS_NOT ||
+        !amqp_table_find(o->properties.headers, SLICE(AMQP_HEADER_DELAY), &v))
+        return RC_OK;
+    if (delay_of(&v, &delay_ms) != RC_OK) {
+        if (o->delays == AMQP_DELAYS_PERHAPS)
+            return RC_OK;
+        text_add(why, SLICE("invalid message: header '" AMQP_HEADER_DELAY "' is not a number"));
+        return RC_INVALID;
+    }
+    if (delay_ms <= 0)
+        return RC_OK;
+    o->delay_ms = (uint64_t)delay_ms;
+    if (o->delays == AMQP_DELAYS_PERHAPS)
+        return RC_OK;
+    if (o->delay_ms > max_ms) {
+        text_format(why, "invalid message: header '" AMQP_HEADER_DELAY "' is above %llu",
+                    (unsigned long long)max_ms);
+        return RC_INVALID;
+    }
+    return negate(o);
 }
 
 /* A direct reply-to becomes the queue of the channel's reply consumer. */
@@ -251,6 +334,12 @@ static void add_reply_to(struct amqp_outline *o, struct core *core)
     text_done(&scratch);
 }
 
+/* What is kept for a while expires so much later, as if it were published then. */
+static uint64_t kept_ms(const struct amqp_outline *o)
+{
+    return o->delays == AMQP_DELAYS ? o->delay_ms : 0;
+}
+
 static void add_view(struct amqp_outline *o, struct core *core)
 {
     const struct amqp_properties *p = &o->properties;
@@ -268,7 +357,7 @@ static void add_view(struct amqp_outline *o, struct core *core)
     if (AMQP_HAS(p, REPLY_TO))
         add_reply_to(o, core);
     if (o->has_ttl)
-        add_number(o, HEADER_EXPIRES_AT, (uint64_t)core_wall_ms(core) + o->ttl_ms);
+        add_number(o, HEADER_EXPIRES_AT, (uint64_t)core_wall_ms(core) + kept_ms(o) + o->ttl_ms);
     if (AMQP_HAS(p, MESSAGE_ID))
         add(o, AMQP_VIEW_MESSAGE_ID, p->message_id);
     if (AMQP_HAS(p, TIMESTAMP))
@@ -464,6 +553,8 @@ static enum rc build(struct amqp_outline *o, struct core *core, const struct exc
 
     rc = check_expiration(o, why);
     if (rc == RC_OK)
+        rc = map_delay(o, core, why);
+    if (rc == RC_OK)
         rc = map_reply_to(o, reply_queue, &is_reply, why);
     if (rc == RC_OK)
         rc = map_address(o, core, target);
@@ -477,7 +568,7 @@ static enum rc build(struct amqp_outline *o, struct core *core, const struct exc
         rc = amqp_header_values(o->properties.headers, &o->values, &o->value_count, &o->value_room);
     if (rc == RC_OK && o->value_count > 0)
         rc = headers_sort(o->values, o->value_count);
-    if (rc == RC_OK && (has_bcc || is_reply))
+    if (rc == RC_OK && (has_bcc || is_reply || kept_ms(o) > 0))
         rc = rewrite(o, has_bcc);
     if (rc == RC_OK)
         rc = build_headers(o, core);
@@ -493,6 +584,7 @@ enum rc amqp_outline_build(struct amqp_outline *o, struct core *core, const stru
     o->has_ttl = false;
     o->is_null = o->is_retained = false;
     o->is_shared = exchange_is_shared(target);
+    o->delays = source->delays;
     o->key_count = 0;
     o->value_count = 0;
     rc = keep_source(o, source->exchange, source->routing_key, source->properties);
@@ -528,6 +620,6 @@ struct message *amqp_outline_message(const struct amqp_outline *o, struct core *
     };
 
     if (o->has_ttl)
-        spec.expires_at_ms = spec.timestamp_ms + (int64_t)o->ttl_ms;
+        spec.expires_at_ms = spec.timestamp_ms + (int64_t)(kept_ms(o) + o->ttl_ms);
     return message_new(&spec);
 }

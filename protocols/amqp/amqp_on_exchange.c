@@ -25,6 +25,14 @@ static bool find_type(struct slice name, enum exchange_type *ret)
     return false;
 }
 
+#define TYPE_DELAYED "x-delayed-message"
+#define DELAYED_TYPE "x-delayed-type"
+
+static struct slice type_word(const struct exchange_spec *spec)
+{
+    return spec->is_delaying ? SLICE(TYPE_DELAYED) : slice_str(type_names[spec->type]);
+}
+
 static enum rc refuse_default(struct amqp_session *s)
 {
     return amqp_refuse(s, AMQP_REPLY_ACCESS_REFUSED,
@@ -53,12 +61,15 @@ static struct slice truth(bool yes)
     return yes ? SLICE("true") : SLICE("false");
 }
 
-/* RabbitMQ compares these five, and no other argument. */
+/* RabbitMQ compares these five, and no other argument; by which type one that delays routes matters
+ * no less. */
 static enum rc check_equal(struct amqp_session *s, const struct exchange_spec *want,
                            const struct exchange_spec *have)
 {
+    if (want->is_delaying != have->is_delaying || (!want->is_delaying && want->type != have->type))
+        return inequivalent(s, "type", want->name, type_word(want), type_word(have));
     if (want->type != have->type)
-        return inequivalent(s, "type", want->name, slice_str(type_names[want->type]),
+        return inequivalent(s, DELAYED_TYPE, want->name, slice_str(type_names[want->type]),
                             slice_str(type_names[have->type]));
     if (want->is_durable != have->is_durable)
         return inequivalent(s, "durable", want->name, truth(want->is_durable),
@@ -84,6 +95,23 @@ static enum rc check_equal(struct amqp_session *s, const struct exchange_spec *w
     return RC_OK;
 }
 
+/* RabbitMQ's words. */
+static enum rc read_delayed_type(struct amqp_session *s, struct slice arguments,
+                                 struct exchange_spec *spec)
+{
+    struct amqp_value v;
+
+    if (!amqp_table_find(arguments, SLICE(DELAYED_TYPE), &v) || v.type != AMQP_TEXT)
+        return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED,
+                           "Invalid argument, '" DELAYED_TYPE
+                           "' must be an existing exchange type");
+    if (!find_type(v.bytes, &spec->type))
+        return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED,
+                           "Invalid argument, '" DELAYED_TYPE "': unknown exchange type '%.*s'",
+                           SLICE_FMT(v.bytes));
+    return RC_OK;
+}
+
 enum rc amqp_exchange_arguments(struct amqp_session *s, struct slice arguments,
                                 struct exchange_spec *spec)
 {
@@ -99,6 +127,8 @@ enum rc amqp_exchange_arguments(struct amqp_session *s, struct slice arguments,
                            "arg 'x-durability' for exchange '%.*s' in vhost '%s': it is a queue's, "
                            "for an exchange keeps nothing",
                            SLICE_FMT(spec->name), AMQP_VHOST);
+    if (spec->is_delaying && read_delayed_type(s, arguments, spec) != RC_OK)
+        return RC_PROTOCOL;
     if (!amqp_table_find(arguments, SLICE("alternate-exchange"), &v))
         return RC_OK;
     if (v.type != AMQP_TEXT)
@@ -121,7 +151,8 @@ static enum rc declare(struct amqp_session *s, const struct amqp_exchange_declar
     struct exchange *exchange = exchange_find(s->core, name);
     enum rc rc;
 
-    if (!find_type(d->type, &spec.type))
+    spec.is_delaying = slice_equal_str(d->type, TYPE_DELAYED);
+    if (!spec.is_delaying && !find_type(d->type, &spec.type))
         return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED, "unknown exchange type '%.*s'",
                            SLICE_FMT(d->type));
     rc = amqp_exchange_arguments(s, d->arguments, &spec);

@@ -78,6 +78,9 @@ static enum rc conclude(struct amqp_channel *channel, const struct amqp_publish 
     }
     if (rc == RC_REFUSED)
         return amqp_refuse_access(s, "write", "exchange", p->exchange);
+    if (rc == RC_INVALID) /* by an exchange that the bindings led to */
+        return amqp_refuse(s, AMQP_REPLY_PRECONDITION_FAILED,
+                           "invalid message: header '" AMQP_HEADER_DELAY "' is too large");
     if (rc != RC_LIMIT && rc != RC_FULL && rc != RC_MEMORY && rc != RC_IO)
         return rc;
     if (tag != 0)
@@ -88,13 +91,28 @@ static enum rc conclude(struct amqp_channel *channel, const struct amqp_publish 
     return RC_OK;
 }
 
+static struct amqp_source source_of(const struct amqp_channel *channel,
+                                    const struct amqp_publish *p, struct exchange **ret)
+{
+    struct amqp_session *s = channel->session;
+    struct amqp_source source = { .properties = p->properties };
+
+    *ret = find_target(s, p, &source.exchange, &source.routing_key);
+    if (channel->reply_consumer != NULL)
+        source.reply_queue = text_slice(&channel->reply_queue);
+    if (__builtin_expect(exchanges_delay(s->core), 0))
+        source.delays =
+            *ret != NULL && exchange_spec(*ret)->is_delaying ? AMQP_DELAYS : AMQP_DELAYS_PERHAPS;
+    return source;
+}
+
 /* Whether it may be published there at all; on success the channel's outline is of this publish. */
 static enum rc check(struct amqp_channel *channel, const struct amqp_publish *p,
                      struct exchange **ret)
 {
     struct amqp_session *s = channel->session;
-    struct amqp_source source = { .properties = p->properties };
-    struct exchange *exchange = find_target(s, p, &source.exchange, &source.routing_key);
+    struct exchange *exchange;
+    struct amqp_source source = source_of(channel, p, &exchange);
     enum rc rc;
 
     if (p->is_immediate)
@@ -106,13 +124,38 @@ static enum rc check(struct amqp_channel *channel, const struct amqp_publish *p,
         return amqp_refuse(s, AMQP_REPLY_ACCESS_REFUSED,
                            "cannot publish to internal exchange '%.*s' in vhost '%s'",
                            SLICE_FMT(p->exchange), AMQP_VHOST);
-    if (channel->reply_consumer != NULL)
-        source.reply_queue = text_slice(&channel->reply_queue);
     rc = outline(channel, exchange, &source);
     if (rc == RC_OK)
         rc = check_user_id(s, &channel->outline.properties);
     *ret = exchange;
     return rc;
+}
+
+/* What an exchange that delays, reached by bindings, is to publish when it is due. */
+struct later {
+    const struct amqp_channel *channel;
+    const struct amqp_publish *publish;
+    struct amqp_outline outline;
+};
+
+static enum rc make_later(void *arg, struct publish_exchange *ret, struct message **ret_message)
+{
+    struct later *later = arg;
+    struct core *core = later->channel->session->core;
+    struct exchange *exchange;
+    struct amqp_source source = source_of(later->channel, later->publish, &exchange);
+    struct text why = { 0 };
+    enum rc rc;
+
+    source.delays = AMQP_DELAYS;
+    rc = amqp_outline_build(&later->outline, core, exchange, &source, &why);
+    text_done(&why);
+    if (rc != RC_OK)
+        return rc;
+    ret->headers = later->outline.values;
+    ret->header_count = later->outline.value_count;
+    *ret_message = amqp_outline_message(&later->outline, core, later->publish->body);
+    return *ret_message == NULL ? RC_MEMORY : RC_OK;
 }
 
 /* By the channel's outline. */
@@ -125,13 +168,20 @@ static enum rc route(struct amqp_channel *channel, const struct amqp_publish *p,
                                         .routing_keys = o->keys,
                                         .routing_key_count = o->key_count,
                                         .headers = o->values,
-                                        .header_count = o->value_count };
+                                        .header_count = o->value_count,
+                                        .delay_ms = o->delay_ms };
+    struct later later = { .channel = channel, .publish = p };
     struct message *message = amqp_outline_message(o, s->core, p->body);
     enum rc rc;
 
     if (message == NULL)
         return RC_MEMORY;
+    if (__builtin_expect(o->delays == AMQP_DELAYS_PERHAPS, 0)) {
+        publish.later = make_later;
+        publish.later_arg = &later;
+    }
     rc = publish_exchange(s->client, &publish, &message);
+    amqp_outline_done(&later.outline);
     if (rc == RC_NO_ROUTE && p->is_mandatory)
         give_back(channel, p);
     return conclude(channel, p, rc);

@@ -30,7 +30,8 @@ static void teardown(void)
 
 static enum rc build(const char *exchange, const char *key, struct slice properties)
 {
-    struct amqp_source source = { slice_str(exchange), slice_str(key), properties, SLICE_NONE };
+    struct amqp_source source = { slice_str(exchange), slice_str(key), properties, SLICE_NONE,
+                                  AMQP_DELAYS_NOT };
 
     text_clear(&why);
     return amqp_outline_build(&outline, rig.core, exchange_find(rig.core, source.exchange), &source,
@@ -322,7 +323,8 @@ END_TEST
 
 START_TEST(the_same_publish_again_needs_no_new_outline)
 {
-    struct amqp_source source = { SLICE("amq.direct"), SLICE("k"), SLICE("\x10\0\2"), SLICE_NONE };
+    struct amqp_source source = { SLICE("amq.direct"), SLICE("k"), SLICE("\x10\0\2"), SLICE_NONE,
+                                  AMQP_DELAYS_NOT };
 
     ck_assert_int_eq(build("amq.direct", "k", source.properties), RC_OK);
     ck_assert(amqp_outline_fits(&outline, &source));
@@ -339,7 +341,8 @@ END_TEST
 
 START_TEST(bad_properties_are_refused_and_not_kept)
 {
-    struct amqp_source source = { SLICE("amq.direct"), SLICE("k"), SLICE("\1\0\2ab"), SLICE_NONE };
+    struct amqp_source source = { SLICE("amq.direct"), SLICE("k"), SLICE("\1\0\2ab"), SLICE_NONE,
+                                  AMQP_DELAYS_NOT };
 
     ck_assert_int_eq(build("amq.direct", "k", SLICE("\x10\0")), RC_MALFORMED);
     ck_assert_int_eq(build("amq.direct", "k", SLICE("\x80\0\1\xff")), RC_MALFORMED);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """$delayed/SECONDS/TOPIC: what is published there comes later, once, whatever happens meanwhile."""
 
+import os
+import tempfile
 import time
 import unittest
 
@@ -8,6 +10,7 @@ import mqtt_raw as m
 from admin_raw import ask, counter
 from mqtt_case import MqttCase
 from tercet import Broker, wait_for
+from users import pbkdf2
 
 CONFIG = "delayed_max = 5\ndelayed_max_delay = 1h\n"
 
@@ -101,6 +104,38 @@ class Limits(MqttCase):
             self.assertEqual(sender.publish("$delayed/3600/t", "x", 1).reason, 0)
         self.assertEqual(sender.publish("$delayed/3600/t", "x", 1).reason, 0x97)
         self.assertIn(sender.publish("t", "x", 1).reason, (0, 0x10))
+
+
+class Rights(unittest.TestCase):
+
+    def write(self, name, text):
+        with open(os.path.join(self.dir, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def test_the_rules_that_hold_when_it_is_due_are_asked(self):
+        with tempfile.TemporaryDirectory() as self.dir:
+            self.write("users", "".join("%s:%s\n" % (name, pbkdf2(name))
+                                        for name in ("alice", "bob")))
+            self.write("rules", "pattern readwrite #\n")
+            config = "password_file = %s/users\nacl_file = %s/rules\n" % (self.dir, self.dir)
+            with Broker(data=True, config=config) as broker:
+                began = time.monotonic()
+                m.Client(broker.address("mqtt")).connect("x", user="bob", password="bob").close()
+                delay = 2 + int(20 * (time.monotonic() - began))  # four are to be in time
+                for name in ("alice", "bob", "alice", "bob"):
+                    sender = m.Client(broker.address("mqtt")).connect(name, user=name,
+                                                                      password=name)
+                    self.assertEqual(sender.publish("$delayed/%d/t/%s" % (delay, name),
+                                                    "x", 1).reason, 0)
+                    sender.close()
+                self.assertEqual(counter(broker, "core_delayed"), 4)
+                broker.kill()
+                self.write("rules", "pattern readwrite #\nuser alice\ntopic deny t/#\n")
+                broker.start()
+                wait_for(lambda: counter(broker, "core_delayed") == 0, 10)
+                self.assertEqual(counter(broker, "core_delayed_dropped_total"), 2)
+                self.assertEqual(ask(broker, "GET", "/api/streams?name=t")[1]["streams"][0]
+                                 ["partitions"][0]["end"], 2)
 
 
 class Restart(unittest.TestCase):
