@@ -10,6 +10,7 @@
 #include "broker/base/block.h"
 #include "broker/base/clock.h"
 #include "broker/base/counters.h"
+#include "broker/base/doing.h"
 #include "broker/base/log.h"
 #include "broker/core/client.h"
 #include "broker/core/core.h"
@@ -233,6 +234,7 @@ static void handle(struct api_session *s, const struct http_request *r, struct s
     route = api_route_of(s, r);
     if (route == NULL || !may_ask(s, r, route))
         return;
+    doing(route->path);
     if (s->received.bytes > 0 && !route->is_long)
         api_refuse(s, 413, "too-large", "the body of this request has at most %llu bytes",
                    (unsigned long long)API_BODY_WHOLE_BYTES);

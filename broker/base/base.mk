@@ -4,6 +4,7 @@ libbase_a_SOURCES = \
 	%D%/block.c %D%/block.h \
 	%D%/clock.c %D%/clock.h \
 	%D%/counters.c %D%/counters.h %D%/counters.def \
+	%D%/doing.c %D%/doing.h \
 	%D%/durations.c %D%/durations.h \
 	%D%/fault.c %D%/fault.h \
 	%D%/hash.c %D%/hash.h %D%/hash_wide.h \

@@ -39,6 +39,8 @@ static uint64_t part_of_limit(const struct settings *s, uint64_t otherwise, unsi
     return part > 0 && part < otherwise ? part : otherwise;
 }
 
+#define US_PER_MS 1000u
+
 /* ---- core and loop together ---- */
 
 static void hear_space(struct broker *b)
@@ -249,6 +251,7 @@ static enum rc open_core(struct broker *b, struct text *why)
     log_places_open(b->core, b->loop);
     timer_init(&b->deadline, b->loop, on_deadline, b);
     loop_add_turn_end(b->loop, end_turn, b);
+    loop_set_slow_us(b->loop, s->turn_slow_ms * US_PER_MS);
     for (unsigned i = 0; i < SETTINGS_PROTOCOLS; i++)
         if (protocols[i].start != NULL)
             b->contexts[i] = protocols[i].start(b->core, b->loop, s);
@@ -419,6 +422,7 @@ enum rc broker_reload(struct broker *broker, struct settings *fresh, struct text
         boot_apply_users(broker->core, fresh);
     log_set_threshold((enum log_level)fresh->log_level);
     broker->shutdown_grace_ms = fresh->shutdown_grace_ms;
+    loop_set_slow_us(broker->loop, fresh->turn_slow_ms * US_PER_MS);
     LIST_EACH (k, &fresh->listeners) {
         const struct listener_settings *l = CONTAINER_OF(k, struct listener_settings, link);
 

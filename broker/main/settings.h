@@ -115,6 +115,7 @@ struct settings {
     char *pid_file;
     char *user;
     uint64_t sys_interval_ms;
+    uint64_t turn_slow_ms;
     bool allow_anonymous_remote;
     char *password_file;
     char *acl_file;

@@ -105,6 +105,10 @@ static const struct option head_options[] = {
       AT(sys_interval_ms), "TIME",
       "How often the topics under $SYS are brought up to date, in whole seconds; 0: there are "
       "none." },
+    { "turn_slow", OPTION_TIME, "10ms", 0, 3600 * SECOND_MS, NULL, FILE_ONLY | RELOAD,
+      AT(turn_slow_ms), "TIME",
+      "A turn of the loop that takes so long is told in the log, as net.slow_turn with how much of "
+      "it was the processor's and what it did last; 0: none is." },
     { "allow_anonymous_remote", OPTION_SWITCH, "no", 0, 0, NULL, BOTH, AT(allow_anonymous_remote),
       NULL,
       "Let a listener be reached from other machines although there are no users: whoever reaches "

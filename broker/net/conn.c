@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "broker/base/counters.h"
+#include "broker/base/doing.h"
 #include "broker/base/log.h"
 #include "broker/base/plant.h"
 #include "broker/net/net_int.h"
@@ -481,6 +482,7 @@ static bool end_session(struct conn *conn)
     if (!conn->has_session)
         return false;
     conn->has_session = false;
+    doing("net.close");
     conn->listener->config.protocol->on_closed(conn->session, conn->why);
     conn->session = NULL;
     return true;

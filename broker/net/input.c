@@ -72,6 +72,8 @@ static size_t call_session(struct conn *conn, struct slice in, bool *ret_was_cal
     *ret_was_called = true;
     used = conn->listener->config.protocol->on_input(conn->session, in);
     ASSERT(used <= in.len);
+    conn->loop->input_count++;
+    conn->loop->input_bytes += used;
     return used;
 }
 

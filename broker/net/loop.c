@@ -11,6 +11,7 @@
 
 #include "broker/base/clock.h"
 #include "broker/base/counters.h"
+#include "broker/base/doing.h"
 #include "broker/base/log.h"
 #include "broker/net/net_int.h"
 
@@ -18,6 +19,8 @@
 #define LOOP_ROUNDS_MAX 3
 #define NS_PER_US       1000u
 #define TURN_SLOW_US    2000
+/* Of what a slow turn did, in the log. */
+#define SLOW_WORDS_BYTES 160
 /* See processor_us(). */
 #define TURN_SHORT_US   100
 #define TURNS_SHORT_MAX 15
@@ -394,13 +397,36 @@ static void begin_turns(struct loop *loop)
     loop->short_us = 0;
 }
 
+void loop_set_slow_us(struct loop *loop, uint64_t us)
+{
+    loop->slow_us = us;
+}
+
+/* Everybody waited: who reads the log can find out what for. */
+static void tell_slow(const struct loop *loop, uint64_t us, uint64_t own_us)
+{
+    char what[SLOW_WORDS_BYTES];
+
+    count_add(COUNT_NET_TURNS_LONG, 1);
+    doing_write(what, sizeof(what));
+    log_peer(LOG_NOTICE, "net.slow_turn", "us=%llu processor_us=%llu inputs=%u bytes=%llu did=%s",
+             (unsigned long long)us, (unsigned long long)own_us, loop->input_count,
+             (unsigned long long)loop->input_bytes, what);
+}
+
 /* A turn is what everybody else waits for: less than one in a thousand may be slow. */
 static void note_turn(struct loop *loop)
 {
     int64_t us = (int64_t)((clock_monotonic_ns() - loop->now_ns) / NS_PER_US);
+    uint64_t own_us = processor_us(loop, (uint64_t)us);
 
     durations_note(&loop->turns, (uint64_t)us);
-    durations_note(&loop->turns_processor, processor_us(loop, (uint64_t)us));
+    durations_note(&loop->turns_processor, own_us);
+    if (loop->slow_us > 0 && (uint64_t)us >= loop->slow_us)
+        tell_slow(loop, (uint64_t)us, own_us);
+    loop->input_count = 0;
+    loop->input_bytes = 0;
+    doing_clear();
     count_add(COUNT_NET_TURNS, 1);
     if (us >= TURN_SLOW_US)
         count_add(COUNT_NET_TURNS_SLOW, 1);

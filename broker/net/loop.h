@@ -32,6 +32,10 @@ uint64_t loop_now_ns(const struct loop *loop);
 const struct durations *loop_turns(const struct loop *loop);
 const struct durations *loop_turns_processor(const struct loop *loop);
 
+/* From now on a turn that takes that long is counted and told in the log, net.slow_turn, with what
+ * it did, a few in a second; 0: none is. Until then none is. */
+void loop_set_slow_us(struct loop *loop, uint64_t us);
+
 typedef void loop_call_fn(void *arg);
 
 /* A call posted from another thread; owned by the poster, linked until it runs. */

@@ -213,6 +213,9 @@ struct loop {
     uint64_t processor_ns; /* of this thread when it was last asked for, at a turn's end */
     uint64_t short_us;     /* of turns since, which it was not asked for */
     unsigned short_count;
+    uint64_t slow_us;      /* turns that take that long are told; 0: none */
+    unsigned input_count;  /* of this turn: calls of on_input, */
+    uint64_t input_bytes;  /* and what they used */
     bool is_now_known;     /* now_ns is of this turn */
     bool is_posted_inside; /* calls were posted in a turn, by its own thread */
     bool is_work_left;     /* the next turn must not wait */

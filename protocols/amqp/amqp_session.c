@@ -2,6 +2,7 @@
 #include "protocols/amqp/amqp_session.h"
 
 #include "broker/base/counters.h"
+#include "broker/base/doing.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/core/core.h"
@@ -272,6 +273,7 @@ static void on_channel_method(struct amqp_channel *channel, const struct amqp_me
     const struct rule *rule = &rules[m->name];
     enum rc rc;
 
+    doing(amqp_method_text(m->name));
     if (channel->content != CONTENT_NONE) {
         rc = amqp_refuse(s, AMQP_REPLY_UNEXPECTED_FRAME,
                          channel->content == CONTENT_HEADER

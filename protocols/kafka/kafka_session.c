@@ -3,6 +3,7 @@
 
 #include "broker/base/clock.h"
 #include "broker/base/counters.h"
+#include "broker/base/doing.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/core/drain.h"
@@ -410,6 +411,7 @@ static void handle(struct kafka_request *request, const struct kafka_rule *rule,
         kafka_refuse(request, rc, "bad body");
         return;
     }
+    doing(request->message->name);
     rule->handle(request, body);
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "broker/base/counters.h"
+#include "broker/base/doing.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/base/random.h"
@@ -329,6 +330,7 @@ enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)
     const struct mqtt_profile *profile = s->server->config.profile;
     enum rc rc = mqtt_decode_connect(frame->body, &c);
 
+    doing("mqtt.connect");
     count_add_alone(COUNT_MQTT_CONNECTS, 1);
     /* what speaks another version is told so in the words that all of them have in common */
     s->version = c.version;

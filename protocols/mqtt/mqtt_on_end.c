@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PINGREQ and DISCONNECT. */
 #include "broker/base/counters.h"
+#include "broker/base/doing.h"
 #include "broker/base/log.h"
 #include "broker/core/session.h"
 #include "broker/core/user.h"
@@ -48,6 +49,7 @@ enum rc mqtt_on_disconnect(struct mqtt_session *s, const struct mqtt_frame *fram
     struct mqtt_disconnect d;
     enum rc rc = mqtt_decode_disconnect(frame->body, s->version, &d);
 
+    doing("mqtt.disconnect");
     if (rc == RC_RANGE)
         return mqtt_fail(s, RC_PROTOCOL, s->server->config.profile->disconnect_reason);
     if (rc == RC_OK && s->session != NULL) /* before CONNACK there is none */

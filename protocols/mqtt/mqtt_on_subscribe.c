@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/base/counters.h"
+#include "broker/base/doing.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/core/filter.h"
@@ -202,6 +203,7 @@ enum rc mqtt_on_subscribe(struct mqtt_session *s, const struct mqtt_frame *frame
     struct mqtt_subscribe packet;
     enum rc rc = refusal(s, mqtt_decode_subscribe(frame->body, s->version, &packet));
 
+    doing("mqtt.subscribe");
     if (rc == RC_OK)
         rc = check_filters(s, packet.filters, true);
     return rc == RC_OK ? for_each(s, MQTT_SUBACK, &packet, subscribe_one) : rc;
@@ -231,6 +233,7 @@ enum rc mqtt_on_unsubscribe(struct mqtt_session *s, const struct mqtt_frame *fra
     struct mqtt_subscribe packet;
     enum rc rc = refusal(s, mqtt_decode_unsubscribe(frame->body, s->version, &packet));
 
+    doing("mqtt.unsubscribe");
     if (rc == RC_OK)
         rc = check_filters(s, packet.filters, false);
     return rc == RC_OK ? for_each(s, MQTT_UNSUBACK, &packet, unsubscribe_one) : rc;

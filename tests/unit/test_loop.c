@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <check.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "broker/base/clock.h"
+#include "broker/base/counters.h"
+#include "broker/base/doing.h"
 #include "broker/base/durations.h"
+#include "broker/base/log.h"
 #include "broker/base/thread.h"
 #include "broker/net/loop.h"
 
@@ -290,6 +295,79 @@ START_TEST(a_turn_is_measured_and_what_was_waited_for_is_not)
 }
 END_TEST
 
+#define TOLD_BYTES 300
+
+static char told[TOLD_BYTES];
+static unsigned told_count;
+
+static void on_line(enum log_level level, const char *line, size_t len)
+{
+    if (level != LOG_NOTICE)
+        return;
+    (void)snprintf(told, sizeof(told), "%.*s", (int)len, line);
+    told_count++;
+}
+
+/* A turn in which the clock goes on for so many microseconds. */
+static void take_us(void *arg)
+{
+    for (unsigned i = 0; i < 6; i++)
+        doing(i < 5 ? "test.before" : "test.last");
+    clock_set_for_test(NS_PER_MS + *(uint64_t *)arg * 1000, 0);
+}
+
+static void turn_of_us(uint64_t us)
+{
+    struct loop_call call = { .call = take_us, .arg = &us };
+
+    clock_set_for_test(NS_PER_MS, 0);
+    loop_post(loop, &call);
+    loop_turn(loop, 0);
+}
+
+START_TEST(a_slow_turn_is_counted_and_told_with_what_it_did)
+{
+    int64_t before = count_get(COUNT_NET_TURNS_LONG);
+
+    told_count = 0;
+    log_set_sink(on_line);
+    turn_of_us(20000); /* nobody asked */
+    loop_set_slow_us(loop, 10000);
+    turn_of_us(9999);
+    ck_assert_uint_eq(told_count, 0);
+    ck_assert_int_eq(count_get(COUNT_NET_TURNS_LONG), before);
+    turn_of_us(10000);
+    ck_assert_uint_eq(told_count, 1);
+    ck_assert_int_eq(count_get(COUNT_NET_TURNS_LONG), before + 1);
+    ck_assert_ptr_nonnull(strstr(told, "net.slow_turn us=10000 processor_us="));
+    ck_assert_ptr_nonnull(strstr(told, " inputs=0 bytes=0 "));
+    ck_assert_ptr_nonnull(strstr(told, " did=test.before,test.before,test.before,test.last"));
+    for (unsigned i = 0; i < 100; i++)
+        turn_of_us(10000);
+    ck_assert_uint_le(told_count, LOG_PEER_LINES_PER_SECOND); /* but all are counted */
+    ck_assert_int_eq(count_get(COUNT_NET_TURNS_LONG), before + 101);
+    loop_set_slow_us(loop, 0);
+    turn_of_us(10000);
+    ck_assert_int_eq(count_get(COUNT_NET_TURNS_LONG), before + 101);
+    log_set_sink(NULL);
+}
+END_TEST
+
+START_TEST(what_a_thread_did_is_told_as_far_as_there_is_room)
+{
+    char words[8];
+
+    doing_clear();
+    doing_write(words, sizeof(words));
+    ck_assert_str_eq(words, "-");
+    doing("abcde");
+    doing("fghij");
+    doing_write(words, sizeof(words));
+    ck_assert_str_eq(words, "abcde,f");
+    doing_clear();
+}
+END_TEST
+
 #define HEAP_NODES 1000
 
 START_TEST(a_heap_gives_the_smallest_key_first_whatever_leaves_meanwhile)
@@ -341,6 +419,8 @@ int main(void)
     tcase_add_test(test, the_loop_wakes_for_a_timer_by_itself);
     tcase_add_test(test, a_signal_is_a_call_on_the_loop);
     tcase_add_test(test, a_turn_is_measured_and_what_was_waited_for_is_not);
+    tcase_add_test(test, a_slow_turn_is_counted_and_told_with_what_it_did);
+    tcase_add_test(test, what_a_thread_did_is_told_as_far_as_there_is_room);
     tcase_add_test(test, a_heap_gives_the_smallest_key_first_whatever_leaves_meanwhile);
     suite_add_tcase(suite, test);
     runner = srunner_create(suite);
