@@ -91,6 +91,10 @@ const struct option bridge_options[BRIDGE_OPTIONS] = {
       NULL,
       "Unsubscribe at the other broker from what is only sent: an earlier configuration may have "
       "subscribed to it." },
+    { "relay", OPTION_SWITCH, "yes", 0, 0, NULL, IN_FILE, AT(relay), NULL,
+      "Pass on what came over bridges. No: what came over any does not go out over this one, nor "
+      "what came over this one to those that other brokers have to here; so nothing goes round "
+      "where two bridge each other before MQTT 5, which has no room for marks." },
     { "outgoing_retain", OPTION_SWITCH, "yes", 0, 0, NULL, IN_FILE, AT(outgoing_retain), NULL,
       "Retained messages go out as such; with no, as others." },
     { "max_packet_size", OPTION_BYTES, "0", 0, 128 * MIB, NULL, IN_FILE, AT(max_packet_bytes),

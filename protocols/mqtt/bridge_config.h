@@ -64,7 +64,8 @@ struct bridge_config {
     bool notifications_local_only; /* here alone */
     char *notification_topic;      /* default: $SYS/broker/connection/REMOTE-ID/state */
     bool try_private;              /* says that it is a bridge, by a private bit of 3.1 and 3.1.1 */
-    bool attempt_unsubscribe;  /* from what it only sends, which it may have subscribed to before */
+    bool attempt_unsubscribe; /* from what it only sends, which it may have subscribed to before */
+    bool relay; /* what came over bridges goes out, and what comes over it to others' bridges */
     bool outgoing_retain;      /* retain flags go out */
     uint64_t max_packet_bytes; /* larger packets are not sent, nor taken; 0: no limit of its own */
     uint64_t max_topic_alias;  /* that we use, if the other broker takes so many */

@@ -107,11 +107,18 @@ uint8_t mqtt_bridge_qos(const struct mqtt_session *s, uint8_t qos)
     return qos < bridge_of(s)->qos_max ? qos : bridge_of(s)->qos_max;
 }
 
+bool mqtt_bridge_may_leave(const struct message *message)
+{
+    return !slice_equal_str(message_header(message, HEADER_BRIDGE), MQTT_BRIDGE_STAYS);
+}
+
 bool mqtt_bridge_out(struct mqtt_session *s, const struct message *message, struct mqtt_publish *p)
 {
     struct bridge *b = bridge_of(s);
     struct slice from = message_header(message, HEADER_BRIDGE);
 
+    if (!slice_is_none(from) && !b->config->relay)
+        return false;
     if (!slice_is_none(from) && slice_equal_str(from, b->config->name))
         return false; /* it came from there */
     if (b->there[0] != '\0' && has_via(message, b->there))
@@ -139,7 +146,7 @@ enum rc mqtt_bridge_in(struct mqtt_session *s, struct slice *topic, struct mqtt_
         return RC_NO_ROUTE;
     }
     *topic = text_slice(&b->topic);
-    origin->bridge = slice_str(b->config->name);
+    origin->bridge = slice_str(b->config->relay ? b->config->name : MQTT_BRIDGE_STAYS);
     origin->here = b->config->is_plain ? SLICE_NONE : slice_str(b->here);
     origin->there = b->there[0] == '\0' ? SLICE_NONE : slice_str(b->there);
     count_add(COUNT_BRIDGE_IN, 1);

@@ -172,6 +172,8 @@ static bool write_publish(struct mqtt_session *s, const struct outgoing *out,
         return false;
     if (s->server->bridge != NULL && !mqtt_bridge_out(s, m, &p))
         return false;
+    if (s->is_bridge && !mqtt_bridge_may_leave(m))
+        return false;
     p.properties.append = properties;
     p.properties.subscription_ids = out->id_count > 0 ? out->ids : NULL;
     p.properties.subscription_id_count = out->id_count;

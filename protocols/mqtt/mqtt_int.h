@@ -212,6 +212,8 @@ extern const struct mqtt_rule mqtt_bridge_rules[MQTT_TYPE_COUNT];
 uint8_t mqtt_bridge_reason(const struct mqtt_session *s, uint8_t reason);
 /* The other broker takes no more than this. */
 uint8_t mqtt_bridge_qos(const struct mqtt_session *s, uint8_t qos);
+/* False: it came over a bridge that does not relay, and is nothing for other brokers' bridges. */
+bool mqtt_bridge_may_leave(const struct message *message);
 /* Topic and retain flag as they go out. False: the message does not. */
 bool mqtt_bridge_out(struct mqtt_session *s, const struct message *message, struct mqtt_publish *p);
 /* One more property, unless it is there: that the message was at this broker. */

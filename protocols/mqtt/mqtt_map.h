@@ -12,12 +12,17 @@ struct message;
  * that none goes round in circles; it goes through brokers that know nothing of it. */
 #define MQTT_VIA "tercet-via"
 
+/* In place of the name of the bridge that brought a message; no section has such names. Of what
+ * came over another broker's bridge to here, and of what is not to leave by those. */
+#define MQTT_BRIDGE_OF_OTHERS ""
+#define MQTT_BRIDGE_STAYS     "\n"
+
 /* Who published, and when. */
 struct mqtt_origin {
     int64_t now_ms;
     struct slice mount;  /* what a response topic is below; may be none */
     struct slice user;   /* the principal's name; may be empty */
-    struct slice bridge; /* by which it came; none: a client published it */
+    struct slice bridge; /* by which it came, or one of the above; none: a client published it */
     struct slice there;  /* the broker it came from, if it has told; else none */
     struct slice here;   /* this one, or none; both are added as MQTT_VIA */
     struct slice source; /* what client_source() says of it; empty: that is not kept */

@@ -124,7 +124,9 @@ static enum rc set_will(struct mqtt_session *s, const struct mqtt_connect *c)
 {
     struct mqtt_origin origin = { .now_ms = core_wall_ms(s->core),
                                   .user = client_principal(s->client)->name,
-                                  .mount = mqtt_mount_of(s) };
+                                  .mount = mqtt_mount_of(s),
+                                  .bridge =
+                                      s->is_bridge ? SLICE(MQTT_BRIDGE_OF_OTHERS) : SLICE_NONE };
     struct text source = { 0 };
     struct mqtt_will will = c->will;
     struct message *message;

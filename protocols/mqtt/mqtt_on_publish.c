@@ -149,7 +149,9 @@ static enum rc publish(struct mqtt_session *s, const struct mqtt_publish *p, str
 {
     struct mqtt_origin origin = { .now_ms = core_wall_ms(s->core),
                                   .user = client_principal(s->client)->name,
-                                  .mount = mqtt_mount_of(s) };
+                                  .mount = mqtt_mount_of(s),
+                                  .bridge =
+                                      s->is_bridge ? SLICE(MQTT_BRIDGE_OF_OTHERS) : SLICE_NONE };
     struct text source = { 0 };
     struct message *message;
     uint64_t delay_ms = 0;

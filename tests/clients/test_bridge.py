@@ -359,10 +359,54 @@ class Circles(BridgeCase):
         extra = [self.left(client) for client in (at_one, at_two)]
         self.assertLessEqual(max(extra), 2)
 
+    def both_ways(self, one, at_one, two, at_two):
+        """What is published at either comes to both, and then there is silence."""
+        self.client(one, version=4).publish("s/1", b"from one", 1)
+        self.client(two, version=4).publish("s/2", b"from two", 1)
+        for client in (at_one, at_two):
+            seen = set()
+            while seen != {b"from one", b"from two"}:
+                seen.add(client.expect(m.PUBLISH).payload)
+        # each bridge brings it: once more to the other broker, and back to its own
+        self.assertLessEqual(max(self.left(client) for client in (at_one, at_two)), 2)
+
+    def test_before_version_5_two_bridges_do_not_storm_when_one_does_not_relay(self):
+        one = self.start(data=True)
+        two = self.start(data=True, config=bridge(one.port("mqtt"), "s/# both 1",
+                                                  more="version = 3.1.1\n"))
+        one.stop()
+        one.config = bridge(two.port("mqtt"), "s/# both 1",
+                            more="version = 3.1.1\nrelay = no\n")
+        one.start()
+        self.up(one)
+        self.up(two)
+        self.both_ways(one, self.subscribed(one, "s/#", qos=0, version=4),
+                       two, self.subscribed(two, "s/#", qos=0, version=4))
+
+    def test_mosquitto_and_we_bridge_each_other_and_do_not_storm(self):
+        ours = self.start(data=True)
+        theirs = self.mosquitto(more=(
+            "connection back\naddress 127.0.0.1:%d\nbridge_protocol_version mqttv311\n"
+            "restart_timeout 1\ntopic s/# both 1\n" % ours.port("mqtt")))
+        ours.stop()
+        ours.config = bridge(theirs.address("mqtt")[1], "s/# both 1",
+                             more="version = 3.1.1\nrelay = no\n")
+        ours.start()
+        self.up(ours)
+        states = self.subscribed(ours, "$SYS/broker/connection/+/state", qos=0)
+        wait_for(lambda: self.is_back(states), 30, "their bridge")
+        self.both_ways(ours, self.subscribed(ours, "s/#", qos=0, version=4),
+                       theirs, self.subscribed(theirs, "s/#", qos=0, version=4))
+
+    @staticmethod
+    def is_back(states):
+        found = states.receive(0.3)
+        return found is not None and ".back/" in found.topic and found.payload == b"1"
+
     def left(self, client):
         """How many more messages come until it is quiet."""
         count = 0
-        while client.receive(0.5) is not None:
+        while count < 1000 and client.receive(0.5) is not None:
             count += 1
         return count
 

@@ -28,6 +28,7 @@ static struct bridge_config config = { .name = name,
                                        .keep_alive_ms = 10000,
                                        .try_private = true,
                                        .attempt_unsubscribe = true,
+                                       .relay = true,
                                        .outgoing_retain = true,
                                        .max_topic_alias = 4,
                                        .max_inflight = 8 };
