@@ -300,6 +300,26 @@ class Definitions(unittest.TestCase):
                 thread.join()
             self.assertEqual(len(ask(b, "GET", "/api/definitions")[1]["queues"]), len(names))
 
+    def test_an_exchange_that_delays_is_told_and_taken(self):
+        pika = need_module("pika")
+        one = {"name": "x", "vhost": "/", "type": "x-delayed-message", "durable": True,
+               "auto_delete": False, "internal": False,
+               "arguments": {"x-delayed-type": "fanout"}}
+        with Broker(data=True) as b:
+            for wrong in ({}, {"x-delayed-type": "x-delayed-message"}):
+                status, told = ask(b, "PUT", "/api/definitions",
+                                   json.dumps({"exchanges": [{**one, "arguments": wrong}]}))
+                self.assertEqual(status, 400, told)
+            for _ in range(2):
+                self.assertEqual(ask(b, "PUT", "/api/definitions",
+                                     json.dumps({"exchanges": [one]}))[0], 200)
+            told = ask(b, "GET", "/api/definitions")[1]["exchanges"]
+            self.assertEqual([{k: told[0][k] for k in one}], [one])
+            with pika.BlockingConnection(pika.ConnectionParameters(
+                    *b.address("amqp"))) as connection:
+                connection.channel().exchange_declare("x", "x-delayed-message", durable=True,
+                                                      arguments=one["arguments"])
+
     def test_an_imported_queue_is_the_one_a_client_declares(self):
         pika = need_module("pika")
         with Broker(data=True) as b:

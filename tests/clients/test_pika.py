@@ -4,7 +4,7 @@
 import time
 import unittest
 
-from against import ClientCase
+from against import AGAINST, ClientCase
 from tercet import SCALE, need_module, wait_for
 
 pika = need_module("pika")
@@ -344,6 +344,37 @@ class Routing(PikaCase):
             channel.queue_bind(queue, name, "key-" + queue)
             channel.basic_publish(name, "key-" + queue, b"x")
             self.assertEqual(self.get(channel, queue)[2], b"x")
+
+
+@unittest.skipIf(AGAINST, "others have it as a plugin")
+class Delays(PikaCase):
+    def test_a_delayed_retry_comes_back_when_its_delay_is_over(self):
+        channel = self.channel()
+        exchange = self.exchange(channel, "x-delayed-message", durable=True,
+                                 arguments={"x-delayed-type": "direct"})
+        queue = self.queue(channel, durable=True)
+        channel.queue_bind(queue, exchange, "retry")
+        channel.confirm_delivery()
+        before = time.monotonic()
+        for body, delay in ((b"now", 0), (b"second", 1200), (b"first", 200)):
+            channel.basic_publish(exchange, "retry", body, pika.BasicProperties(
+                delivery_mode=2, headers={"x-delay": delay, "tries": 1}))
+        got = self.consume(channel, queue, 3, auto_ack=True)
+        self.assertEqual([body for _, _, body in got], [b"now", b"first", b"second"])
+        self.assertGreaterEqual(time.monotonic() - before, 1.19)
+        self.assertEqual([p.headers for _, p, _ in got],
+                         [{"x-delay": delay, "tries": 1} for delay in (0, -200, -1200)])
+
+    def test_a_wrong_declaration_or_delay_closes_the_channel(self):
+        for arguments in ({}, {"x-delayed-type": "no"}):
+            self.expect_closed(406, self.channel().exchange_declare, self.name(),
+                               "x-delayed-message", arguments=arguments)
+        channel = self.channel()
+        exchange = self.exchange(channel, "x-delayed-message",
+                                 arguments={"x-delayed-type": "fanout"})
+        channel.confirm_delivery()
+        self.expect_closed(406, channel.basic_publish, exchange, "", b"x",
+                           pika.BasicProperties(headers={"x-delay": 1 << 40}))
 
 
 class Names(PikaCase):

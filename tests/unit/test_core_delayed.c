@@ -9,6 +9,9 @@
 #include "broker/base/counters.h"
 #include "broker/base/mem.h"
 #include "broker/core/delayed_int.h"
+#include "broker/core/exchange_int.h"
+#include "broker/core/publish.h"
+#include "broker/core/queue.h"
 #include "tests/lib/core_rig.h"
 #include "tests/lib/suite.h"
 
@@ -373,6 +376,222 @@ START_TEST(more_than_memory_holds_is_found_in_passes)
 }
 END_TEST
 
+/* Records as they were before they had an author, a priority and a route. */
+START_TEST(what_an_older_version_kept_is_read)
+{
+    struct message_spec inner = {
+        .address = SLICE("t/old"), .key = SLICE("old"), .value = SLICE("x"), .qos = 1
+    };
+    struct message_spec outer = { .timestamp_ms = START_MS + 5000 };
+    struct message *message = message_new(&inner), *wrapped;
+    struct text value = { 0 };
+    struct stream *bucket;
+    struct placed placed;
+
+    publish("new", 5000);
+    bucket = rig.core->delayed->buckets[0]->stream;
+    text_add_byte(&value, 1);
+    text_add_byte(&value, 0);
+    text_add_u64(&value, 1000);
+    message_encode(&value, message);
+    outer.address = stream_name(bucket);
+    outer.value = text_slice(&value);
+    wrapped = message_new(&outer);
+    ck_assert_int_eq(stream_append(bucket, wrapped, DURABILITY_ALWAYS, &placed), RC_OK);
+    message_unref(&wrapped);
+    message_unref(&message);
+    text_done(&value);
+    restart(false);
+    ck_assert_uint_eq(waiting(), 2);
+    pass(4999);
+    ck_assert_uint_eq(a->count, 0);
+    pass(1);
+    ck_assert_uint_eq(a->count, 2);
+    ck_assert_str_eq(a->seen[0].value, "new");
+    ck_assert_str_eq(a->seen[1].value, "x");
+    ck_assert_str_eq(a->seen[1].address, "t/old");
+    ck_assert_uint_eq(waiting(), 0);
+}
+END_TEST
+
+START_TEST(a_record_cut_short_or_of_another_version_is_none)
+{
+    struct message_spec inner = { .address = SLICE("t/x"), .value = SLICE("x"), .priority = 7 };
+    struct message_spec outer = { .address = SLICE("b"), .timestamp_ms = 1 };
+    const struct delayed_order order = { .message = message_new(&inner) };
+    struct delayed_bucket bucket = { 0 };
+    const struct delayed_key key = { START_MS, 9 };
+    struct message *whole;
+
+    publish("x", 1000);
+    bucket.stream = rig.core->delayed->buckets[0]->stream;
+    whole = delayed_wrap(&bucket, &key, NULL, &order);
+    for (size_t n = 0; n <= whole->value.len; n++) {
+        uint8_t *cut = mem_get(n == 0 ? 1 : n);
+        struct message *wrapped;
+        struct delayed_content *content;
+        struct delayed_key found;
+
+        memcpy(cut, whole->value.at, n);
+        outer.value = slice_of(cut, n);
+        wrapped = message_new(&outer);
+        content = delayed_unwrap(wrapped);
+        ck_assert_int_eq(delayed_key_of(wrapped, &found), n < 10 ? RC_CORRUPT : RC_OK);
+        ck_assert((content->message != NULL) == (n == whole->value.len));
+        if (content->message != NULL)
+            ck_assert_uint_eq(content->message->priority, 7);
+        delayed_content_free(&content);
+        message_unref(&wrapped);
+        cut[0] = 3;
+        wrapped = message_new(&outer);
+        ck_assert_int_eq(delayed_key_of(wrapped, &found), RC_CORRUPT);
+        message_unref(&wrapped);
+        mem_free(cut);
+    }
+    message_unref(&whole);
+    {
+        struct message *message = (struct message *)(uintptr_t)order.message;
+
+        message_unref(&message);
+    }
+}
+END_TEST
+
+/* ---- exchanges that delay ---- */
+
+static struct exchange *declare(const char *name)
+{
+    struct exchange_spec spec = { .name = slice_str(name),
+                                  .type = EXCHANGE_DIRECT,
+                                  .is_durable = true,
+                                  .is_delaying = true,
+                                  .arguments = SLICE("args") };
+    struct exchange *exchange = NULL;
+
+    ck_assert_int_eq(exchange_declare(a->client, &spec, &exchange), RC_OK);
+    return exchange;
+}
+
+static enum rc send(const char *exchange, const char *key, uint64_t delay_ms)
+{
+    struct slice keys[] = { slice_str(key) };
+    struct publish_exchange publish = { .exchange = exchange_find(rig.core, slice_str(exchange)),
+                                        .routing_keys = keys,
+                                        .routing_key_count = 1,
+                                        .delay_ms = delay_ms };
+    struct message_spec spec = { .address = slice_str(key),
+                                 .value = SLICE("v"),
+                                 .timestamp_ms = wall_ms,
+                                 .flags = MESSAGE_PERSISTENT };
+    struct message *message = message_new(&spec);
+
+    return publish_exchange(a->client, &publish, &message);
+}
+
+static uint64_t ready(const char *queue)
+{
+    rig_settle(&rig);
+    return queue_ready_count(queue_find(rig.core, slice_str(queue)));
+}
+
+/* The first that was not. */
+static void cancel_first(void)
+{
+    struct delayed *d = rig.core->delayed;
+    const struct delayed_key *first = NULL;
+
+    for (size_t i = 0; i < d->near_count; i++) {
+        const struct delayed_key *key = &d->near[i].key;
+
+        if (!delayed_is_cancelled(d, key) && (first == NULL || delayed_compare(key, first) < 0))
+            first = key;
+    }
+    ck_assert_ptr_nonnull(first);
+    ck_assert_int_eq(delayed_cancel(rig.core, first->due_ms, first->number), RC_OK);
+}
+
+START_TEST(an_exchange_and_what_it_keeps_survive_and_are_routed_once)
+{
+    (void)rig_queue(&rig, a, "q", true);
+    (void)declare("x");
+    rig_bind(&rig, a, "x", "q", "k");
+    ck_assert_int_eq(send("x", "k", 10000), RC_OK);
+    ck_assert_int_eq(send("x", "k", 0), RC_OK);
+    ck_assert_int_eq(send("x", "nobody", 10000), RC_OK);
+    ck_assert_uint_eq(ready("q"), 1);
+    for (int i = 0; i < 2; i++) {
+        struct exchange *exchange;
+
+        restart(i == 0);
+        exchange = exchange_find(rig.core, SLICE("x"));
+        ck_assert(exchange->spec.is_delaying && slice_equal_str(exchange->spec.arguments, "args"));
+        ck_assert_uint_eq(exchange->delayed_count, 2);
+        ck_assert_uint_eq(waiting(), 2);
+    }
+    pass(10000);
+    ck_assert_uint_eq(ready("q"), 2);
+    ck_assert_uint_eq(waiting(), 0);
+    ck_assert_uint_eq(exchange_find(rig.core, SLICE("x"))->delayed_count, 0);
+}
+END_TEST
+
+START_TEST(an_exchange_made_anew_does_not_get_what_the_one_before_kept)
+{
+    (void)rig_queue(&rig, a, "q", true);
+    for (int i = 0; i < 3; i++) {
+        struct exchange *exchange = declare("x");
+
+        rig_bind(&rig, a, "x", "q", "k");
+        ck_assert_int_eq(send("x", "k", 10000), RC_OK);
+        ck_assert_uint_eq(waiting(), 1);
+        ck_assert_int_eq(exchange_delete(a->client, exchange, false), RC_OK);
+        ck_assert_uint_eq(waiting(), 0);
+        if (i > 0)
+            restart(i == 1);
+        ck_assert_uint_eq(waiting(), 0);
+    }
+    (void)declare("x");
+    rig_bind(&rig, a, "x", "q", "k");
+    ck_assert_int_eq(send("x", "k", 10001), RC_OK);
+    ck_assert_uint_eq(waiting(), 1);
+    pass(10000);
+    ck_assert_uint_eq(waiting(), 1);
+    pass(1);
+    ck_assert_uint_eq(waiting(), 0);
+    ck_assert_uint_eq(ready("q"), 1);
+    ck_assert_int_eq(count_get(COUNT_CORE_DELAYED_BYTES), 0);
+}
+END_TEST
+
+START_TEST(a_place_is_given_back_once_however_it_came_to_that)
+{
+    struct exchange *x = declare("x");
+
+    (void)declare("y");
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(send("x", "k", 10000), RC_OK);
+        ck_assert_int_eq(send("y", "k", 20000), RC_OK);
+    }
+    cancel_first();
+    ck_assert_uint_eq(waiting(), 5);
+    ck_assert_int_eq(exchange_delete(a->client, x, false), RC_OK);
+    ck_assert_uint_eq(waiting(), 3);
+    restart(false);
+    ck_assert_uint_eq(waiting(), 3);
+    cancel_first(); /* the second of x, which counts no more */
+    pass(10000);
+    ck_assert_uint_eq(waiting(), 3);
+    cancel_first();
+    ck_assert_uint_eq(waiting(), 2);
+    restart(true);
+    ck_assert_uint_eq(waiting(), 2);
+    pass(10000);
+    ck_assert_uint_eq(waiting(), 0);
+    ck_assert_uint_eq(exchange_find(rig.core, SLICE("y"))->delayed_count, 0);
+    ck_assert_int_eq(count_get(COUNT_CORE_DELAYED_BYTES), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("core_delayed");
@@ -390,6 +609,7 @@ int main(void)
     tcase_add_test(memory, a_retained_message_is_retained_when_it_comes);
     tcase_add_test(memory, count_bytes_and_delay_have_limits);
     tcase_add_test(memory, a_bucket_goes_when_its_time_is_over);
+    tcase_add_test(memory, a_record_cut_short_or_of_another_version_is_none);
     tcase_add_test(memory, more_than_memory_holds_is_found_in_passes);
     tcase_add_checked_fixture(durable, setup_durable, teardown);
     tcase_set_timeout(durable, 120);
@@ -397,6 +617,10 @@ int main(void)
     tcase_add_test(durable, what_waits_survives_each_kind_of_end_and_comes_once);
     tcase_add_test(durable, what_fell_due_while_nobody_ran_comes_at_the_start);
     tcase_add_test(durable, a_clock_put_back_loses_nothing);
+    tcase_add_test(durable, what_an_older_version_kept_is_read);
+    tcase_add_test(durable, an_exchange_and_what_it_keeps_survive_and_are_routed_once);
+    tcase_add_test(durable, an_exchange_made_anew_does_not_get_what_the_one_before_kept);
+    tcase_add_test(durable, a_place_is_given_back_once_however_it_came_to_that);
     suite_add_tcase(suite, memory);
     suite_add_tcase(suite, durable);
     runner = srunner_create(suite);
