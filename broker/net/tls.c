@@ -16,6 +16,8 @@
 
 /* Bytes handed to one SSL_write(): one record. */
 #define TLS_RECORD_BYTES 16384
+/* Four of the longest records; a connection has it while a part of one is there. */
+#define READ_BUFFER_BYTES 66000
 /* A peer that renews its keys more often than this spends our time on purpose (CVE-2026-39304's
  * class: each renewal costs a key derivation and an answer). */
 #define TLS_KEY_UPDATES_MAX       16
@@ -200,7 +202,8 @@ enum rc tls_begin(const SSL_METHOD *method, struct tls **ret)
     (void)SSL_CTX_set_mode(tls->context, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                              SSL_MODE_RELEASE_BUFFERS);
-    SSL_CTX_set_read_ahead(tls->context, 1); /* header and body of records in one read */
+    SSL_CTX_set_read_ahead(tls->context, 1); /* several records in one read */
+    SSL_CTX_set_default_read_buffer_len(tls->context, READ_BUFFER_BYTES);
     (void)SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF); /* tickets only */
     SSL_CTX_set_msg_callback(tls->context, on_message);
     *ret = tls;
