@@ -129,6 +129,10 @@ const struct option bridge_options[BRIDGE_OPTIONS] = {
       "The ciphers for TLS 1.2, in the notation of openssl-ciphers(1); by default OpenSSL's." },
     { "tls_ciphersuites", OPTION_TEXT, NULL, 1, TEXT_BYTES_MAX, NULL, IN_FILE, AT(tls_ciphersuites),
       "LIST", "The cipher suites for TLS 1.3, with colons between; by default OpenSSL's." },
+    { "require_ocsp", OPTION_SWITCH, "no", 0, 0, NULL, IN_FILE, AT(require_ocsp), NULL,
+      "The other broker must hand over, in the TLS handshake, a valid answer of its authority "
+      "(OCSP "
+      "stapling) that its certificate is not revoked." },
     { "psk_identity", OPTION_TEXT, NULL, 1, 256, NULL, IN_FILE, AT(psk_identity), "IDENTITY",
       "Speak TLS by a key that both brokers have, and not by certificates: which one it is." },
     { "psk", OPTION_TEXT, NULL, 1, 1024, NULL, IN_FILE, AT(psk), "KEY",

@@ -52,6 +52,7 @@ static const struct {
     { MOSQUITTO_BRIDGE_ALPN, "alpn", WAY_TEXT },
     { MOSQUITTO_BRIDGE_CIPHERS, "tls_ciphers", WAY_TEXT },
     { MOSQUITTO_BRIDGE_CIPHERS_TLS1_3, "tls_ciphersuites", WAY_TEXT },
+    { MOSQUITTO_BRIDGE_REQUIRE_OCSP, "require_ocsp", WAY_SWITCH },
     { MOSQUITTO_BRIDGE_IDENTITY, "psk_identity", WAY_TEXT },
     { MOSQUITTO_BRIDGE_PSK, "psk", WAY_TEXT },
     { MOSQUITTO_BRIDGE_SESSION_EXPIRY_INTERVAL, "session_expiry", WAY_NUMBER },

@@ -16,6 +16,7 @@ libnet_a_SOURCES = \
 	%D%/shutdown.c \
 	%D%/tls.c %D%/tls.h %D%/tls_int.h \
 	%D%/tls_client.c \
+	%D%/tls_ocsp.c \
 	%D%/tls_psk.c \
 	%D%/upgrade.c %D%/upgrade.h \
 	%D%/websocket.c %D%/websocket.h

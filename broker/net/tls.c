@@ -307,7 +307,9 @@ enum rc tls_handshake(struct tls_conn *tls, bool *ret_wants_write)
     rc = rc_of(tls, result, ret_wants_write);
     if (rc == RC_PROTOCOL) {
         ERR_error_string_n(ERR_peek_last_error(), reason, sizeof(reason));
-        if (tls->key != NULL)
+        if (tls->why != NULL)
+            log_peer(LOG_NOTICE, "tls.refused", "why=\"%s\"", tls->why);
+        else if (tls->key != NULL)
             tls_psk_failed(tls, reason);
         else
             log_peer(LOG_NOTICE, "tls.refused", "why=%s", log_quote(reason, strlen(reason)));

@@ -50,6 +50,7 @@ struct tls_client_config {
      * certificates. */
     const char *psk_identity;
     const char *psk;
+    bool is_ocsp_required; /* the peer must show that its certificate is not revoked */
 };
 
 /* The log line says what is wrong. RC_INVALID: as above, or alpn is no name. */

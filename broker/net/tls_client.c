@@ -60,6 +60,8 @@ enum rc tls_client_new(const struct tls_client_config *config, struct tls **ret)
         rc = trust(tls, config);
     if (rc == RC_OK && config->certificate_file != NULL)
         rc = tls_load(tls, config->certificate_file, config->key_file);
+    if (rc == RC_OK && config->is_ocsp_required)
+        rc = tls_require_ocsp(tls);
     if (rc == RC_OK)
         rc = ask_for(tls, config->alpn);
     if (rc != RC_OK)

@@ -25,6 +25,7 @@ struct tls {
 struct tls_conn {
     SSL *ssl;                  /* owned */
     struct tls *tls;           /* shared: counted */
+    const char *why;           /* of a handshake that we ended; NULL: OpenSSL knows */
     const struct psk_key *key; /* what it was asked to show; borrowed from tls */
     uint64_t updates_since_ns;
     unsigned updates; /* of the keys by the peer */
@@ -41,6 +42,9 @@ MUST_CHECK enum rc tls_restrict_to(struct tls *tls, bool is_1_3_required, const 
                                    const char *ciphersuites);
 /* RC_INVALID: the files do not fit together. */
 MUST_CHECK enum rc tls_load(struct tls *tls, const char *certificate_file, const char *key_file);
+
+/* Of a client: the server must hand over an answer of its authority that says it is good. */
+MUST_CHECK enum rc tls_require_ocsp(struct tls *tls);
 
 /* ---- tls_psk.c ---- */
 

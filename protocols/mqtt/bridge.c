@@ -338,6 +338,7 @@ static enum rc make_tls(struct bridge *b)
                                         .ciphersuites = c->tls_ciphersuites,
                                         .psk_identity = c->psk_identity,
                                         .psk = c->psk,
+                                        .is_ocsp_required = c->require_ocsp,
                                         .is_1_3_required = c->tls_min_version == 1,
                                         .is_name_unchecked = c->insecure };
 

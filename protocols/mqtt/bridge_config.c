@@ -242,11 +242,13 @@ static const char *mismatch(const struct bridge_config *c)
 
     if ((c->psk_identity == NULL) != (c->psk == NULL))
         return "psk_identity and psk belong together";
-    if (c->psk != NULL && (c->ca_file != NULL || c->ca_path != NULL || c->certificate != NULL))
+    if (c->psk != NULL &&
+        (c->ca_file != NULL || c->ca_path != NULL || c->certificate != NULL || c->require_ocsp))
         return "a shared key and certificates exclude each other";
-    if (!c->tls && (c->ca_file != NULL || c->ca_path != NULL || c->certificate != NULL ||
-                    c->key != NULL || c->insecure || c->alpn != NULL || c->psk != NULL))
-        return "certificates, psk, insecure and alpn need tls = yes";
+    if (!c->tls &&
+        (c->ca_file != NULL || c->ca_path != NULL || c->certificate != NULL || c->key != NULL ||
+         c->insecure || c->alpn != NULL || c->psk != NULL || c->require_ocsp))
+        return "certificates, psk, insecure, require_ocsp and alpn need tls = yes";
     if ((c->certificate == NULL) != (c->key == NULL))
         return "certificate and key belong together";
     if (c->version < BRIDGE_V5 && c->remote_password != NULL && c->remote_user == NULL)

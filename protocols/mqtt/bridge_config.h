@@ -82,6 +82,7 @@ struct bridge_config {
     unsigned tls_min_version; /* index: 1.2, 1.3 */
     char *tls_ciphers;
     char *tls_ciphersuites;
+    bool require_ocsp;         /* the other broker shows that its certificate is not revoked */
     char *psk_identity;        /* both or neither: a shared key instead of certificates */
     char *psk;                 /* in hexadecimal */
     uint64_t session_expiry_s; /* of the session at the other broker */

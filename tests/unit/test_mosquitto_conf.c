@@ -377,12 +377,8 @@ END_TEST
 
 START_TEST(what_would_let_in_whom_it_keeps_out_is_refused)
 {
-    static const char *const lines[] = { "plugin x",
-                                         "auth_plugin x",
-                                         "tls_keyform engine",
-                                         "tls_engine x",
-                                         "bridge_require_ocsp true",
-                                         "plugin_opt_file x" };
+    static const char *const lines[] = { "plugin x", "auth_plugin x", "tls_keyform engine",
+                                         "tls_engine x", "plugin_opt_file x" };
 
     for (unsigned i = 0; i < COUNT_OF(lines); i++)
         assert_refused(lines[i], "main:1: ");
