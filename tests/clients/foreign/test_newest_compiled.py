@@ -129,5 +129,12 @@ class Rust(CompiledCase):
         self.each_transport(self.program, "Rust", "mqtt5")
 
 
+class Embedded(CompiledCase):
+    """Clients for microcontrollers."""
+
+    def test_rust_mqtt(self):
+        self.program("embedded", "tcp://%s:%d" % self.broker.address("mqtt"))
+
+
 if __name__ == "__main__":
     unittest.main()
