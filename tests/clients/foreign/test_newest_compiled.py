@@ -6,6 +6,7 @@ is not there is a skip."""
 
 import glob
 import os
+import ssl
 import subprocess
 import tempfile
 import unittest
@@ -134,6 +135,15 @@ class Embedded(CompiledCase):
 
     def test_rust_mqtt(self):
         self.program("embedded", "tcp://%s:%d" % self.broker.address("mqtt"))
+
+    def test_rust_mqtt_over_embedded_tls(self):
+        with open(self.ca, encoding="ascii") as file:
+            der = ssl.PEM_cert_to_DER_cert(file.read())
+        with tempfile.NamedTemporaryFile() as ca:
+            ca.write(der)
+            ca.flush()
+            self.program("embedded", "ssl://127.0.0.1:%d"
+                         % self.broker.listener_named("any")["port"], ca.name)
 
 
 if __name__ == "__main__":
