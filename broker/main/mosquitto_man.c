@@ -64,6 +64,26 @@ void mosquitto_settings_write_man(struct text *to)
         text_add_byte(to, '\n');
         write_part(to, parts[i].fate);
     }
+    text_format(to, ".SH LOG\n");
+    options_write_troff(
+        to,
+        "The log has its own words: an event, then what is known of it as name=value. Who comes "
+        "and "
+        "goes is mqtt.connected (peer, client, version), mqtt.disconnected and mqtt.closed; who is "
+        "turned away is mqtt.refused, with its address. Of what peers can cause, a few lines of a "
+        "kind are written in a second, and the rest counted. Rules that look for mosquitto's words "
+        "must look for these; one of fail2ban's for logins that failed:\n");
+    text_format(to, ".nf\n    failregex = ");
+    options_write_troff(to, "mqtt\\.refused conn=\\d+ peer=\\[?<HOST>\\]?:\\d+ rc=(auth|refused) ");
+    text_format(to, "\n.fi\n");
+    options_write_troff(to, "Without any rule, logins that fail too often are banned for a while: "
+                            "login_failures_user in tercet.conf(5).\n");
+    text_format(to, ".SH $CONTROL\n");
+    options_write_troff(
+        to,
+        "What mosquitto_ctrl says to a plugin under $CONTROL, as $CONTROL/dynamic-security/v1, is "
+        "refused: MQTT 5 is told 0x87, and before that it is acknowledged and goes nowhere. Users "
+        "and rules are changed by tercet user, and by their files and SIGHUP.\n");
     text_format(to,
                 ".SH SEE ALSO\n.BR tercetd (8),\n.BR tercet.conf (5),\n.BR tercet\\-mqtt (7)\n");
 }

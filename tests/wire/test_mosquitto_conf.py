@@ -408,6 +408,27 @@ class Line(unittest.TestCase):
             self.assertEqual(status, 3, (words, said))
 
 
+@need_program("mosquitto_passwd")
+class Log(unittest.TestCase):
+
+    def test_the_rule_of_the_manual_finds_logins_that_failed(self):
+        page = subprocess.run([program(), "--print-mosquitto-man"], capture_output=True, text=True,
+                              check=True, timeout=20 * SCALE).stdout
+        rule = re.search("failregex = (.*)", page).group(1).replace("\\e", "\\").replace(
+            "\\-", "-").replace("<HOST>", "(?P<host>[0-9a-f.:]+?)")
+        side = Side(self, "tercet", "listener {a} 127.0.0.1\npassword_file {dir}/users\n")
+        with open(os.path.join(side.dir, "users"), "w", encoding="ascii") as file:
+            file.write(users_file("ann", "right"))
+        side.start(self)
+        for password, is_in in ((b"wrong", False), (b"right", True)):
+            client = side.client(self)
+            client.send(m.connect("x", user="ann", password=password))
+            self.assertEqual(client.expect(m.CONNACK).reason == 0, is_in)
+        wait_for(lambda: "mqtt.refused" in side.output())
+        found = [re.search(rule, line) for line in side.output().splitlines()]
+        self.assertEqual([one.group("host") for one in found if one], ["127.0.0.1"])
+
+
 class Own(unittest.TestCase):
     """What only tercet does."""
 
