@@ -198,22 +198,22 @@ void unlogged_trim(struct partition *p, uint64_t start)
 
 /* ---- reading ---- */
 
-/* True when the offset lies in what is kept; `ret` is the place. No place holds less than one
- * offset, which bounds it from both ends: to one place, when all that is kept are messages. */
+/* True when the offset lies in what is kept; `ret` is the place. As a rule what was kept since
+ * holds an offset each, which tells the place from the end. The oldest is looked at only when it
+ * does not: that memory is the coldest there is. */
 static bool find(const struct unlogged *u, uint64_t offset, size_t *ret)
 {
     size_t low = 0, high = u->kept.count;
-    uint64_t before, behind;
+    uint64_t end = high == 0 ? 0 : kept_end(kept_at(u, high - 1));
 
-    if (high == 0 || offset < kept_at(u, 0)->base_offset ||
-        offset >= kept_end(kept_at(u, high - 1)))
+    if (offset >= end)
         return false;
-    before = offset - kept_at(u, 0)->base_offset;
-    behind = kept_end(kept_at(u, high - 1)) - offset;
-    if (behind < high)
-        low = high - (size_t)behind;
-    if (before < high)
-        high = (size_t)before + 1;
+    if (end - offset <= high && kept_at(u, high - (size_t)(end - offset))->base_offset == offset) {
+        *ret = high - (size_t)(end - offset);
+        return true;
+    }
+    if (offset < kept_at(u, 0)->base_offset)
+        return false;
     while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
 
