@@ -291,6 +291,7 @@ static void init_tables(struct core *core)
     list_init(&core->busy_sessions);
     list_init(&core->busy_groups);
     list_init(&core->overflowing);
+    list_init(&core->trimming);
     list_init(&core->dirty_sessions);
     ring_init(&core->awaits, sizeof(struct await));
     ring_init(&core->await_groups, sizeof(struct await_group));

@@ -114,6 +114,12 @@ test_flap_SOURCES = tests/unit/test_flap.c
 test_flap_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_flap_LDADD = libcore.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_flap
+check_PROGRAMS += test_core_trim
+test_core_trim_SOURCES = tests/unit/test_core_trim.c
+test_core_trim_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_trim_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_trim
+
 check_PROGRAMS += test_core_delayed
 test_core_delayed_SOURCES = tests/unit/test_core_delayed.c
 test_core_delayed_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

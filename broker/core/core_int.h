@@ -145,6 +145,7 @@ struct core {
     unsigned return_left;          /* offsets that may be looked at for both in this turn */
     struct list busy_sessions;
     struct list overflowing; /* sessions to be ended at the end of the turn */
+    struct list trimming;    /* and those to be trimmed, some in each */
     struct list busy_groups; /* of shared subscriptions: struct session too */
     struct list dirty_sessions;
 

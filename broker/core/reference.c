@@ -584,6 +584,65 @@ static bool make_room(struct session *session, uint64_t bytes)
     return false;
 }
 
+/* ---- caps that were lowered ---- */
+
+/* What a turn takes away of all of them, and what the end of a session counts as: like a purge, it
+ * takes some tenths of a millisecond. */
+#define TRIM_STEP 4096u
+#define TRIM_END  64u
+
+static bool is_over(const struct session *session)
+{
+    const struct user_caps *caps = &session->user->caps;
+
+    return session->open_count > caps->session_messages ||
+           (caps->session_bytes > 0 && session->open_bytes > caps->session_bytes);
+}
+
+void session_trim(struct session *session)
+{
+    enum session_overflow overflow = session->user->caps.overflow;
+    bool is_wanted =
+        (overflow == OVERFLOW_DROP_OLDEST || overflow == OVERFLOW_END) && is_over(session);
+
+    if (session->extra != NULL)
+        link_remove_if(&session->extra->trimming);
+    if (!is_wanted)
+        return;
+    list_append(&session->core->trimming, &session_extra(session)->trimming);
+    core_wake(session->core);
+}
+
+/* What is left of the step. */
+static unsigned trim(struct session *session, unsigned left)
+{
+    struct link *overflowing = &session->extra->overflowing;
+
+    if (session->user->caps.overflow == OVERFLOW_END && session->share == NULL) {
+        if (is_over(session) && !link_is_linked(overflowing))
+            list_append(&session->core->overflowing, overflowing);
+        return left > TRIM_END ? left - TRIM_END : 0;
+    }
+    while (left > 0 && is_over(session) && drop_oldest(session))
+        left--;
+    return left;
+}
+
+void sessions_trim(struct core *core)
+{
+    unsigned left = TRIM_STEP;
+
+    while (left > 0 && !list_is_empty(&core->trimming)) {
+        struct session_extra *extra = LIST_FIRST(&core->trimming, struct session_extra, trimming);
+
+        left = trim(extra->session, left);
+        if (left > 0 || link_is_linked(&extra->overflowing) || !is_over(extra->session))
+            link_remove(&extra->trimming);
+    }
+    if (!list_is_empty(&core->trimming))
+        core_wake(core);
+}
+
 /* Only what lies in the log can be kept for later. */
 void reference_owe(struct session *session, const struct placed *placed,
                    const struct message *message, uint8_t qos, bool is_retained)
@@ -834,6 +893,7 @@ void sessions_pump(struct core *core)
 {
     pump_list(&core->busy_sessions);
     pump_list(&core->busy_groups); /* to those who have credit left */
+    sessions_trim(core);
     sessions_end_overflowing(core);
     count_set(COUNT_CORE_OWED, (int64_t)core->owed_count);
     count_set(COUNT_CORE_OWED_BYTES, (int64_t)core->owed_bytes);

@@ -121,6 +121,7 @@ static void extra_free(struct session *session)
     deadline_stop(&session->core->deadlines, &extra->expiry);
     link_remove_if(&extra->tail_wait);
     link_remove_if(&extra->overflowing);
+    link_remove_if(&extra->trimming);
     MEM_FREE(session->extra);
 }
 
@@ -133,7 +134,7 @@ void session_rest(struct session *session)
     cursor_rest(&extra->cursor);
     if (extra->notes.count == 0 && list_is_empty(&extra->retained) &&
         extra->dirty_chunks.room == 0 && extra->expiry.place == 0 &&
-        !link_is_linked(&extra->overflowing))
+        !link_is_linked(&extra->overflowing) && !link_is_linked(&extra->trimming))
         extra_free(session);
 }
 

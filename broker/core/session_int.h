@@ -52,6 +52,7 @@ struct session_extra {
     struct list retained;  /* struct retained_due.link: delivered before all else */
     struct link tail_wait; /* in core->tail_waiters: its walk waits for what it reaches */
     struct link overflowing;
+    struct link trimming;     /* in core->trimming: it is owed more than it may be by now */
     struct ring dirty_chunks; /* of uint64_t */
     struct deadline expiry;
 };
@@ -130,6 +131,10 @@ static inline bool session_is_full(const struct session *session, uint64_t bytes
 }
 /* It may outlive its connection no longer than that, from when it was left. */
 void session_cut_expiry(struct session *session, uint64_t max_ms);
+/* Its caps have changed: when it is owed more than it may be, that is mended turn by turn, as its
+ * user's rule says. */
+void session_trim(struct session *session);
+void sessions_trim(struct core *core);
 /* Ends those that overflowed. */
 void sessions_end_overflowing(struct core *core);
 /* Ends it for good. */

@@ -59,6 +59,13 @@ static void cut_expiry(struct session *session)
         session_cut_expiry(session, max_ms);
 }
 
+/* To the caps that its user has now. */
+static void suit(struct session *session)
+{
+    cut_expiry(session);
+    session_trim(session);
+}
+
 void users_set(struct core *core, const struct users_config *config)
 {
     struct users *users = &core->users;
@@ -73,7 +80,7 @@ void users_set(struct core *core, const struct users_config *config)
         user->caps = *caps_of(core, user->by_name.key);
     }
     MAP_EACH (node, &core->sessions)
-        cut_expiry(CONTAINER_OF(node, struct session, by_id));
+        suit(CONTAINER_OF(node, struct session, by_id));
 }
 
 /* ---- life ---- */

@@ -65,8 +65,9 @@ struct users {
     bool rejects; /* some of them are full in a way that stops publishers */
 };
 
-/* The new limits hold at once: expiries that are too long are cut, and what is too much otherwise
- * goes by with the next that comes. Who is connected stays. */
+/* The new limits hold at once: expiries that are too long are cut, and what sessions are owed too
+ * much goes in the next turns where the oldest is to go, or the session is to end. Who is connected
+ * stays, and so does what was kept for sessions whose rule is to take no more. */
 void users_set(struct core *core, const struct users_config *config);
 /* One who has something here now; NULL: none. */
 const struct user *user_find(const struct core *core, struct slice name);

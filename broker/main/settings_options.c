@@ -162,7 +162,8 @@ static const struct option head_options[] = {
       "What happens to one more: drop_oldest or drop_newest, which are counted and logged; reject, "
       "the publisher is refused (MQTT 5: 0x97); end, the session ends. What Kafka clients and "
       "AMQP's "
-      "default exchange bring cannot be refused and is dropped." },
+      "default exchange bring cannot be refused and is dropped. When a reload lowers a limit, "
+      "drop_oldest and end act at once on what waits already." },
     { "session_qos0", OPTION_SWITCH, "no", 0, 0, NULL, FILE_ONLY, AT(session_qos0), NULL,
       "Messages of QoS 0 wait for sessions whose client is away, as the others do." },
     { "connections_max", OPTION_NUMBER, "0", 0, 10000000, NULL, FILE_ONLY, AT(connections_max), "N",
