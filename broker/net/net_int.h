@@ -357,8 +357,9 @@ enum rc tls_conn_new(struct tls *tls, int fd, struct tls_conn **ret);
 /* For a context of tls_client_new(): the peer must show that it is `host`. */
 enum rc tls_conn_new_client(struct tls *tls, int fd, const char *host, struct tls_conn **ret);
 void tls_conn_free(struct tls_conn **tls);
-/* RC_OK: done. RC_AGAIN: more from the peer is needed, or *ret_wants_write. */
-enum rc tls_handshake(struct tls_conn *tls, bool *ret_wants_write);
+/* RC_OK: done. RC_AGAIN: more from the peer is needed, or *ret_wants_write. What fails is logged as
+ * the conn's. */
+enum rc tls_handshake(struct tls_conn *tls, const struct conn *conn, bool *ret_wants_write);
 /* Like recv() and writev(): *ret bytes moved. RC_AGAIN: nothing now. RC_CLOSED: the end. */
 enum rc tls_read(struct tls_conn *tls, uint8_t *at, size_t room, size_t *ret);
 enum rc tls_write(struct tls_conn *tls, const struct iovec *pieces, int count, size_t *ret);

@@ -180,7 +180,7 @@ static enum rc step_tls(struct conn *conn)
         if (rc != RC_OK)
             return rc;
     }
-    rc = tls_handshake(conn->tls, &wants_write);
+    rc = tls_handshake(conn->tls, conn, &wants_write);
     if (rc == RC_AGAIN)
         output_arm(conn, wants_write);
     if (rc == RC_OK)

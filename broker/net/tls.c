@@ -292,14 +292,16 @@ static enum rc rc_of(struct tls_conn *tls, int result, bool *ret_wants_write)
     return error == SSL_ERROR_SSL ? RC_PROTOCOL : RC_CLOSED;
 }
 
-enum rc tls_handshake(struct tls_conn *tls, bool *ret_wants_write)
+enum rc tls_handshake(struct tls_conn *tls, const struct conn *conn, bool *ret_wants_write)
 {
     char reason[256];
     enum rc rc;
     int result;
 
     ERR_clear_error();
+    tls->conn = conn;
     result = SSL_do_handshake(tls->ssl);
+    tls->conn = NULL;
     if (result == 1) {
         tls->is_more = true; /* data may have come behind the handshake */
         return RC_OK;
@@ -308,11 +310,14 @@ enum rc tls_handshake(struct tls_conn *tls, bool *ret_wants_write)
     if (rc == RC_PROTOCOL) {
         ERR_error_string_n(ERR_peek_last_error(), reason, sizeof(reason));
         if (tls->why != NULL)
-            log_peer(LOG_NOTICE, "tls.refused", "why=\"%s\"", tls->why);
+            log_peer(LOG_NOTICE, "tls.refused", "conn=%llu peer=%s why=\"%s\"",
+                     (unsigned long long)conn_id(conn), conn_peer(conn), tls->why);
         else if (tls->key != NULL)
-            tls_psk_failed(tls, reason);
+            tls_psk_failed(tls, conn, reason);
         else
-            log_peer(LOG_NOTICE, "tls.refused", "why=%s", log_quote(reason, strlen(reason)));
+            log_peer(LOG_NOTICE, "tls.refused", "conn=%llu peer=%s why=%s",
+                     (unsigned long long)conn_id(conn), conn_peer(conn),
+                     log_quote(reason, strlen(reason)));
     }
     ERR_clear_error();
     return rc;

@@ -11,6 +11,7 @@
 #include "broker/base/rc.h"
 #include "broker/net/tls.h"
 
+struct conn;
 struct psk_keys;
 struct psk_key;
 
@@ -25,6 +26,7 @@ struct tls {
 struct tls_conn {
     SSL *ssl;                  /* owned */
     struct tls *tls;           /* shared: counted */
+    const struct conn *conn;   /* borrowed during the handshake; it owns this */
     const char *why;           /* of a handshake that we ended; NULL: OpenSSL knows */
     const struct psk_key *key; /* what it was asked to show; borrowed from tls */
     uint64_t updates_since_ns;
@@ -54,6 +56,6 @@ MUST_CHECK enum rc tls_use_psk(struct tls *tls, const char *file, const char *hi
 MUST_CHECK enum rc tls_use_psk_as(struct tls *tls, const char *identity, const char *key);
 void psk_keys_free(struct psk_keys **keys);
 /* The handshake failed: counts and tells it when a shared key was at stake. */
-void tls_psk_failed(const struct tls_conn *tls, const char *reason);
+void tls_psk_failed(const struct tls_conn *tls, const struct conn *conn, const char *reason);
 
 #endif

@@ -186,12 +186,15 @@ static enum rc read_keys(struct psk_keys *keys, const char *path)
 /* ---- a server's part of the handshake ---- */
 
 /* A key that nobody has: the handshake goes on and fails, as with a wrong one. */
-static unsigned make_up(const char *identity, unsigned char *at, unsigned max)
+static unsigned make_up(const struct conn *conn, const char *identity, unsigned char *at,
+                        unsigned max)
 {
     unsigned len = max < KEY_GOOD_BYTES ? max : KEY_GOOD_BYTES;
 
     count_add(COUNT_NET_PSK_REFUSED, 1);
-    log_peer(LOG_NOTICE, "tls.refused", "why=\"unknown identity of a shared key\" identity=%s",
+    log_peer(LOG_NOTICE, "tls.refused",
+             "conn=%llu peer=%s why=\"unknown identity of a shared key\" identity=%s",
+             (unsigned long long)conn_id(conn), conn_peer(conn),
              log_quote(identity, strlen(identity)));
     return RAND_bytes(at, (int)len) == 1 ? len : 0;
 }
@@ -215,16 +218,17 @@ static unsigned on_identity(SSL *ssl, const char *identity, unsigned char *at, u
     }
     if (!tls->is_psk_alone && SSL_version(ssl) >= TLS1_3_VERSION)
         return 0;
-    return make_up(identity == NULL ? "" : identity, at, max);
+    return make_up(conn->conn, identity == NULL ? "" : identity, at, max);
 }
 
-void tls_psk_failed(const struct tls_conn *tls, const char *reason)
+void tls_psk_failed(const struct tls_conn *tls, const struct conn *conn, const char *reason)
 {
     const char *identity = tls->key->identity;
 
     if (tls->tls->keys->own == NULL)
         count_add(COUNT_NET_PSK_REFUSED, 1);
-    log_peer(LOG_NOTICE, "tls.refused", "why=%s identity=%s", log_quote(reason, strlen(reason)),
+    log_peer(LOG_NOTICE, "tls.refused", "conn=%llu peer=%s why=%s identity=%s",
+             (unsigned long long)conn_id(conn), conn_peer(conn), log_quote(reason, strlen(reason)),
              log_quote(identity, strlen(identity)));
 }
 

@@ -105,7 +105,8 @@ class Keys(unittest.TestCase):
                 self.assertNotEqual(publish(self.port, "carol", KEY, "keys/a", version), 0)
                 self.assertEqual(counter(broker, "net_psk_refused_total"), before + 2)
         self.assertEqual(watcher.sync(), [])
-        self.assertIn('why="unknown identity of a shared key" identity="carol"', broker.log())
+        self.assertRegex(broker.log(), 'tls.refused conn=[0-9]+ peer=127.0.0.1:[0-9]+ '
+                         'why="unknown identity of a shared key" identity="carol"')
         self.assertIn('identity="alice"', broker.log())
 
     def test_an_unknown_identity_looks_like_a_wrong_key(self):

@@ -509,6 +509,67 @@ START_TEST(a_required_client_certificate_is_asked_for_and_checked)
 }
 END_TEST
 
+static unsigned on_hint(SSL *ssl, const char *hint, char *identity, unsigned identity_room,
+                        unsigned char *at, unsigned max)
+{
+    (void)ssl;
+    (void)hint;
+    ck_assert_uint_ge(identity_room, 3);
+    ck_assert_uint_ge(max, 2);
+    memcpy(identity, "me", 3);
+    memcpy(at, "\x01\x02", 2);
+    return 2;
+}
+
+/* In 1.2 the server looks for the key when it has the client's second flight. */
+START_TEST(a_handshake_goes_on_with_the_keys_that_a_reload_takes_away)
+{
+    struct tls_config config = { .psk_file = other_key_file, .psk_hint = "hint" };
+    struct tls *keys = NULL;
+    FILE *file = fopen(other_key_file, "we");
+    unsigned turns = 0;
+    SSL *ssl;
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_ge(fputs("other:ff\nme:0102\n", file), 0);
+    ck_assert_int_eq(fclose(file), 0);
+    ck_assert_int_eq(tls_new(&config, &keys), RC_OK);
+    listener_set_tls(fx.listener, keys);
+    (void)SSL_CTX_set_max_proto_version(client_context, TLS1_2_VERSION);
+    SSL_CTX_set_psk_client_callback(client_context, on_hint);
+    ssl = client_new();
+    (void)SSL_do_handshake(ssl);
+    while (SSL_get_state(ssl) == TLS_ST_CW_CLNT_HELLO && turns++ < 2000) {
+        loop_turn(fx.loop, 1);
+        (void)SSL_do_handshake(ssl);
+    }
+    ck_assert_int_eq(SSL_get_state(ssl), TLS_ST_CW_FINISHED);
+    listener_set_tls(fx.listener, tls);
+    tls_free(&keys);
+    ck_assert(handshake(ssl));
+    ck_assert_str_eq(SSL_get_psk_identity(ssl), "me");
+    client_free(ssl);
+}
+END_TEST
+
+START_TEST(keys_that_are_none_are_refused)
+{
+    static const char *const contents[] = { "me\n", "me:\n", ":01\n", "me:0x\n", "a:01\na:01\n" };
+    struct tls_config config = { .psk_file = other_key_file };
+    struct tls *keys = NULL;
+
+    for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++) {
+        FILE *file = fopen(other_key_file, "we");
+
+        ck_assert_ptr_nonnull(file);
+        ck_assert_int_ge(fputs(contents[i], file), 0);
+        ck_assert_int_eq(fclose(file), 0);
+        ck_assert_int_eq(tls_new(&config, &keys), RC_INVALID);
+        ck_assert_ptr_null(keys);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("conn_tls");
@@ -531,6 +592,8 @@ int main(void)
     tcase_add_test(test, a_peer_that_vanishes_in_the_handshake_leaves_nothing);
     tcase_add_test(test, tls_1_1_is_refused);
     tcase_add_test(test, tls_1_2_and_1_3_are_spoken);
+    tcase_add_test(test, a_handshake_goes_on_with_the_keys_that_a_reload_takes_away);
+    tcase_add_test(test, keys_that_are_none_are_refused);
     tcase_add_test(test, a_flood_of_key_updates_ends_the_connection);
     tcase_add_test(test, files_that_do_not_fit_together_are_refused);
     tcase_add_test(test, a_required_client_certificate_is_asked_for_and_checked);
