@@ -391,6 +391,7 @@ void core_free(struct core **ref)
     drain_done(core);
     delayed_done(core);
     awaits_done(core);
+    settlings_done(core);
     sessions_done(core);
     users_done(core);
     logins_done(core);
@@ -407,6 +408,7 @@ void core_free(struct core **ref)
     ring_done(&core->delaying);
     routed_done(&core->routed);
     text_done(&core->scratch);
+    text_done(&core->strays);
     mem_free(core);
 }
 

@@ -141,6 +141,7 @@ struct core {
     struct list dirty_queues;      /* their settled state is to be recorded */
     struct list sweeps;            /* rows of what is settled that are to be deleted */
     struct list orphans;           /* struct holding.of_client: of clients that went */
+    struct text strays;            /* keys of subscriptions whose session is gone: while it loads */
     struct list settlings;         /* struct settling: what goes on in the next turns */
     unsigned return_left;          /* offsets that may be looked at for both in this turn */
     struct list busy_sessions;
@@ -306,6 +307,8 @@ void sessions_done(struct core *core);
 void retained_done(struct core *core);
 void positions_done(struct core *core);
 void routes_done(struct core *core);
+/* Those that go on, to their end. */
+void settlings_done(struct core *core);
 
 /* ---- the end of a turn, in this order ---- */
 void holdings_turn(struct core *core); /* gives back what clients held that went, and settlings */

@@ -383,7 +383,6 @@ void queues_done(struct core *core)
 {
     while (!list_is_empty(&core->orphans))
         holding_free(LIST_FIRST(&core->orphans, struct holding, of_client));
-    settlings_done(core);
     while (!list_is_empty(&core->queue_list))
         queue_free(LIST_FIRST(&core->queue_list, struct queue, link));
     map_done(&core->queues);

@@ -114,7 +114,7 @@ MUST_CHECK enum rc queue_get(struct client *client, struct queue *queue, bool is
 
 /* ---- very many at once ---- */
 
-/* What settles so many that it takes several turns. */
+/* What settles, or ends, so many that it takes several turns. */
 struct settling {
     struct link link; /* while it goes on */
     /* Settles at most *left, which it counts down; false: there is more. */

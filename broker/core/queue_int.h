@@ -226,8 +226,6 @@ bool queue_wants(const struct queue *queue); /* somebody waits for messages */
 void queue_pump(struct queue *queue);
 struct holding *holding_of(struct client *client, struct queue *queue);
 void holding_free(struct holding *holding);
-/* Those that are left, to their end. */
-void settlings_done(struct core *core);
 /* Its client goes: what it had taken is given back, some in each turn. */
 void holding_leave(struct holding *holding);
 void consumer_free(struct consumer *consumer);

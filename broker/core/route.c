@@ -26,8 +26,10 @@ static void on_match(void *arg, struct match_entry *entry)
     if ((gather->kinds & 1u << interest->kind) == 0)
         return;
     if (interest->kind == INTEREST_SUBSCRIPTION) {
-        *(struct subscription **)ring_push(&gather->subscriptions) =
-            CONTAINER_OF(interest, struct subscription, interest);
+        struct subscription *s = CONTAINER_OF(interest, struct subscription, interest);
+
+        if (!s->session->is_ending)
+            *(struct subscription **)ring_push(&gather->subscriptions) = s;
         return;
     }
     binding = CONTAINER_OF(interest, struct binding, interest);

@@ -10,6 +10,7 @@
 #include "broker/core/acl.h"
 #include "broker/core/filter.h"
 #include "broker/core/publish.h"
+#include "broker/core/queue.h"
 #include "broker/core/retain_int.h"
 #include "broker/core/session_int.h"
 #include "broker/core/share.h"
@@ -160,14 +161,11 @@ static void subscription_free(struct subscription *s)
     mem_free(s);
 }
 
-static void session_free(struct session *session)
+/* All of it but its subscriptions that are not shared. */
+static void session_empty(struct session *session)
 {
     struct core *core = session->core;
 
-    while (session->subscriptions.count > 0)
-        subscription_free(
-            CONTAINER_OF(map_any(&session->subscriptions), struct subscription, by_text));
-    map_done(&session->subscriptions);
     shares_free(session);
     share_free(session);
     references_end(session);
@@ -179,20 +177,41 @@ static void session_free(struct session *session)
     link_remove_if(&session->dirty);
     map_remove(&core->sessions, &session->by_id);
     count_add(COUNT_CORE_SESSIONS, -1);
+}
+
+static struct subscription *any_subscription(struct session *session)
+{
+    return CONTAINER_OF(map_any(&session->subscriptions), struct subscription, by_text);
+}
+
+static void session_free(struct session *session)
+{
+    while (session->subscriptions.count > 0)
+        subscription_free(any_subscription(session));
+    map_done(&session->subscriptions);
+    session_empty(session);
     mem_free(session);
+}
+
+static void subscription_forget_recorded(struct subscription *s)
+{
+    struct subscription_key key = subscription_key(s);
+
+    core_delete(s->session->core, META_SUBSCRIPTIONS, slice_of(key.bytes, sizeof(key.bytes)));
+}
+
+static void forget_the_rest(struct session *session)
+{
+    references_forget(session);
+    notes_forget(session);
+    core_delete(session->core, META_SESSIONS, session_id(session));
 }
 
 void session_forget_recorded(struct session *session)
 {
-    MAP_EACH (node, &session->subscriptions) {
-        struct subscription_key key =
-            subscription_key(CONTAINER_OF(node, struct subscription, by_text));
-
-        core_delete(session->core, META_SUBSCRIPTIONS, slice_of(key.bytes, sizeof(key.bytes)));
-    }
-    references_forget(session);
-    notes_forget(session);
-    core_delete(session->core, META_SESSIONS, session_id(session));
+    MAP_EACH (node, &session->subscriptions)
+        subscription_forget_recorded(CONTAINER_OF(node, struct subscription, by_text));
+    forget_the_rest(session);
 }
 
 /* ---- ending ---- */
@@ -209,16 +228,77 @@ static struct client *part(struct session *session)
     return client;
 }
 
+/* What ending a subscription counts, of what a turn may settle: 0.8 us. */
+#define SUBSCRIPTION_COUNTS 8u
+
+/* What is left of a session that ended: subscriptions that match nothing any more. */
+struct ending {
+    struct settling settling;
+    struct session *session; /* owned; of it `core`, `number` and the subscriptions */
+};
+
+static void subscription_end(struct subscription *s)
+{
+    /* a row that stays behind when the broker stops is found at its start */
+    if (session_is_durable(s->session) && !s->session->core->is_ending)
+        subscription_forget_recorded(s);
+    subscription_free(s);
+}
+
+static bool end_some(struct settling *settling, unsigned *left)
+{
+    struct session *session = CONTAINER_OF(settling, struct ending, settling)->session;
+
+    while (session->subscriptions.count > 0) {
+        if (*left == 0)
+            return false;
+        *left -= *left < SUBSCRIPTION_COUNTS ? *left : SUBSCRIPTION_COUNTS;
+        subscription_end(any_subscription(session));
+    }
+    return true;
+}
+
+static void on_ended(struct settling *settling)
+{
+    struct ending *ending = CONTAINER_OF(settling, struct ending, settling);
+
+    map_done(&ending->session->subscriptions);
+    mem_free(ending->session);
+    mem_free(ending);
+}
+
+static void end_retained(struct session *session)
+{
+    while (session_has_retained(session))
+        session_retained_done(
+            LIST_FIRST(&session->extra->retained, struct retained_due, link)->subscription);
+}
+
+/* Its subscriptions go in parts: from now on they match nothing (route.c). */
 void session_end(struct session *session)
 {
+    struct ending ending = { .settling = { .part = end_some, .on_done = on_ended },
+                             .session = session };
+    struct ending *kept;
+
     if (session->is_ending)
         return;
     session->is_ending = true;
     will_publish(session);
     shares_give_back(session);
+    shares_each(session, subscription_end); /* others get what was theirs */
+    end_retained(session);
     if (session_is_durable(session))
-        session_forget_recorded(session);
-    session_free(session);
+        forget_the_rest(session);
+    session_empty(session);
+    if (settling_now(session->core, &ending.settling)) {
+        map_done(&session->subscriptions);
+        mem_free(session);
+        return;
+    }
+    kept = mem_new(struct ending);
+    *kept = ending;
+    settling_later(session->core, &kept->settling);
 }
 
 void sessions_end_overflowing(struct core *core)
@@ -547,6 +627,7 @@ static enum rc visit_session(void *arg, struct slice key, struct slice value)
 /* What belongs to a session names it by number, which is asked for while loading alone. Rows of one
  * session lie together: the last one found is mostly the one wanted. */
 struct loading {
+    struct core *core;
     struct table numbered;
     struct session *last;
 };
@@ -590,8 +671,10 @@ static enum rc visit_subscription(void *arg, struct slice key, struct slice valu
     spec.text = rd_rest(&rd);
     if (rd.bad || spec.filter_at > spec.text.len)
         return RC_CORRUPT;
-    if (session == NULL)
-        return RC_OK; /* of a session that is gone */
+    if (session == NULL) { /* one that ended: the broker stopped before all of it was gone */
+        text_add(&((struct loading *)arg)->core->strays, key);
+        return RC_OK;
+    }
     rc = filter_from_mqtt(slice_after(spec.text, spec.filter_at), &filter);
     spec.filter = filter;
     if (rc == RC_OK)
@@ -648,7 +731,7 @@ static void resume(struct session *session)
 
 enum rc sessions_load(struct core *core)
 {
-    struct loading loading = { .last = NULL };
+    struct loading loading = { .core = core };
     enum rc rc = meta_each(core->store, META_SESSIONS, visit_session, core);
 
     table_init(&loading.numbered, session_hash);
@@ -668,9 +751,23 @@ enum rc sessions_load(struct core *core)
     return RC_OK;
 }
 
+static void delete_strays(struct core *core)
+{
+    size_t key_bytes = sizeof(((struct subscription_key *)0)->bytes);
+
+    if (core->strays.len > 0)
+        log_event(LOG_INFO, "core.strays_deleted", "subscriptions=%zu",
+                  core->strays.len / key_bytes);
+    for (size_t at = 0; at + key_bytes <= core->strays.len; at += key_bytes)
+        core_delete(core, META_SUBSCRIPTIONS, slice_of(core->strays.at + at, key_bytes));
+    text_done(&core->strays);
+}
+
 void sessions_settle(struct core *core)
 {
     struct ring groups;
+
+    delete_strays(core);
 
     ring_init(&groups, sizeof(struct session *));
     MAP_EACH (node, &core->sessions) {

@@ -478,6 +478,18 @@ void shares_free(struct session *session)
     MEM_FREE(session->shares);
 }
 
+void shares_each(struct session *session, subscription_visit_fn *visit)
+{
+    if (session->shares == NULL)
+        return;
+    for (size_t i = 0; i < session->shares->room; i++) {
+        const struct share_member *member = session->shares->slots[i];
+
+        if (member != NULL)
+            visit(member->subscription);
+    }
+}
+
 const struct subscription *shares_subscription(const struct session *session, uint16_t slot)
 {
     const struct share_member *member =

@@ -64,6 +64,9 @@ void shares_feed(struct session *session);
 void shares_keep(struct session *session);
 /* What it was sent and has not settled goes back to the groups. */
 void shares_give_back(struct session *session);
+/* Its shared subscriptions, each of which may end within the call. */
+typedef void subscription_visit_fn(struct subscription *subscription);
+void shares_each(struct session *session, subscription_visit_fn *visit);
 void shares_free(struct session *session);
 /* One of its references was added (by 1), or is settled (by -1). */
 static inline void shares_count(struct session *session, const struct reference *r, int by)

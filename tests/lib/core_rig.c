@@ -82,6 +82,13 @@ void rig_reopen_after_crash(struct rig *rig)
     start(rig);
 }
 
+void rig_reopen_amid(struct rig *rig)
+{
+    core_free(&rig->core);
+    store_close(&rig->store);
+    start(rig);
+}
+
 static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *place)
 {
     (void)stat;

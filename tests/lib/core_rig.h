@@ -57,6 +57,8 @@ void rig_open_as(struct rig *rig, bool is_durable, const struct core_config *con
 void rig_reopen(struct rig *rig);
 /* The same, but the next life is not told that the last one ended in order. */
 void rig_reopen_after_crash(struct rig *rig);
+/* What goes on in parts is not gone on with. */
+void rig_reopen_amid(struct rig *rig);
 void rig_close(struct rig *rig);
 /* Turns until nothing is left to do and everything put is durable. */
 void rig_settle(struct rig *rig);
