@@ -147,6 +147,7 @@ END_TEST
 START_TEST(what_is_done_is_seen_by_the_deadline_when_no_turn_comes)
 {
     struct partition *p;
+
     begin(_i);
     p = make_stream("s");
     publish("s", 0);
@@ -166,6 +167,7 @@ END_TEST
 START_TEST(a_confirm_that_waits_for_the_disk_takes_along_what_was_gathered)
 {
     struct partition *p;
+
     begin(_i);
     p = make_stream("s");
     publish("s", 0);
@@ -187,6 +189,7 @@ END_TEST
 START_TEST(what_is_to_be_written_before_its_confirm_is_not_gathered)
 {
     struct partition *p;
+
     begin(_i);
     p = make_stream("written");
     publish("written", 1);
@@ -205,6 +208,7 @@ END_TEST
 START_TEST(what_is_confirmed_when_held_is_gathered_and_confirmed_at_once)
 {
     struct partition *p;
+
     begin(_i);
     p = make_stream("held");
     for (unsigned i = 0; i < 10; i++) {
@@ -222,6 +226,7 @@ END_TEST
 START_TEST(an_await_covers_what_was_gathered_in_streams_that_sync)
 {
     struct partition *p;
+
     begin(_i);
     p = make_stream("s");
     publish("s", 0);
@@ -312,6 +317,7 @@ END_TEST
 START_TEST(an_orderly_stop_writes_what_was_gathered)
 {
     struct partition *p;
+
     begin(_i);
     p = make_stream("s");
     for (unsigned i = 0; i < 5; i++) {

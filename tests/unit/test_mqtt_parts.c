@@ -205,6 +205,7 @@ START_TEST(answers_leave_in_the_order_they_came)
 
         for (unsigned i = 0; i < in; i++) {
             struct mqtt_answer a = { .packet_id = next_in++ };
+
             ck_assert_int_eq(mqtt_pending_add(&p, &a), RC_OK);
         }
         for (unsigned i = 0; i < out && mqtt_pending_count(&p) > 0; i++) {
