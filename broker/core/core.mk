@@ -32,13 +32,13 @@ libcore_a_SOURCES = \
 	%D%/publish.c %D%/publish.h \
 	%D%/settled.c %D%/settled.h \
 	%D%/queue.c %D%/queue.h %D%/queue_bound.c %D%/queue_int.h \
-	%D%/reference.c \
+	%D%/reference.c %D%/reference_int.h %D%/reference_record.c \
 	%D%/references.c %D%/references.h \
 	%D%/retain.c %D%/retain.h %D%/retain_int.h %D%/retain_tail.c \
 	%D%/retention.c %D%/retention.h \
 	%D%/route.c %D%/route.h \
 	%D%/routing.c \
-	%D%/session.c %D%/session.h %D%/session_int.h \
+	%D%/session.c %D%/session.h %D%/session_int.h %D%/session_pump.c \
 	%D%/will.c \
 	%D%/share.c %D%/share.h \
 	%D%/stream.c %D%/stream.h %D%/stream_int.h \

@@ -1,34 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What sessions are owed: references into the log, sent as credit allows, recorded in chunks. */
+/* What sessions are owed, as references into the log: made, settled, and dropped when they are too
+ * many. What is recorded of them is in reference_record.c, what sends them in session_pump.c. */
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
-#include "broker/base/mem.h"
-#include "broker/base/plant.h"
-#include "broker/base/wire.h"
-#include "broker/core/name.h"
+#include "broker/core/reference_int.h"
 #include "broker/core/route.h"
-#include "broker/core/session_int.h"
 #include "broker/core/share.h"
 #include "broker/core/stream_int.h"
 
 /* A delivery handle is the reference's number plus one: 0 means nothing to settle. */
-
-static uint64_t end_number(const struct session *session)
-{
-    return session->references.end;
-}
-
-static void count_open(struct session *session, const struct reference *r)
-{
-    uint64_t bytes = reference_bytes(r);
-
-    session->open_count++;
-    session->open_bytes += bytes;
-    session->core->owed_count++;
-    session->core->owed_bytes += bytes;
-    session->user->owed_count++;
-    session->user->owed_bytes += bytes;
-}
 
 static void count_closed(struct session *session, const struct reference *r)
 {
@@ -42,223 +22,7 @@ static void count_closed(struct session *session, const struct reference *r)
     session->user->owed_bytes -= bytes;
 }
 
-/* ---- recording: a chunk as references.c encodes it, under session u64, chunk u64, form u8. Before
- * there was a form: per reference not settled its place in the chunk u8, log u32, offset u64, qos
- * and attempts u8, flags u8 ---- */
-
-#define FORM_PACKED 1
-
-struct chunk_key {
-    uint8_t bytes[17];
-};
-
-static struct chunk_key chunk_key(const struct session *session, uint64_t chunk)
-{
-    struct chunk_key key;
-
-    put_u64(key.bytes, session->number);
-    put_u64(key.bytes + 8, chunk);
-    key.bytes[16] = FORM_PACKED;
-    return key;
-}
-
-static void mark_dirty(struct session *session, uint64_t number)
-{
-    uint64_t chunk = number >> REFERENCE_CHUNK_SHIFT;
-    bool is_known = false;
-    struct ring *chunks;
-
-    if (!session_is_durable(session))
-        return;
-    chunks = &session_extra(session)->dirty_chunks;
-    /* mostly the last one again, or that before it: one end grows while the other shrinks */
-    for (size_t i = chunks->count; i > 0 && i + 2 > chunks->count; i--)
-        is_known |= *(uint64_t *)ring_at(chunks, i - 1) == chunk;
-    if (!is_known)
-        *(uint64_t *)ring_push(chunks) = chunk;
-    if (!link_is_linked(&session->dirty))
-        list_append(&session->core->dirty_sessions, &session->dirty);
-}
-
-#define REFERENCE_WAS_SENT 0x10u
-
-static void delete_record(struct session *session, uint64_t chunk)
-{
-    struct chunk_key key = chunk_key(session, chunk);
-
-    core_delete(session->core, META_REFERENCES, slice_of(key.bytes, sizeof(key.bytes)));
-    if (session->has_old_records)
-        core_delete(session->core, META_REFERENCES, slice_of(key.bytes, sizeof(key.bytes) - 1));
-}
-
-static void record_chunk(struct session *session, uint64_t chunk)
-{
-    struct text *out = &session->core->scratch;
-    struct chunk_key key = chunk_key(session, chunk);
-
-    if (PLANTED("references-unrecorded"))
-        return;
-    text_clear(out);
-    references_encode(&session->references, chunk, out);
-    if (out->len == 0 || session->has_old_records)
-        delete_record(session, chunk);
-    if (out->len > 0)
-        core_put(session->core, META_REFERENCES, slice_of(key.bytes, sizeof(key.bytes)),
-                 text_slice(out), DURABILITY_MEMORY);
-}
-
-void references_record(struct session *session)
-{
-    struct ring *chunks = session->extra == NULL ? NULL : &session->extra->dirty_chunks;
-    uint64_t last = UINT64_MAX;
-
-    link_remove_if(&session->dirty);
-    for (size_t i = 0; chunks != NULL && i < chunks->count; i++) {
-        uint64_t chunk = *(uint64_t *)ring_at(chunks, i);
-
-        if (chunk != last)
-            record_chunk(session, chunk);
-        last = chunk;
-    }
-    if (chunks != NULL)
-        ring_pop(chunks, chunks->count);
-}
-
-/* A group loses what its members have gained: a crash in between must find it twice, not lost. */
-void sessions_record(struct core *core)
-{
-    struct list groups;
-
-    list_init(&groups);
-    while (!list_is_empty(&core->dirty_sessions)) {
-        struct session *session = LIST_FIRST(&core->dirty_sessions, struct session, dirty);
-
-        if (session->share == NULL) {
-            references_record(session);
-        } else {
-            link_remove(&session->dirty);
-            list_append(&groups, &session->dirty);
-        }
-    }
-    while (!list_is_empty(&groups))
-        references_record(LIST_FIRST(&groups, struct session, dirty));
-}
-
-void references_record_all(struct session *session)
-{
-    const struct references *refs = &session->references;
-
-    for (uint64_t n = refs->first; n < refs->end; n += REFERENCE_CHUNK)
-        mark_dirty(session, n);
-    if (!references_is_empty(refs))
-        mark_dirty(session, refs->end - 1);
-}
-
-void references_forget(struct session *session)
-{
-    struct ring *chunks = session->extra == NULL ? NULL : &session->extra->dirty_chunks;
-    uint64_t end = end_number(session);
-
-    for (size_t i = 0; chunks != NULL && i < chunks->count; i++)
-        delete_record(session, *(uint64_t *)ring_at(chunks, i));
-    if (chunks != NULL)
-        ring_pop(chunks, chunks->count);
-    link_remove_if(&session->dirty);
-    if (references_is_empty(&session->references))
-        return;
-    for (uint64_t chunk = session->references.first >> REFERENCE_CHUNK_SHIFT;
-         chunk <= (end - 1) >> REFERENCE_CHUNK_SHIFT; chunk++)
-        delete_record(session, chunk);
-}
-
-/* QoS 0 is owed nothing, unless it waits for who is away. */
-static bool is_owed(const struct session *session, const struct reference *r)
-{
-    return r->qos > 0 || session->core->config.keeps_qos0;
-}
-
-/* What the log holds of what it was owed is kept from retention. */
-static void pin_loaded(struct session *session, struct reference *r)
-{
-    struct partition *p = partition_of_log(session->core, r->log);
-
-    if (!is_owed(session, r) || p == NULL || r->offset < p->start || r->offset >= p->end)
-        return; /* nothing of it, if it is not logged */
-    partition_owe(p, r->offset);
-    r->flags |= REFERENCE_PINS;
-}
-
-static enum rc decode_old(struct slice value, struct reference *ret, unsigned *ret_end)
-{
-    struct rd rd = rd_of(value);
-    unsigned place = 0;
-
-    for (unsigned i = 0; i < REFERENCE_CHUNK; i++)
-        ret[i] = (struct reference){ .state = REFERENCE_SETTLED };
-    *ret_end = 0;
-    while (rd.left > 0) {
-        struct reference r = { .state = REFERENCE_OWED };
-        unsigned qos;
-
-        place = rd_u8(&rd);
-        r.log = rd_u32(&rd);
-        r.offset = rd_u64(&rd);
-        qos = rd_u8(&rd);
-        r.flags = rd_u8(&rd) & REFERENCE_RETAIN;
-        r.qos = qos & 3;
-        r.attempts = (qos & REFERENCE_WAS_SENT) != 0;
-        if (rd.bad || place < *ret_end)
-            return RC_CORRUPT;
-        ret[place] = r;
-        *ret_end = place + 1;
-    }
-    return RC_OK;
-}
-
-/* Chunks come in rising order; those between two were settled whole. */
-static void references_reach(struct session *session, uint64_t number)
-{
-    const struct reference settled = { .state = REFERENCE_SETTLED };
-
-    if (references_is_empty(&session->references))
-        references_start(&session->references, number);
-    while (end_number(session) < number)
-        (void)references_push(&session->references, &settled);
-}
-
-enum rc references_load(struct session *session, uint64_t chunk, struct slice form,
-                        struct slice value)
-{
-    uint64_t number = chunk << REFERENCE_CHUNK_SHIFT;
-    struct reference items[REFERENCE_CHUNK];
-    unsigned end = 0;
-    enum rc rc;
-
-    if (form.len > 1 || (form.len == 1 && form.at[0] != FORM_PACKED))
-        return RC_VERSION;
-    rc = form.len == 0 ? decode_old(value, items, &end) : references_decode(value, items, &end);
-    if (rc != RC_OK || (!references_is_empty(&session->references) && number < end_number(session)))
-        return RC_CORRUPT;
-    session->has_old_records |= form.len == 0;
-    references_reach(session, number);
-    for (unsigned i = 0; i < end; i++) {
-        struct reference *r = &items[i];
-
-        if (r->state != REFERENCE_SETTLED) {
-            if (number + i < session->references.sent_below)
-                r->attempts = 1;
-            if (shares_subscription(session, r->share) == NULL)
-                r->share = 0;
-            shares_count(session, r, 1);
-            pin_loaded(session, r);
-            count_open(session, r);
-        }
-        (void)references_push(&session->references, r);
-    }
-    return RC_OK;
-}
-
-static void drop_settled(struct session *session)
+void references_drop_settled(struct session *session)
 {
     struct references *refs = &session->references;
 
@@ -269,40 +33,10 @@ static void drop_settled(struct session *session)
         session->next = refs->first;
 }
 
-static bool is_unpacked(bool is_packed, bool has_qos0)
-{
-    (void)has_qos0;
-    return !is_packed;
-}
-
-static void suspect(void *arg, uint64_t number, struct reference *r)
-{
-    (void)arg;
-    (void)number;
-    r->attempts = 1;
-}
-
-bool references_suspect(struct session *session)
-{
-    references_each(&session->references, is_unpacked, suspect, NULL);
-    session->references.sent_below = end_number(session); /* for those that are packed */
-    return session->open_count > 0;
-}
-
-void references_loaded(struct session *session)
-{
-    drop_settled(session);
-    session->next = session->references.first;
-    if (session->open_count == 0)
-        session->references.sent_below = 0; /* numbers begin anew */
-}
-
-/* ---- making and settling ---- */
-
 /* Memory alone keeps more of what somebody waits for, owed or not. */
 static void pin(const struct session *session, struct reference *r, struct partition *p)
 {
-    if (!is_owed(session, r) && p->unlogged == NULL)
+    if (!reference_is_owed(session, r) && p->unlogged == NULL)
         return;
     partition_owe(p, r->offset);
     r->flags |= REFERENCE_PINS;
@@ -318,9 +52,9 @@ uint64_t reference_add(struct session *session, const struct placed *placed,
     r.log = placed->partition->log;
     pin(session, &r, placed->partition);
     number = references_push(&session->references, &r);
-    count_open(session, &r);
+    reference_count_open(session, &r);
     shares_count(session, &r, 1);
-    mark_dirty(session, number);
+    reference_mark_dirty(session, number);
     return number;
 }
 
@@ -354,7 +88,7 @@ void references_end(struct session *session)
 
 void reference_take_back(struct session *session)
 {
-    uint64_t number = end_number(session) - 1;
+    uint64_t number = session->references.end - 1;
     struct reference *r = reference_at(session, number);
 
     unpin(session, r);
@@ -376,8 +110,8 @@ void reference_prepend(struct session *session, const struct reference *from)
     r.flags = from->flags & REFERENCE_RETAIN;
     pin(session, &r, p);
     session->next = references_push_front(&session->references, &r);
-    count_open(session, &r);
-    mark_dirty(session, session->next);
+    reference_count_open(session, &r);
+    reference_mark_dirty(session, session->next);
 }
 
 struct unsharing {
@@ -393,7 +127,7 @@ static void visit_unshare(void *arg, uint64_t number, struct reference *r)
         return;
     shares_count(unsharing->session, r, -1);
     r->share = 0;
-    mark_dirty(unsharing->session, number);
+    reference_mark_dirty(unsharing->session, number);
 }
 
 void references_unshare(struct session *session, uint16_t share)
@@ -412,8 +146,8 @@ void reference_settle(struct session *session, uint64_t number)
     shares_count(session, r, -1);
     r->state = REFERENCE_SETTLED;
     count_closed(session, r);
-    mark_dirty(session, number);
-    drop_settled(session);
+    reference_mark_dirty(session, number);
+    references_drop_settled(session);
 }
 
 enum rc session_settle(struct session *session, uint64_t handle, enum outcome outcome)
@@ -421,7 +155,7 @@ enum rc session_settle(struct session *session, uint64_t handle, enum outcome ou
     uint64_t number = handle - 1;
     struct reference *r;
 
-    if (handle == 0 || number < session->references.first || number >= end_number(session))
+    if (handle == 0 || number < session->references.first || number >= session->references.end)
         return RC_NOT_FOUND;
     r = reference_at(session, number);
     if (r->state != REFERENCE_SENT)
@@ -456,11 +190,11 @@ static void visit_detach(void *arg, uint64_t number, struct reference *r)
         r->state = REFERENCE_OWED;
         r->attempts = 1;
     }
-    if (r->state == REFERENCE_OWED && !is_owed(session, r)) { /* it is for who is there */
+    if (r->state == REFERENCE_OWED && !reference_is_owed(session, r)) { /* it is for who is there */
         unpin(session, r);
         r->state = REFERENCE_SETTLED;
         count_closed(session, r);
-        mark_dirty(session, number);
+        reference_mark_dirty(session, number);
     }
 }
 
@@ -468,7 +202,7 @@ void references_detach(struct session *session)
 {
     references_each(&session->references, wants_detach, visit_detach, session);
     session->next = session->references.first;
-    drop_settled(session);
+    references_drop_settled(session);
     references_pack(&session->references);
     session->is_reading = false;
     if (session->extra == NULL)
@@ -532,18 +266,17 @@ uint64_t references_floor(struct core *core, uint32_t log)
 bool session_is_direct(const struct session *session)
 {
     return session->is_ready && !session_has_retained(session) &&
-           session->next == end_number(session);
+           session->next == session->references.end;
 }
 
-/* Moves `next` to the first that is owed, or to the end. */
-static void find_owed(struct session *session)
+void session_find_owed(struct session *session)
 {
-    while (session->next < end_number(session) &&
+    while (session->next < session->references.end &&
            reference_at(session, session->next)->state != REFERENCE_OWED)
         session->next++;
 }
 
-static void drop(struct session *session, const char *why)
+void session_drop(struct session *session, const char *why)
 {
     count_add(COUNT_CORE_DROPPED, 1);
     session->user->dropped++;
@@ -554,10 +287,10 @@ static void drop(struct session *session, const char *why)
 /* The oldest that was not sent goes. False: all were. */
 static bool drop_oldest(struct session *session)
 {
-    find_owed(session);
-    if (session->next == end_number(session))
+    session_find_owed(session);
+    if (session->next == session->references.end)
         return false;
-    drop(session, "too many owed: the oldest goes");
+    session_drop(session, "too many owed: the oldest goes");
     reference_settle(session, session->next);
     return true;
 }
@@ -580,7 +313,7 @@ static bool make_room(struct session *session, uint64_t bytes)
         if (!session_is_full(session, bytes))
             return true;
     }
-    drop(session, "too many owed: the newest goes");
+    session_drop(session, "too many owed: the newest goes");
     return false;
 }
 
@@ -654,7 +387,7 @@ void reference_owe(struct session *session, const struct placed *placed,
     uint64_t bytes = reference_bytes(&as);
 
     if (placed->partition == NULL) {
-        drop(session, "not logged");
+        session_drop(session, "not logged");
         return;
     }
     if (session_is_full(session, bytes) && !make_room(session, bytes))
@@ -710,191 +443,4 @@ void session_offer(struct session *session, const struct target *target, struct 
     } else {
         reference_owe(session, placed, message, qos, is_retained);
     }
-}
-
-/* ---- sending what is owed ---- */
-
-/* Who published it may have lost the right to since. */
-static bool is_source_right(const struct session *session, const struct message *message)
-{
-    return source_may_publish(session->core, message_header(message, HEADER_SOURCE),
-                              message->address);
-}
-
-/* One message, or a part of the search for it. RC_AGAIN: no credit. */
-static enum rc send_retained(struct session *session)
-{
-    struct session_extra *extra = session->extra;
-    struct retained_due *due = LIST_FIRST(&extra->retained, struct retained_due, link);
-    struct subscription *s = due->subscription;
-    struct delivery delivery = { .is_retained = true,
-                                 .subscription_ids = &s->id,
-                                 .subscription_id_count = s->id != 0 };
-    enum rc rc =
-        retain_walk_next(session->core, s->filter, &due->walk, &extra->cursor, &delivery.message);
-
-    if (rc == RC_AGAIN && due->walk.wait == WALK_LOADS && !link_is_linked(&extra->tail_wait))
-        list_append(&session->core->tail_waiters, &extra->tail_wait);
-    if (rc == RC_AGAIN)
-        session->is_reading = due->walk.wait != WALK_STEPS_OUT;
-    if (rc == RC_AGAIN || rc == RC_MEMORY)
-        return RC_OK;
-    if (rc != RC_OK) {
-        session_retained_done(s);
-        return RC_OK;
-    }
-    delivery.qos = granted_qos(session->core, s->qos, delivery.message->qos);
-    if (session->core->config.checks_retain_source && !is_source_right(session, delivery.message)) {
-        count_add(COUNT_CORE_DELIVERIES_DENIED, 1);
-    } else {
-        rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
-        if (rc == RC_OK)
-            count_add(COUNT_CORE_DELIVERED, 1);
-    }
-    if (rc == RC_OK)
-        retain_walk_pass(&due->walk, delivery.message);
-    message_unref(&delivery.message);
-    return rc;
-}
-
-static const struct target *target_of(const struct session *session, struct slice address)
-{
-    const struct route *route = route_of(session->core, address);
-
-    for (size_t i = 0; i < route->target_count; i++) {
-        if (route->targets[i].session == session)
-            return &route->targets[i];
-    }
-    return NULL;
-}
-
-/* Those of all subscriptions that match now, or of the shared one that it came by. */
-static void add_ids(struct delivery *delivery, const struct session *session,
-                    const struct reference *r)
-{
-    const struct subscription *s = shares_subscription(session, r->share);
-    const struct target *target =
-        r->share == 0 ? target_of(session, delivery->message->address) : NULL;
-
-    if (s != NULL) {
-        delivery->subscription_ids = &s->id;
-        delivery->subscription_id_count = s->id != 0;
-    }
-    if (target != NULL) {
-        delivery->subscription_ids = target->ids;
-        delivery->subscription_id_count = target->id_count;
-    }
-}
-
-static enum rc send_message(struct session *session, uint64_t number, struct message *message)
-{
-    struct reference *r = reference_at(session, number);
-    bool is_settled_at_once = r->qos == 0 || !session_is_durable(session);
-    struct delivery delivery = { .message = message,
-                                 .handle = is_settled_at_once ? 0 : number + 1,
-                                 .qos = r->qos,
-                                 .is_retained = (r->flags & REFERENCE_RETAIN) != 0,
-                                 .is_redelivered = r->attempts > 0,
-                                 .delivery_count = r->attempts };
-    enum rc rc;
-
-    add_ids(&delivery, session, r);
-    r->state = REFERENCE_SENT;
-    rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
-    r = reference_at(session, number);
-    if (rc != RC_OK) {
-        r->state = REFERENCE_OWED;
-        return rc;
-    }
-    count_add(COUNT_CORE_DELIVERED, 1);
-    if (r->attempts > 0)
-        count_add(COUNT_CORE_REDELIVERED, 1);
-    r->attempts = 1;
-    session->next = number + 1;
-    if (is_settled_at_once)
-        reference_settle(session, number);
-    return RC_OK;
-}
-
-/* Sends the next reference. RC_NOT_FOUND: nothing is owed. RC_AGAIN: no credit, or being read. */
-static enum rc send_next(struct session *session)
-{
-    struct message *message = NULL;
-    struct partition *p;
-    struct reference *r;
-    uint64_t offset;
-    enum rc rc;
-
-    find_owed(session);
-    if (session->next == end_number(session))
-        return RC_NOT_FOUND;
-    r = reference_at(session, session->next);
-    p = partition_of_log(session->core, r->log);
-    rc = p == NULL ? RC_RANGE
-                   : cursor_get(&session_extra(session)->cursor, p, r->offset, &message, &offset);
-    if (rc == RC_AGAIN || rc == RC_MEMORY) {
-        session->is_reading = rc == RC_AGAIN;
-        return RC_AGAIN;
-    }
-    if (rc != RC_OK || offset != r->offset ||
-        (message->expires_at_ms != 0 && message->expires_at_ms <= core_wall_ms(session->core))) {
-        if (rc != RC_OK)
-            drop(session, "no longer in the log");
-        reference_settle(session, session->next);
-        message_unref(&message);
-        return RC_OK;
-    }
-    rc = session->share == NULL ? send_message(session, session->next, message)
-                                : share_send(session, session->next, message);
-    message_unref(&message);
-    if (rc != RC_OK)
-        session->is_ready = false;
-    return rc;
-}
-
-static void session_pump(struct session *session)
-{
-    unsigned budget = PUMP_BUDGET;
-    enum rc rc = RC_OK;
-
-    for (; budget > 0 && rc == RC_OK && session->is_ready && !session->is_reading; budget--) {
-        if (session_has_retained(session)) {
-            rc = send_retained(session);
-            session->is_ready = rc == RC_OK;
-        } else {
-            rc = send_next(session);
-        }
-    }
-    if (rc == RC_NOT_FOUND) {
-        session_rest(session);
-        shares_feed(session);
-    }
-    if (budget == 0) {
-        session_wake(session);
-        core_wake(session->core);
-    }
-}
-
-static void pump_list(struct list *sessions)
-{
-    struct list busy;
-
-    list_init(&busy);
-    list_splice(&busy, sessions);
-    while (!list_is_empty(&busy)) {
-        struct session *session = LIST_FIRST(&busy, struct session, busy);
-
-        link_remove(&session->busy);
-        session_pump(session);
-    }
-}
-
-void sessions_pump(struct core *core)
-{
-    pump_list(&core->busy_sessions);
-    pump_list(&core->busy_groups); /* to those who have credit left */
-    sessions_trim(core);
-    sessions_end_overflowing(core);
-    count_set(COUNT_CORE_OWED, (int64_t)core->owed_count);
-    count_set(COUNT_CORE_OWED_BYTES, (int64_t)core->owed_bytes);
 }

@@ -177,18 +177,8 @@ void reference_owe(struct session *session, const struct placed *placed,
 void reference_settle(struct session *session, uint64_t number);
 /* Those of the shared subscription become the session's own. */
 void references_unshare(struct session *session, uint16_t share);
-/* Puts what has changed. */
-void references_record(struct session *session);
-/* All are recorded anew: the session has become durable. */
-void references_record_all(struct session *session);
+/* Its client is gone: what was sent and not settled is owed again, and QoS 0 no more. */
 void references_detach(struct session *session);
-void references_forget(struct session *session);
-/* `form`: what follows the chunk's number in its key. */
-MUST_CHECK enum rc references_load(struct session *session, uint64_t chunk, struct slice form,
-                                   struct slice value);
-void references_loaded(struct session *session);
-/* All that is owed may have been sent before; false: nothing is owed. */
-bool references_suspect(struct session *session);
 /* Frees them; what they pinned in the logs may go. */
 void references_end(struct session *session);
 /* What it is owed of is kept from retention from now on: it was in memory alone. */
@@ -196,6 +186,21 @@ void references_pin(struct partition *partition);
 /* The first offset of that log that some session is owed with QoS 1 or 2, told by asking all of
  * them; UINT64_MAX: none. */
 uint64_t references_floor(struct core *core, uint32_t log);
+
+/* ---- reference_record.c ---- */
+/* Puts what has changed. */
+void references_record(struct session *session);
+/* All are recorded anew: the session has become durable. */
+void references_record_all(struct session *session);
+/* Nothing of them stays in the catalogue. */
+void references_forget(struct session *session);
+/* `form`: what follows the chunk's number in its key. */
+MUST_CHECK enum rc references_load(struct session *session, uint64_t chunk, struct slice form,
+                                   struct slice value);
+/* All its chunks are: what is owed is sent from the first on. */
+void references_loaded(struct session *session);
+/* All that is owed may have been sent before; false: nothing is owed. */
+bool references_suspect(struct session *session);
 
 /* ---- note.c ---- */
 void notes_forget(struct session *session);
