@@ -5,7 +5,7 @@
 
 #include "broker/base/mem.h"
 #include "broker/base/text.h"
-#include "broker/main/settings.h"
+#include "broker/main/settings_int.h"
 
 #define TEXT_BYTES_MAX 4000
 #define SECOND_MS      UINT64_C(1000)
@@ -168,23 +168,19 @@ static const struct option_section section = BRIDGE_SECTION;
 struct bridge_config *bridge_settings_add(struct list *bridges, struct slice name, struct text *why)
 {
     struct bridge_config *config;
-    unsigned count = 0;
+    enum rc rc;
 
     if (name.len == 0 || name.len > BRIDGE_NAME_MAX) {
         text_format(why, "a bridge's name has 1 to %u bytes", BRIDGE_NAME_MAX);
         return NULL;
     }
-    LIST_EACH (k, bridges) {
-        count++;
-        if (slice_equal_str(name, CONTAINER_OF(k, struct bridge_config, link)->name)) {
-            text_format(why, "a second bridge %.*s", SLICE_FMT(name));
-            return NULL;
-        }
-    }
-    if (count == BRIDGES_MAX) {
+    rc = settings_check_name(bridges, LINK_TO_NAME(struct bridge_config, name), name, BRIDGES_MAX);
+    if (rc == RC_EXISTS)
+        text_format(why, "a second bridge %.*s", SLICE_FMT(name));
+    if (rc == RC_LIMIT)
         text_format(why, "more than %u bridges", BRIDGES_MAX);
+    if (rc != RC_OK)
         return NULL;
-    }
     config = mem_new(struct bridge_config);
     config->name = mem_copy_text(name);
     options_set_defaults(&section, config);
@@ -192,21 +188,10 @@ struct bridge_config *bridge_settings_add(struct list *bridges, struct slice nam
     return config;
 }
 
-static unsigned row_of(const char *name)
-{
-    unsigned row = 0;
-
-    while (strcmp(bridge_options[row].name, name) != 0) {
-        row++;
-        ASSERT(row < BRIDGE_OPTIONS); /* the name is one of the table */
-    }
-    return row;
-}
-
 enum rc bridge_settings_put(struct bridge_config *config, const char *name, struct slice value,
                             struct text *why)
 {
-    return option_set(&section, row_of(name), config, value, why);
+    return option_set(&section, settings_row_of(&section, name), config, value, why);
 }
 
 /* They would take the session from each other. */
@@ -247,7 +232,7 @@ void bridge_settings_make_plain(struct list *bridges)
         struct bridge_config *config = CONTAINER_OF(k, struct bridge_config, link);
 
         config->is_plain = true;
-        if (!option_is_given(&section, config, row_of("session_expiry")))
+        if (!option_is_given(&section, config, settings_row_of(&section, "session_expiry")))
             config->session_expiry_s = 0;
     }
 }

@@ -11,6 +11,7 @@ libsettings_a_SOURCES = \
 	%D%/mosquitto_settings.c %D%/mosquitto_settings.h \
 	%D%/mosquitto_system.c \
 	%D%/settings.c %D%/settings.h %D%/settings_int.h \
+	%D%/settings_begin.c \
 	%D%/settings_options.c
 tercetd_SOURCES = \
 	%D%/boot.c %D%/boot.h %D%/boot_int.h \

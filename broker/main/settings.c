@@ -16,7 +16,7 @@
 
 #define FILE_CHUNK_BYTES 65536
 
-static unsigned row_of(const struct option_section *section, const char *name)
+unsigned settings_row_of(const struct option_section *section, const char *name)
 {
     unsigned i = 0;
 
@@ -29,7 +29,7 @@ static unsigned row_of(const struct option_section *section, const char *name)
 
 static bool is_given(const struct option_section *section, const void *settings, const char *name)
 {
-    return option_is_given(section, settings, row_of(section, name));
+    return option_is_given(section, settings, settings_row_of(section, name));
 }
 
 /* ---- what the table cannot say ---- */
@@ -383,13 +383,13 @@ bool listener_settings_has_port(const struct listener_settings *l)
 
 enum rc settings_put(struct settings *s, const char *name, struct slice value, struct text *why)
 {
-    return option_set(HEAD, row_of(HEAD, name), s, value, why);
+    return option_set(HEAD, settings_row_of(HEAD, name), s, value, why);
 }
 
 enum rc settings_put_listener(struct listener_settings *l, const char *name, struct slice value,
                               struct text *why)
 {
-    return option_set(LISTENER, row_of(LISTENER, name), l, value, why);
+    return option_set(LISTENER, settings_row_of(LISTENER, name), l, value, why);
 }
 
 struct listener_settings *settings_add_listener(struct settings *s, struct slice name,

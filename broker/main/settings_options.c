@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The tables of all options but those of bridges. */
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "broker/core/accounts.h"
@@ -14,18 +15,16 @@
 #define BOTH      (OPTION_IN_FILE | OPTION_ON_LINE)
 #define RELOAD    OPTION_RELOAD
 
-#define PATH_MAX_BYTES           4000
-#define NAME_MAX_BYTES           64
-#define SOCKET_PATH_MAX_BYTES    107 /* Linux */
-#define STREAM_PATTERN_MAX_BYTES 256
-#define PSK_HINT_MAX_BYTES       128 /* OpenSSL's */
-#define KIB                      (UINT64_C(1) << 10)
-#define MIB                      (UINT64_C(1) << 20)
-#define GIB                      (UINT64_C(1) << 30)
-#define SECOND_MS                UINT64_C(1000)
-#define RATE_MAX                 (UINT64_C(1) << 40)
-#define DAY_MS                   (24 * 3600 * SECOND_MS)
-#define YEARS_MS                 (36500 * DAY_MS)
+#define PATH_MAX_BYTES        4000
+#define SOCKET_PATH_MAX_BYTES 107 /* Linux */
+#define PSK_HINT_MAX_BYTES    128 /* OpenSSL's */
+#define KIB                   (UINT64_C(1) << 10)
+#define MIB                   (UINT64_C(1) << 20)
+#define GIB                   (UINT64_C(1) << 30)
+#define SECOND_MS             UINT64_C(1000)
+#define RATE_MAX              (UINT64_C(1) << 40)
+#define DAY_MS                (24 * 3600 * SECOND_MS)
+#define YEARS_MS              (36500 * DAY_MS)
 
 const char *const protocol_names[] = { "mqtt", "amqp", "kafka", NULL };
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
@@ -567,10 +566,6 @@ static const struct option user_options[] = {
 
 #undef AT
 
-static void *begin_user(void *arg, struct slice name, struct text *why);
-static void *begin_listener(void *arg, struct slice name, struct text *why);
-static void *begin_stream(void *arg, struct slice name, struct text *why);
-
 #define COUNT(rows) ((unsigned)(sizeof(rows) / sizeof((rows)[0])))
 
 const struct option_section settings_sections[SETTINGS_SECTIONS] = {
@@ -582,7 +577,7 @@ const struct option_section settings_sections[SETTINGS_SECTIONS] = {
       "on the port that its option at the head of the file says; one that has does so too when "
       "that option is given.",
       listener_options, COUNT(listener_options), offsetof(struct listener_settings, given),
-      begin_listener },
+      settings_begin_listener },
     { "stream",
       "What the streams of a name do otherwise than what the head of the file says for all. The "
       "name is spelled as in MQTT; with * behind it stands for all that begin so. The first "
@@ -590,98 +585,13 @@ const struct option_section settings_sections[SETTINGS_SECTIONS] = {
       "that fits holds, and what it leaves out is as for all. What a client has set for a stream "
       "(Kafka's topic configurations, AMQP's queue arguments) comes before it.",
       stream_options, COUNT(stream_options), offsetof(struct stream_settings, given),
-      begin_stream },
+      settings_begin_stream },
     { "user",
       "What the users of a name may have, of all listeners, instead of what the head of the file "
       "says for all. With * behind it the name stands for all that begin so. The first section "
       "that fits holds, and what it leaves out is as for all. Who gives no name is no user. What "
       "users have, and were refused, tercet users tells.",
-      user_options, COUNT(user_options), offsetof(struct user_settings, given), begin_user },
+      user_options, COUNT(user_options), offsetof(struct user_settings, given),
+      settings_begin_user },
     BRIDGE_SECTION,
 };
-
-static void *begin_listener(void *arg, struct slice name, struct text *why)
-{
-    struct settings *s = arg;
-    struct listener_settings *l;
-    unsigned count = 0;
-
-    if (name.len > NAME_MAX_BYTES) {
-        text_format(why, "a listener's name has at most %u bytes", NAME_MAX_BYTES);
-        return NULL;
-    }
-    LIST_EACH (k, &s->listeners) {
-        l = CONTAINER_OF(k, struct listener_settings, link);
-        count++;
-        if (slice_equal_str(name, l->name)) {
-            text_format(why, "a second listener %s", l->name);
-            return NULL;
-        }
-    }
-    if (count == LISTENERS_MAX) {
-        text_format(why, "more than %u listeners", LISTENERS_MAX);
-        return NULL;
-    }
-    l = mem_new(struct listener_settings);
-    l->name = mem_copy_text(name);
-    options_set_defaults(LISTENER, l);
-    list_append(&s->listeners, &l->link);
-    return l;
-}
-
-static void *begin_stream(void *arg, struct slice name, struct text *why)
-{
-    struct settings *s = arg;
-    struct stream_settings *stream;
-    unsigned count = 0;
-
-    if (name.len > STREAM_PATTERN_MAX_BYTES || memchr(name.at, '/', name.len) != NULL) {
-        text_format(why, "a stream's name has at most %u bytes and no slash",
-                    STREAM_PATTERN_MAX_BYTES);
-        return NULL;
-    }
-    LIST_EACH (k, &s->streams) {
-        count++;
-        if (slice_equal_str(name, CONTAINER_OF(k, struct stream_settings, link)->pattern)) {
-            text_format(why, "a second section for streams of this name");
-            return NULL;
-        }
-    }
-    if (count == STREAM_RULES_MAX) {
-        text_format(why, "more than %u sections for streams", STREAM_RULES_MAX);
-        return NULL;
-    }
-    stream = mem_new(struct stream_settings);
-    stream->pattern = mem_copy_text(name);
-    options_set_defaults(STREAM, stream);
-    list_append(&s->streams, &stream->link);
-    return stream;
-}
-
-static void *begin_user(void *arg, struct slice name, struct text *why)
-{
-    struct settings *s = arg;
-    struct user_settings *user;
-    unsigned count = 0;
-
-    if (name.len > ACCOUNT_NAME_MAX_BYTES + 1) {
-        text_format(why, "a user's name has at most %u bytes", ACCOUNT_NAME_MAX_BYTES);
-        return NULL;
-    }
-    LIST_EACH (k, &s->users) {
-        count++;
-        if (slice_equal_str(name, CONTAINER_OF(k, struct user_settings, link)->pattern)) {
-            text_format(why, "a second section for users of this name");
-            return NULL;
-        }
-    }
-    if (count == USER_RULES_MAX) {
-        text_format(why, "more than %u sections for users", USER_RULES_MAX);
-        return NULL;
-    }
-    user = mem_new(struct user_settings);
-    user->pattern = mem_copy_text(name);
-    options_set_defaults(USER, user);
-    list_append(&s->users, &user->link);
-    return user;
-}
