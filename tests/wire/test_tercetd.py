@@ -95,7 +95,8 @@ class Words(unittest.TestCase):
                  ("\n\nspeed = 11\n", ':3: no option "speed"'),
                  ("[listener a]\nprotocol = smtp\n", ":2: protocol: expected one of mqtt"),
                  ("[listener a]\nport = 1\n", "listener a: protocol must be given"),
-                 ("[listener a]\nprotocol = mqtt\ntls = yes\n", "certificate and key must be"),
+                 ("[listener a]\nprotocol = mqtt\ntls = yes\n",
+                  "certificate and key, or psk_file, must be given"),
                  ("[listener a]\nprotocol = mqtt\nkey = x\n", "belong together"),
                  ("[listener a]\nprotocol = mqtt\nkey = x\ncertificate = y\n", "need tls = yes"),
                  ("disk_warn = 90\n", "disk_warn is larger than disk_stop"),
@@ -390,7 +391,8 @@ class Tls(unittest.TestCase):
             status, _, errors = run("--ephemeral", "--config", file.name, "--port-amqp", "0",
                                     "--port-kafka", "0")
         self.assertEqual(status, STATUS_FAILED)
-        self.assertIn("listener s: its certificate, key or ciphers cannot be used", errors)
+        self.assertIn("listener s: its certificate, key, shared keys or ciphers cannot be used",
+                      errors)
 
 
 if __name__ == "__main__":
