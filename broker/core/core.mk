@@ -152,6 +152,7 @@ libnames_a_SOURCES = \
 	%D%/filter.c %D%/filter.h \
 	%D%/headers_match.c %D%/headers_match.h \
 	%D%/matcher.c %D%/matcher.h \
+	%D%/matcher_table.c %D%/matcher_table.h \
 	%D%/name.c %D%/name.h \
 	%D%/ordered.c %D%/ordered.h
 if HAVE_CHECK

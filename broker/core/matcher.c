@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/core/matcher.h"
 
-#include "broker/base/hash.h"
 #include "broker/base/mem.h"
 #include "broker/core/filter.h"
+#include "broker/core/matcher_table.h"
 
 /* A trie over levels whose literal children all live in one open-addressing table, keyed by
  * (parent, level). Two things keep it small and quick:
@@ -21,50 +21,14 @@
  * node can be reached at several; stamps keep the set free of doubles, so that the work is bounded
  * by levels times nodes, never by the number of ways. */
 
-enum node_kind { NODE_ROOT, NODE_LITERAL, NODE_EXACT, NODE_ONE, NODE_MANY };
-
-struct match_node {
-    struct match_node *parent; /* borrowed; NULL for a root */
-    struct match_entry *here;  /* filters that end at this node */
-    uint32_t hash;
-    uint16_t level_len;
-    uint8_t kind;
-    bool is_looped;
-    /* An exact node ends here, and its level begins: there may be a million of them. */
-    struct match_entry *rest; /* filters that end in a many right after it; none when looped */
-    struct match_node *one;   /* owned */
-    struct match_node *many;  /* owned; a many that more follows, or below another one */
-    uint64_t stamp;           /* of a looped node or a many: the last step that reached it */
-    uint32_t literal_count;   /* children in the table, */
-    uint32_t exact_count;     /* and those of them that are exact */
-};
-
-static size_t head_bytes(enum node_kind kind)
-{
-    return kind == NODE_EXACT ? offsetof(struct match_node, rest) : sizeof(struct match_node);
-}
-
-static struct slice level_of(const struct match_node *node)
-{
-    return slice_of((const uint8_t *)node + head_bytes((enum node_kind)node->kind),
-                    node->level_len);
-}
-
-struct slot {
-    struct match_node *node; /* owned; NULL when free */
-    uint32_t hash;
-};
-
 struct node_set {
     struct match_node **at; /* owned */
     size_t count;
 };
 
 struct matcher {
-    struct slot *slots; /* owned */
-    size_t slot_count;  /* a power of two */
-    size_t used;        /* slots with a node */
-    size_t node_count;  /* without the roots */
+    struct match_table table;
+    size_t node_count; /* without the roots */
     size_t entry_count;
     size_t room;              /* of each node set: never less than the nodes that can be in it */
     struct match_node *root;  /* owned */
@@ -86,95 +50,23 @@ struct find {
     struct node_set *next;
 };
 
-#define FIRST_SLOTS 64
-#define FIRST_ROOM  16
-
-static uint32_t hash_of(const struct match_node *parent, struct slice level)
-{
-    uint64_t mixed = (uint64_t)(uintptr_t)parent * UINT64_C(0x9E3779B97F4A7C15);
-
-    return (uint32_t)(hash_seeded(level) + (mixed >> 32));
-}
-
-static struct match_node *table_get(const struct matcher *m, const struct match_node *parent,
-                                    struct slice level, enum node_kind kind)
-{
-    uint32_t hash = hash_of(parent, level);
-    size_t mask = m->slot_count - 1;
-
-    for (size_t i = hash & mask; m->slots[i].node != NULL; i = (i + 1) & mask) {
-        struct match_node *node = m->slots[i].node;
-
-        if (m->slots[i].hash == hash && node->parent == parent && node->kind == kind &&
-            slice_equal(level_of(node), level))
-            return node;
-    }
-    return NULL;
-}
-
-static void table_put(struct slot *slots, size_t slot_count, struct slot slot)
-{
-    size_t mask = slot_count - 1;
-    size_t i = slot.hash & mask;
-
-    while (slots[i].node != NULL)
-        i = (i + 1) & mask;
-    slots[i] = slot;
-}
-
-static enum rc table_grow(struct matcher *m)
-{
-    size_t slot_count = m->slot_count * 2;
-    struct slot *slots = mem_try(slot_count * sizeof(*slots));
-
-    if (slots == NULL)
-        return RC_MEMORY;
-    memset(slots, 0, slot_count * sizeof(*slots));
-    for (size_t i = 0; i < m->slot_count; i++) {
-        if (m->slots[i].node != NULL)
-            table_put(slots, slot_count, m->slots[i]);
-    }
-    mem_free(m->slots);
-    m->slots = slots;
-    m->slot_count = slot_count;
-    return RC_OK;
-}
-
-/* Frees the node's slot and moves back what had to step over it. */
-static void table_remove(struct matcher *m, const struct match_node *node)
-{
-    size_t mask = m->slot_count - 1;
-    size_t hole = node->hash & mask;
-
-    while (m->slots[hole].node != node)
-        hole = (hole + 1) & mask;
-    for (size_t i = (hole + 1) & mask; m->slots[i].node != NULL; i = (i + 1) & mask) {
-        size_t wanted = m->slots[i].hash & mask;
-
-        if (((i - wanted) & mask) >= ((i - hole) & mask)) {
-            m->slots[hole] = m->slots[i];
-            hole = i;
-        }
-    }
-    m->slots[hole].node = NULL;
-    m->used--;
-}
+#define FIRST_ROOM 16
 
 static struct match_node *node_new(struct match_node *parent, enum node_kind kind,
                                    struct slice level)
 {
-    struct match_node *node = mem_try(head_bytes(kind) + level.len);
+    struct match_node *node = mem_try(node_head_bytes(kind) + level.len);
 
     ASSERT(level.len <= NAME_MAX_BYTES);
     if (node == NULL)
         return NULL;
-    memset(node, 0, head_bytes(kind));
+    memset(node, 0, node_head_bytes(kind));
     node->parent = parent;
     node->kind = (uint8_t)kind;
     node->level_len = (uint16_t)level.len;
     node->is_looped = parent->is_looped || parent->kind == NODE_MANY;
     if (level.len > 0)
-        memcpy((uint8_t *)node + head_bytes(kind), level.at, level.len);
+        memcpy((uint8_t *)node + node_head_bytes(kind), level.at, level.len);
     return node;
 }
 
@@ -182,8 +74,7 @@ struct matcher *matcher_new(void)
 {
     struct matcher *m = mem_new(struct matcher);
 
-    m->slots = mem_new_array(struct slot, FIRST_SLOTS);
-    m->slot_count = FIRST_SLOTS;
+    match_table_init(&m->table);
     m->root = mem_new(struct match_node);
     m->plain = mem_new(struct match_node);
     m->room = FIRST_ROOM;
@@ -206,7 +97,7 @@ void matcher_free(struct matcher **matcher)
     mem_free(m->loops.at);
     mem_free(m->root);
     mem_free(m->plain);
-    mem_free(m->slots);
+    match_table_done(&m->table);
     MEM_FREE(*matcher);
 }
 
@@ -229,7 +120,7 @@ static void prune(struct matcher *m, struct match_node *node)
         } else if (node->kind == NODE_MANY) {
             parent->many = NULL;
         } else {
-            table_remove(m, node);
+            match_table_remove(&m->table, node);
             parent->literal_count--;
             parent->exact_count -= node->kind == NODE_EXACT;
         }
@@ -239,21 +130,21 @@ static void prune(struct matcher *m, struct match_node *node)
     }
 }
 
-/* Sets hold a node at most once, so room for all nodes and the roots is room enough. */
+/* Sets hold a node at most once, so room for all nodes and the roots is room enough. Nothing is in
+ * them between two finds: none is copied. */
 static enum rc reserve(struct matcher *m)
 {
     struct match_node ***sets[] = { &m->sets[0].at, &m->sets[1].at, &m->loops.at };
     size_t room = m->room * 2;
 
-    if (m->used * 4 >= m->slot_count * 3 && table_grow(m) != RC_OK)
-        return RC_MEMORY;
     if (m->node_count + 3 <= m->room)
         return RC_OK;
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
-        struct match_node **at = mem_try_resize(*sets[i], room * sizeof(struct match_node *));
+        struct match_node **at = mem_try(room * sizeof(struct match_node *));
 
         if (at == NULL)
             return RC_MEMORY;
+        mem_free(*sets[i]);
         *sets[i] = at;
     }
     m->room = room;
@@ -266,7 +157,7 @@ static struct match_node *child_get(struct matcher *m, struct match_node *parent
 {
     struct match_node **single = kind == NODE_ONE ? &parent->one : &parent->many;
     bool in_table = kind == NODE_LITERAL || kind == NODE_EXACT;
-    struct match_node *node = in_table ? table_get(m, parent, level, kind) : *single;
+    struct match_node *node = in_table ? match_table_get(&m->table, parent, level, kind) : *single;
 
     if (node != NULL)
         return node;
@@ -275,16 +166,18 @@ static struct match_node *child_get(struct matcher *m, struct match_node *parent
     node = node_new(parent, kind, level);
     if (node == NULL)
         return NULL;
-    m->node_count++;
     if (in_table) {
-        node->hash = hash_of(parent, level);
-        table_put(m->slots, m->slot_count, (struct slot){ node, node->hash });
-        m->used++;
+        node->hash = match_hash(parent, level);
+        if (match_table_add(&m->table, node) != RC_OK) {
+            mem_free(node);
+            return NULL;
+        }
         parent->literal_count++;
         parent->exact_count += kind == NODE_EXACT;
     } else {
         *single = node;
     }
+    m->node_count++;
     return node;
 }
 
@@ -400,7 +293,7 @@ static void step_from(struct find *f, const struct match_node *node, struct slic
     struct match_node *child;
 
     if (node->literal_count > node->exact_count) {
-        child = table_get(f->matcher, node, level, NODE_LITERAL);
+        child = match_table_get(&f->matcher->table, node, level, NODE_LITERAL);
         if (child != NULL)
             enter(f, child);
     }
@@ -413,7 +306,7 @@ static void find_exact(struct find *f, const struct match_node *first, struct sl
     const struct match_node *node = NULL;
 
     if (first->exact_count > 0)
-        node = table_get(f->matcher, first, subject, NODE_EXACT);
+        node = match_table_get(&f->matcher->table, first, subject, NODE_EXACT);
     if (node != NULL)
         report(f, node->here);
 }
@@ -466,6 +359,7 @@ size_t matcher_find(struct matcher *matcher, struct slice address, match_fn *on_
     ASSERT(!matcher->is_finding);
     if (matcher->entry_count == 0)
         return 0;
+    match_table_advance(&matcher->table);
     matcher->is_finding = true;
     matcher->loops.count = 0;
     f.now->count = 0;
@@ -496,7 +390,7 @@ bool matcher_touches(struct matcher *matcher, struct slice stream)
     return begins_with_wildcard(matcher->root) ||
            (stream.len == 0 && matcher->root->here != NULL) ||
            (!is_dollar && begins_with_wildcard(matcher->plain)) ||
-           table_get(matcher, matcher->root, stream, NODE_LITERAL) != NULL;
+           match_table_get(&matcher->table, matcher->root, stream, NODE_LITERAL) != NULL;
 }
 
 uint64_t matcher_epoch(const struct matcher *matcher)

@@ -334,6 +334,94 @@ START_TEST(a_hundred_thousand_filters_find_their_own)
 }
 END_TEST
 
+static void subscribe_device(struct matcher *m, struct found *found, size_t i)
+{
+    struct text text = { 0 };
+
+    text_format(&text, "devices/%zu", i);
+    subscribe(m, found, from_mqtt(text_slice(&text)));
+    text_done(&text);
+}
+
+static bool is_device_found(struct matcher *m, struct found *found, size_t i)
+{
+    struct text text = { 0 };
+    size_t count;
+
+    found->times = 0;
+    text_format(&text, "devices/%zu", i);
+    count = matcher_find(m, text_slice(&text), on_match, NULL);
+    text_done(&text);
+    return count == 1 && found->times == 1;
+}
+
+/* The table of nodes grows some slots with each that comes, and with each find: between any two of
+ * them all that is there is found, what lies in the old slots as what lies in the new ones. */
+START_TEST(filters_come_and_go_while_the_table_grows)
+{
+    enum { DEVICES = 30000 };
+    uint64_t state = UINT64_C(0x7265637465740003);
+    struct matcher *m = matcher_new();
+    struct found *found = mem_new_array(struct found, DEVICES);
+
+    for (size_t i = 0; i < DEVICES; i++) {
+        size_t other = next_random(&state) % (i + 1);
+
+        subscribe_device(m, &found[i], i);
+        if (i % 4 == 1 && found[other].filter != NULL)
+            unsubscribe(m, &found[other]);
+        other = next_random(&state) % (i + 1);
+        if (i % 3 == 1 && is_device_found(m, &found[other], other) != (found[other].filter != NULL))
+            ck_abort_msg("device %zu of %zu", other, i);
+    }
+    for (size_t i = 0; i < DEVICES; i++) {
+        if (is_device_found(m, &found[i], i) != (found[i].filter != NULL))
+            ck_abort_msg("device %zu in the end", i);
+        if (found[i].filter != NULL)
+            unsubscribe(m, &found[i]);
+    }
+    ck_assert_uint_eq(matcher_node_count(m), 0);
+    matcher_free(&m);
+    mem_free(found);
+}
+END_TEST
+
+/* Without memory for the larger table, or for some of its slots, the filter is refused and all
+ * others are still there. */
+START_TEST(a_table_that_cannot_grow_refuses_and_keeps_what_it_has)
+{
+    enum { DEVICES = 20000 };
+    struct matcher *m = matcher_new();
+    struct found *found = mem_new_array(struct found, DEVICES);
+    struct filter *more = from_mqtt(SLICE("one/more"));
+    struct match_entry entry = { 0 };
+    size_t refused = 0;
+
+    for (size_t i = 0; i < DEVICES; i++) {
+        subscribe_device(m, &found[i], i);
+        for (unsigned nth = 1; nth <= 4; nth++) {
+            fault_arm("mem", nth, FAULT_ONCE);
+            if (matcher_add(m, more, &entry) == RC_OK)
+                matcher_remove(m, &entry);
+            else
+                refused++;
+            fault_disarm();
+        }
+    }
+    ck_assert_uint_gt(refused,
+                      2 * (DEVICES / 64)); /* a node for each of the two levels, and more */
+    for (size_t i = 0; i < DEVICES; i++) {
+        if (!is_device_found(m, &found[i], i))
+            ck_abort_msg("device %zu", i);
+        unsubscribe(m, &found[i]);
+    }
+    ck_assert_uint_eq(matcher_node_count(m), 0);
+    filter_free(&more);
+    matcher_free(&m);
+    mem_free(found);
+}
+END_TEST
+
 /* The first, second, ... allocation fails: the filter is refused and leaves no trace. */
 START_TEST(an_add_without_memory_changes_nothing)
 {
@@ -381,6 +469,8 @@ int main(void)
     tcase_add_test(tests, chains_of_manys_do_not_blow_up);
     tcase_add_test(tests, the_matcher_agrees_with_the_rule_on_millions_of_pairs);
     tcase_add_test(tests, a_hundred_thousand_filters_find_their_own);
+    tcase_add_test(tests, filters_come_and_go_while_the_table_grows);
+    tcase_add_test(tests, a_table_that_cannot_grow_refuses_and_keeps_what_it_has);
     tcase_add_test(tests, an_add_without_memory_changes_nothing);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
