@@ -7,6 +7,7 @@ libamqpcodec_a_SOURCES = \
 	%D%/amqp_methods.h \
 	%D%/amqp_table.c %D%/amqp_table.h
 libamqp_a_SOURCES = \
+	%D%/amqp_answer.c \
 	%D%/amqp_bind.h \
 	%D%/amqp_channel.c \
 	%D%/amqp_confirm.c \
@@ -14,6 +15,7 @@ libamqp_a_SOURCES = \
 	%D%/amqp_definitions.c %D%/amqp_definitions.h \
 	%D%/amqp_deliver.c \
 	%D%/amqp_errors.c %D%/amqp_errors.h \
+	%D%/amqp_frames.c \
 	%D%/amqp_int.h \
 	%D%/amqp_listener.c %D%/amqp_listener.h \
 	%D%/amqp_many.c \

@@ -111,7 +111,7 @@ struct amqp_consumer {
 
 /* ---- a connection ---- */
 
-/* In the order of life; M1: `amqp_states` in amqp_session.c has the edges. */
+/* In the order of life; M1: `states` in amqp_session.c has the edges. */
 enum amqp_state {
     STATE_HEADER,
     STATE_START, /* start was sent */
@@ -122,6 +122,9 @@ enum amqp_state {
     STATE_DEAF,    /* input is thrown away until the peer or a timer ends it */
     STATE_COUNT
 };
+
+/* A set of one state. */
+#define IN(state) (1u << STATE_##state)
 
 /* What core was asked to tell. */
 struct amqp_await {
@@ -198,7 +201,7 @@ struct amqp_session {
     uint64_t frames_out;
 };
 
-/* ---- answering (amqp_session.c) ---- */
+/* ---- answering (amqp_answer.c) ---- */
 
 void amqp_send(struct amqp_session *s, uint16_t channel, const struct amqp_method *method);
 /* A method without fields. */
@@ -210,12 +213,20 @@ enum rc amqp_refuse(struct amqp_session *s, enum amqp_reply reply, const char *f
  * refused in words. */
 void amqp_fail(struct amqp_session *s, struct amqp_channel *channel, enum rc rc, uint16_t class_id,
                uint16_t method_id);
-/* Ends all channels and leaves core; the socket stays. */
-void amqp_release(struct amqp_session *s);
-void amqp_enter(struct amqp_session *s, enum amqp_state state);
 const char *amqp_user(const struct amqp_session *s);
 
-/* ---- handlers, named by the rules table ---- */
+/* ---- life (amqp_session.c) ---- */
+
+void amqp_enter(struct amqp_session *s, enum amqp_state state);
+/* As RabbitMQ's texts have it. */
+const char *amqp_state_name(const struct amqp_session *s);
+/* Ends all channels and leaves core; the socket stays. */
+void amqp_release(struct amqp_session *s);
+
+/* ---- frames, and the handlers that their rules name (amqp_frames.c) ---- */
+
+/* Whole frames, one behind the other; gives how many bytes of `in` were used. */
+size_t amqp_on_frames(struct amqp_session *s, struct slice in);
 
 typedef enum rc amqp_handler_fn(struct amqp_session *s, struct amqp_channel *channel,
                                 const struct amqp_method *m);
@@ -278,9 +289,9 @@ MUST_CHECK enum rc amqp_publish_now(struct amqp_channel *channel,
 
 /* A publish has its tag; tell when it is durable. */
 void amqp_confirm_await(struct amqp_channel *channel);
-/* Asks core to tell when all that was done so far is durable. */
 /* Something durable was declared, bound or removed: what is said from now on waits for the disk. */
 void amqp_hold(struct amqp_session *s);
+/* Asks core to tell when all that was done so far is durable. */
 void amqp_await(struct amqp_channel *channel, uint64_t tag, bool is_commit);
 /* A publish was refused: tell now. */
 void amqp_confirm_nack(struct amqp_channel *channel, uint64_t tag);
@@ -289,7 +300,7 @@ void amqp_confirm_ask(struct amqp_session *s);
 void amqp_on_durable(void *session, uint64_t token, enum rc rc);
 void amqp_on_durable_end(void *session);
 
-/* ---- delivering (amqp_deliver.c, amqp_consumer.c) ---- */
+/* ---- delivering (amqp_deliver.c) ---- */
 
 enum rc amqp_on_queue_delivery(void *session, struct consumer *consumer,
                                const struct delivery *delivery);
