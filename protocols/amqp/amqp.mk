@@ -20,7 +20,9 @@ libamqp_a_SOURCES = \
 	%D%/amqp_listener.c %D%/amqp_listener.h \
 	%D%/amqp_many.c \
 	%D%/amqp_map.h %D%/amqp_map_int.h \
+	%D%/amqp_map_delay.c \
 	%D%/amqp_map_deliver.c \
+	%D%/amqp_map_headers.c \
 	%D%/amqp_map_publish.c \
 	%D%/amqp_map_value.c \
 	%D%/amqp_name.c \

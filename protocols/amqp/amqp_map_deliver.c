@@ -226,10 +226,7 @@ static enum rc map_reply_to(struct foreign *f)
         set_flag(f, AMQP_PROPERTY_REPLY_TO);
         goto out;
     }
-    rc = name_to_amqp_key(f->reply_topic,
-                          core_config(f->core)->dots_as_rabbitmq ? NAME_DOTS_RABBITMQ
-                                                                 : NAME_DOTS_ESCAPE,
-                          &spelled, &key);
+    rc = name_to_amqp_key(f->reply_topic, amqp_dots(f->core), &spelled, &key);
     if (rc != RC_OK)
         goto out;
     text_clear(scratch);
@@ -492,10 +489,7 @@ static enum rc map_route(struct foreign *f, const struct found *found)
         return RC_OK;
     }
     view->exchange = SLICE(SHARED_EXCHANGE);
-    rc = name_to_amqp_key(f->m->address,
-                          core_config(f->core)->dots_as_rabbitmq ? NAME_DOTS_RABBITMQ
-                                                                 : NAME_DOTS_ESCAPE,
-                          &view->key, &view->routing_key);
+    rc = name_to_amqp_key(f->m->address, amqp_dots(f->core), &view->key, &view->routing_key);
     f->is_address_cut = rc == RC_OK && view->routing_key.len > SHORTSTR_MAX;
     if (f->is_address_cut)
         view->routing_key = table_key(view->routing_key);
