@@ -10,6 +10,7 @@ libadmin_a_SOURCES = \
 	%D%/api_operate.c \
 	%D%/api_routes.c \
 	%D%/definitions.h \
+	%D%/definitions_entry.c \
 	%D%/definitions_export.c \
 	%D%/definitions_import.c \
 	%D%/definitions_item.c %D%/definitions_item.h \

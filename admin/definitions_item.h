@@ -64,6 +64,11 @@ MUST_CHECK enum rc item_vhost(struct item *item);
 MUST_CHECK enum rc item_arguments(struct item *item, struct slice *ret_table,
                                   const struct header_value **ret_fields, unsigned *ret_count);
 
+/* definitions_entry.c: checks the entry, and makes what it says unless the run is dry. RC_EXISTS:
+ * that is there already. Whatever else it gives the item has failed with, but for core's refusals.
+ */
+MUST_CHECK enum rc item_import(struct item *item);
+
 /* This entry will be made. RC_MISMATCH: so will another one of that name with other members;
  * RC_EXISTS: with the same. */
 MUST_CHECK enum rc item_note(struct item *item, struct slice name);

@@ -13,7 +13,7 @@ struct exchange;
 struct header_value;
 struct message;
 
-/* Headers that AMQP shows for what others wrote (design 3). */
+/* Headers that AMQP shows for what others wrote; tercet-mapping(7) says when. */
 #define AMQP_HEADER_KAFKA_KEY      "x-kafka-key"
 #define AMQP_HEADER_KAFKA_NULL     "x-kafka-null"
 #define AMQP_HEADER_TIMESTAMP_MS   "timestamp_in_ms"
@@ -130,7 +130,7 @@ MUST_CHECK enum rc amqp_view_add_count(struct amqp_view *view, uint32_t delivery
 MUST_CHECK enum rc amqp_header_values(struct slice table, struct header_value **values,
                                       unsigned *count, unsigned *room);
 
-/* Text for a table value as other protocols see it (design 3): numbers in decimal, tables and
+/* Text for a table value as other protocols see it: numbers in decimal, tables and
  * arrays as JSON. */
 void amqp_value_text(struct text *to, const struct amqp_value *value);
 

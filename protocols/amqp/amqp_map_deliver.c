@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Core to AMQP: the native block when it still holds, else properties made from the view headers
- * (design 3). */
+/* Core to AMQP: the native block when it still holds, else properties made from the view headers.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 
