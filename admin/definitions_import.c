@@ -49,38 +49,44 @@ static bool do_item(struct import *in, enum definitions_kind kind, json_t *json,
     return false;
 }
 
-static enum rc check_vhosts(struct import *in, json_t *list)
+/* Whether it is a list each of whose entries has one of these names. */
+static bool has_only(json_t *list, const char *const names[])
 {
-    json_t *vhost;
+    json_t *entry;
     size_t i;
 
-    json_array_foreach(list, i, vhost)
+    json_array_foreach(list, i, entry)
     {
-        const char *name = json_string_value(json_object_get(vhost, "name"));
+        const char *name = json_string_value(json_object_get(entry, "name"));
+        unsigned at = 0;
 
-        if (name == NULL || strcmp(name, "/") != 0)
-            return import_fail(in, RC_INVALID, "the only vhost there is has the name /");
+        while (name != NULL && names[at] != NULL && strcmp(name, names[at]) != 0)
+            at++;
+        if (name == NULL || names[at] == NULL)
+            return false;
     }
-    return RC_OK;
+    return json_is_array(list);
+}
+
+static enum rc check_vhosts(struct import *in, json_t *list)
+{
+    static const char *const ours[] = { "/", NULL };
+
+    return has_only(list, ours)
+               ? RC_OK
+               : import_fail(in, RC_INVALID, "the only vhost there is has the name /");
 }
 
 /* A cluster's name changes nothing here; every export of RabbitMQ has one. */
 static enum rc check_parameters(struct import *in, json_t *list)
 {
-    json_t *parameter;
-    size_t i;
+    static const char *const of_clusters[] = { "cluster_name", "internal_cluster_id", NULL };
 
-    json_array_foreach(list, i, parameter)
-    {
-        const char *name = json_string_value(json_object_get(parameter, "name"));
-
-        if (name == NULL ||
-            (strcmp(name, "cluster_name") != 0 && strcmp(name, "internal_cluster_id") != 0))
-            return import_fail(in, RC_UNSUPPORTED,
-                               "global_parameters other than the cluster's name mean nothing "
-                               "here; they can be passed over: skip=global_parameters");
-    }
-    return RC_OK;
+    return has_only(list, of_clusters)
+               ? RC_OK
+               : import_fail(in, RC_UNSUPPORTED,
+                             "global_parameters other than the cluster's name mean nothing here; "
+                             "they can be passed over: skip=global_parameters");
 }
 
 static bool is_empty(const json_t *list)

@@ -393,6 +393,10 @@ class Definitions(unittest.TestCase):
             ({"queues": [good], "bindings": [{"source": "amq.direct", "destination": "bad",
               "destination_type": "queue", "routing_key": ""}]}, 400, "no queue bad"),
             ({"queues": [good], "policies": [{"name": "p"}]}, 400, "policies"),
+            ({"queues": [good], "vhosts": [{"name": "/"}, {"name": "other"}]}, 400, "only vhost"),
+            ({"queues": [good], "vhosts": "other"}, 400, "only vhost"),
+            ({"queues": [good], "global_parameters": [{"name": "mqtt_port_to_vhost_mapping"}]},
+             400, "skip=global_parameters"),
         )
         with Broker(data=True) as b:
             self.assertEqual(ask(b, "PUT", "/api/definitions", json.dumps(
