@@ -21,6 +21,7 @@
 struct bridge;
 struct consumer;
 struct mqtt_auth;
+struct mqtt_many;
 struct message;
 struct mqtt_origin;
 struct session;
@@ -59,11 +60,13 @@ struct mqtt_alias {
 };
 
 /* Of a session with an exchange of AUTH, a login that is open, a will that is dated, $queue
- * subscriptions, aliases of its client's, QoS 2 messages or a limit of rates. */
+ * subscriptions, aliases of its client's, QoS 2 messages, a limit of rates, or a SUBSCRIBE of very
+ * many filters that goes on. */
 struct mqtt_extra {
     struct mqtt_alias *aliases; /* owned: the client's; MQTT_ALIAS_MAX of them, or NULL */
     struct mqtt_auth *auth;     /* owned; NULL: no exchange of AUTH is under way */
     struct mqtt_meter *meter;   /* owned; NULL: it may publish as fast as it can */
+    struct mqtt_many *many;     /* owned: a SUBSCRIBE or UNSUBSCRIBE that goes on; NULL */
     struct list queues;         /* struct mqtt_queue_sub */
     unsigned queue_count;
     size_t kept_bytes; /* of QoS 2 messages that wait for PUBREL (mqtt_kept.h) */
@@ -152,9 +155,14 @@ void mqtt_send_ack(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_
 MUST_CHECK enum rc mqtt_answer_later(struct mqtt_session *s, const struct mqtt_answer *answer);
 MUST_CHECK enum rc mqtt_ack_later(struct mqtt_session *s, enum mqtt_type type, uint16_t packet_id,
                                   uint8_t reason);
+/* A packet was handled, or a part of it, and that gave `rc`: the end. */
+void mqtt_end_packet(struct mqtt_session *s, enum rc rc);
 /* Asks core to report, once, all answers that were queued since the last time. */
 void mqtt_await_answers(struct mqtt_session *s);
 
+/* A SUBSCRIBE or UNSUBSCRIBE that goes on is given up: its connection ends (mqtt_on_subscribe.c).
+ */
+void mqtt_many_stop(struct mqtt_session *s);
 /* Is it a topic that clients may publish to, as far as the broker's own ones go? */
 bool mqtt_may_publish_to(struct slice topic);
 /* What an alias of the client's stands for; none: nothing. */

@@ -169,6 +169,7 @@ static void drop_answers(struct mqtt_session *s)
 static void release(struct mqtt_session *s)
 {
     timer_stop(&s->timer);
+    mqtt_many_stop(s);
     if (s->client == NULL)
         return;
     mqtt_queue_cancel_all(s);
@@ -441,7 +442,7 @@ static void on_durable(void *arg, uint64_t token, enum rc rc)
         send_answer(s, &answer);
     }
     mqtt_give_credit(s);
-    if ((s->pauses & CONN_PAUSE_BUSY) != 0 &&
+    if ((s->pauses & CONN_PAUSE_BUSY) != 0 && (s->extra == NULL || s->extra->many == NULL) &&
         mqtt_pending_count(&s->pending) < MQTT_PENDING_MAX / 2)
         mqtt_resume(s, CONN_PAUSE_BUSY);
 }
@@ -607,6 +608,11 @@ static const char *why_of(enum rc rc)
     }
 }
 
+void mqtt_end_packet(struct mqtt_session *s, enum rc rc)
+{
+    mqtt_end(s, rc, why_of(rc));
+}
+
 size_t mqtt_session_input(struct mqtt_session *s, struct slice in)
 {
     size_t used = 0;
@@ -623,7 +629,7 @@ size_t mqtt_session_input(struct mqtt_session *s, struct slice in)
         used += bytes;
         packets++;
         if (rc != RC_OK)
-            mqtt_end(s, rc, why_of(rc));
+            mqtt_end_packet(s, rc);
     }
     if (packets > 0)
         count_add_alone(COUNT_MQTT_PACKETS_IN, packets);

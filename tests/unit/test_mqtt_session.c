@@ -553,6 +553,210 @@ START_TEST(a_shutdown_is_told_in_each_versions_words)
 }
 END_TEST
 
+/* ---- a packet of very many filters ---- */
+
+#define MANY 3000u
+
+/* SUBSCRIBE to f/0 ... or UNSUBSCRIBE from them; the last filter is `last`, unless that is NULL. */
+static struct slice make_many(enum mqtt_type type, const char *last)
+{
+    static uint8_t at[MANY * 16];
+    struct mqtt_filter *filters = mem_new_array(struct mqtt_filter, MANY);
+    struct mqtt_subscribe s = { .packet_id = 9 };
+    struct text names = { 0 };
+    struct wr w = wr_of(at, sizeof(at));
+
+    for (size_t i = 0; i < MANY; i++) /* all of one length: the text may move while it grows */
+        text_format(&names, "f/%04zu", i);
+    for (size_t i = 0; i < MANY; i++)
+        filters[i] = (struct mqtt_filter){ .filter = slice_of(names.at + i * 6, 6), .qos = 1 };
+    if (last != NULL)
+        filters[MANY - 1].filter = slice_str(last);
+    if (type == MQTT_SUBSCRIBE)
+        mqtt_encode_subscribe(&w, MQTT_V5, &s, filters, MANY);
+    else
+        mqtt_encode_unsubscribe(&w, MQTT_V5, &s, filters, MANY);
+    ck_assert(!w.bad);
+    mem_free(filters);
+    text_done(&names);
+    return wr_slice(&w);
+}
+
+static void send_many(struct peer *p, enum mqtt_type type, const char *last)
+{
+    feed(p, make_many(type, last));
+}
+
+/* Its codes, all of which must be `code`, are counted; false: there is no such packet. */
+static bool took_many(struct peer *p, enum mqtt_type type, uint8_t code, size_t *ret_at)
+{
+    struct mqtt_frame frame;
+    size_t at = 0;
+
+    while (take(p, &frame, &at)) {
+        if (frame.type != type)
+            continue;
+        ck_assert_uint_eq(frame.body.len, 3 + MANY); /* packet id, no properties */
+        for (size_t i = 0; i < MANY; i++)
+            ck_assert_uint_eq(frame.body.at[3 + i], code);
+        *ret_at = at;
+        return true;
+    }
+    return false;
+}
+
+static unsigned turns_until_read(struct peer *p)
+{
+    unsigned turns = 0;
+
+    for (; p->conn.pauses != 0 && turns < 1000; turns++)
+        turn();
+    ck_assert_uint_eq(p->conn.pauses, 0);
+    return turns;
+}
+
+static bool is_delivered(struct peer *p, struct peer *sender, const char *topic)
+{
+    unsigned before = count_of(p, MQTT_PUBLISH);
+
+    send_publish(sender, MQTT_V5, topic, 1, 3);
+    rig_settle(&rig);
+    return count_of(p, MQTT_PUBLISH) == before + 1;
+}
+
+START_TEST(very_many_filters_are_taken_in_parts_and_answered_in_their_place)
+{
+    struct peer *p = connected(MQTT_V5, "many", false), *sender = connected(MQTT_V5, "s", false);
+    size_t at = 0;
+
+    send_many(p, MQTT_SUBSCRIBE, NULL);
+    feed(p, SLICE("\xc0\0"));
+    ck_assert_uint_eq(p->conn.pauses, CONN_PAUSE_BUSY);
+    ck_assert_uint_eq(count_of(p, MQTT_SUBACK) + count_of(p, MQTT_PINGRESP), 0);
+    ck_assert_uint_gt(turns_until_read(p), 3);
+    ck_assert(took_many(p, MQTT_SUBACK, 1, &at));
+    ck_assert_uint_eq(at, p->conn.out.len); /* what was sent behind it is not read yet */
+    feed(p, SLICE(""));
+    ck_assert_uint_eq(count_of(p, MQTT_PINGRESP), 1);
+    ck_assert(is_delivered(p, sender, "f/0000") && is_delivered(p, sender, "f/2999"));
+    send_many(p, MQTT_UNSUBSCRIBE, NULL);
+    ck_assert_uint_gt(turns_until_read(p), 3);
+    ck_assert(took_many(p, MQTT_UNSUBACK, 0, &at));
+    ck_assert(!is_delivered(p, sender, "f/0000") && !is_delivered(p, sender, "f/2999"));
+    peer_close(p);
+    peer_close(sender);
+}
+END_TEST
+
+START_TEST(very_many_filters_that_cannot_be_kept_are_taken_at_once)
+{
+    struct peer *p = connected(MQTT_V5, "many", false);
+    struct slice packet = make_many(MQTT_UNSUBSCRIBE, NULL);
+    size_t at = 0;
+
+    fault_arm("mem", 2, FAULT_ONCE); /* the codes, the copy of the packet */
+    feed(p, packet);
+    fault_disarm();
+    ck_assert_uint_eq(p->conn.pauses, 0);
+    ck_assert(took_many(p, MQTT_UNSUBACK, MQTT_NO_SUBSCRIPTION_EXISTED, &at));
+    peer_close(p);
+}
+END_TEST
+
+START_TEST(a_bad_filter_among_very_many_leaves_none_of_them)
+{
+    struct peer *p = connected(MQTT_V5, "many", true), *sender = connected(MQTT_V5, "s", false);
+
+    send_many(p, MQTT_SUBSCRIBE, "a#");
+    for (unsigned i = 0; i < 100 && !p->conn.is_finished; i++)
+        turn();
+    ck_assert(p->conn.is_finished);
+    ck_assert_uint_eq(count_of(p, MQTT_DISCONNECT), 1);
+    peer_close(p);
+    p = connected(MQTT_V5, "many", true);
+    ck_assert(!is_delivered(p, sender, "f/0000"));
+    peer_close(p);
+    peer_close(sender);
+}
+END_TEST
+
+START_TEST(very_many_filters_of_a_kept_session_are_on_disk_before_the_answer)
+{
+    struct peer *p = connected(MQTT_V5, "many", true);
+    size_t at;
+
+    send_many(p, MQTT_SUBSCRIBE, NULL);
+    (void)turns_until_read(p);
+    ck_assert_uint_eq(count_of(p, MQTT_SUBACK), 0);
+    rig_settle(&rig);
+    ck_assert(took_many(p, MQTT_SUBACK, 1, &at));
+    peer_close(p);
+}
+END_TEST
+
+/* What a connection leaves that ends while its filters are taken: `end` ends it. */
+static void check_end_amid(void (*end)(struct peer *p))
+{
+    struct peer *p = connected(MQTT_V5, "many", true), *sender = connected(MQTT_V5, "s", false);
+    struct peer *next;
+    size_t at;
+
+    send_many(p, MQTT_SUBSCRIBE, NULL);
+    turn();
+    ck_assert_uint_eq(p->conn.pauses, CONN_PAUSE_BUSY);
+    end(p);
+    for (unsigned i = 0; i < 100; i++)
+        turn();
+    ck_assert_uint_eq(count_of(p, MQTT_SUBACK), 0);
+    next = connected(MQTT_V5, "many", true);
+    ck_assert(!is_delivered(next, sender, "f/2999")); /* nobody goes on with it */
+    send_many(next, MQTT_SUBSCRIBE, NULL);
+    (void)turns_until_read(next);
+    rig_settle(&rig);
+    ck_assert(took_many(next, MQTT_SUBACK, 1, &at));
+    ck_assert(is_delivered(next, sender, "f/0000") && is_delivered(next, sender, "f/2999"));
+    peer_close(p);
+    peer_close(next);
+    peer_close(sender);
+}
+
+static void is_closed(struct peer *p)
+{
+    mqtt_session_close(&p->session, RC_CLOSED);
+}
+
+static void is_taken_over(struct peer *p)
+{
+    struct peer *other = connected(MQTT_V5, "many", true);
+
+    ck_assert(p->conn.is_finished);
+    turn(); /* before the one that went is closed */
+    peer_close(other);
+}
+
+static void is_stopped(struct peer *p)
+{
+    mqtt_session_shutdown(p->session);
+}
+
+START_TEST(a_connection_may_end_while_its_filters_are_taken)
+{
+    check_end_amid(is_closed);
+}
+END_TEST
+
+START_TEST(a_session_may_be_taken_over_while_filters_are_taken)
+{
+    check_end_amid(is_taken_over);
+}
+END_TEST
+
+START_TEST(a_drain_may_come_while_filters_are_taken)
+{
+    check_end_amid(is_stopped);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("mqtt_session");
@@ -579,6 +783,13 @@ int main(void)
     tcase_add_test(durable, a_kept_sessions_suback_waits_for_the_disk);
     tcase_add_test(durable, a_qos_2_delivery_waits_until_its_id_is_on_disk);
     tcase_add_test(durable, a_stalled_store_is_told_to_5_and_makes_older_clients_wait);
+    tcase_add_test(memory, very_many_filters_are_taken_in_parts_and_answered_in_their_place);
+    tcase_add_test(memory, very_many_filters_that_cannot_be_kept_are_taken_at_once);
+    tcase_add_test(memory, a_bad_filter_among_very_many_leaves_none_of_them);
+    tcase_add_test(memory, a_connection_may_end_while_its_filters_are_taken);
+    tcase_add_test(memory, a_session_may_be_taken_over_while_filters_are_taken);
+    tcase_add_test(memory, a_drain_may_come_while_filters_are_taken);
+    tcase_add_test(durable, very_many_filters_of_a_kept_session_are_on_disk_before_the_answer);
     suite_add_tcase(suite, memory);
     suite_add_tcase(suite, durable);
     runner = srunner_create(suite);
