@@ -367,8 +367,9 @@ class Circles(BridgeCase):
             seen = set()
             while seen != {b"from one", b"from two"}:
                 seen.add(client.expect(m.PUBLISH).payload)
-        # each bridge brings it: once more to the other broker, and back to its own
-        self.assertLessEqual(max(self.left(client) for client in (at_one, at_two)), 2)
+        # each bridge brings it to the other broker, and one of them back to its own: of the five
+        # that the first gets at most, two have come
+        self.assertLessEqual(max(self.left(client) for client in (at_one, at_two)), 3)
 
     def test_before_version_5_two_bridges_do_not_storm_when_one_does_not_relay(self):
         one = self.start(data=True)
