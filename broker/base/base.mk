@@ -14,6 +14,7 @@ libbase_a_SOURCES = \
 	%D%/manifest.c %D%/manifest.h \
 	%D%/map.c %D%/map.h \
 	%D%/mem.c %D%/mem.h \
+	%D%/near.c %D%/near.h \
 	%D%/number.c %D%/number.h \
 	%D%/options.c %D%/options.h %D%/options_int.h \
 	%D%/options_file.c %D%/options_write.c \
@@ -40,6 +41,7 @@ BASE_LIBS = libbase.a $(WIDE_LIBS) $(XXHASH_LIBS) -lpthread
 BASE_TEST_LIBS = $(BASE_LIBS) $(CHECK_LIBS)
 if HAVE_CHECK
 BASE_TESTS = test_wire \
+	test_near \
 	test_rate \
 	test_slice \
 	test_list \
@@ -66,6 +68,9 @@ TESTS += $(BASE_TESTS)
 test_wire_SOURCES = tests/unit/test_wire.c
 test_wire_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_wire_LDADD = $(BASE_TEST_LIBS)
+test_near_SOURCES = tests/unit/test_near.c
+test_near_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_near_LDADD = $(BASE_TEST_LIBS)
 test_rate_SOURCES = tests/unit/test_rate.c
 test_rate_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_rate_LDADD = $(BASE_TEST_LIBS)

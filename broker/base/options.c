@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "broker/base/mem.h"
+#include "broker/base/near.h"
 #include "broker/base/number.h"
 #include "broker/base/options_int.h"
 #include "broker/base/text.h"
@@ -242,11 +243,11 @@ enum rc option_set(const struct option_section *section, unsigned row, void *set
 /* ---- the command line ---- */
 
 /* "log-level" names the option log_level. */
-static bool is_name_on_line(const struct option *o, struct slice name)
+static bool is_spelled(const struct option *o, struct slice name)
 {
     size_t len = strlen(o->name);
 
-    if ((o->where & OPTION_ON_LINE) == 0 || name.len != len)
+    if (name.len != len)
         return false;
     for (size_t i = 0; i < len; i++) {
         char want = o->name[i] == '_' ? '-' : o->name[i];
@@ -260,9 +261,37 @@ static bool is_name_on_line(const struct option *o, struct slice name)
 static int find_on_line(const struct option_section *section, struct slice name)
 {
     for (unsigned i = 0; i < section->count; i++)
-        if (is_name_on_line(&section->options[i], name))
+        if ((section->options[i].where & OPTION_ON_LINE) != 0 &&
+            is_spelled(&section->options[i], name))
             return (int)i;
     return -1;
+}
+
+static void refuse_on_line(const struct option_section *section, struct slice name,
+                           struct text *why)
+{
+    struct near near = near_to(name);
+
+    for (unsigned i = 0; i < section->count; i++) {
+        const struct option *o = &section->options[i];
+
+        if ((o->where & OPTION_ON_LINE) != 0)
+            near_look(&near, o->name);
+    }
+    text_format(why, "--%.*s: no such option; ", SLICE_FMT(name));
+    for (unsigned i = 0; i < section->count; i++) {
+        if (!is_spelled(&section->options[i], name))
+            continue;
+        text_format(why, "a configuration file has %s; ", section->options[i].name);
+        near.word = NULL;
+    }
+    if (near.word != NULL) {
+        text_format(why, "did you mean --");
+        for (const char *at = near.word; *at != '\0'; at++)
+            text_add_byte(why, *at == '_' ? '-' : (uint8_t)*at);
+        text_format(why, "? ");
+    }
+    text_format(why, "see --help");
 }
 
 /* Reads the option at argv[*at] and moves *at to its last word. */
@@ -285,7 +314,7 @@ static enum rc read_argument(const struct option_section *section, void *setting
     }
     row = find_on_line(section, name);
     if (row < 0) {
-        text_format(why, "--%.*s: no such option; see --help", SLICE_FMT(name));
+        refuse_on_line(section, name, why);
         return RC_INVALID;
     }
     if (slice_is_none(value) && section->options[row].type == OPTION_SWITCH)

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "broker/base/near.h"
 #include "broker/base/options_int.h"
 #include "broker/base/text.h"
 
@@ -103,6 +104,29 @@ static int find_option(const struct option_section *section, struct slice key)
     return -1;
 }
 
+/* Where else it may stand; else what may stand here that is spelled nearly so. */
+static void add_hint(struct reader *r, struct slice key)
+{
+    struct near near = near_to(key);
+
+    for (unsigned i = 0; i < r->count; i++) {
+        const struct option_section *section = &r->sections[i];
+
+        if (find_option(section, key) < 0)
+            continue;
+        if (section->kind == NULL)
+            text_format(r->errors, "; it stands at the head of the file, before all sections");
+        else
+            text_format(r->errors, "; it stands in a section [%s NAME]", section->kind);
+        return;
+    }
+    for (unsigned i = 0; i < r->section->count; i++)
+        if ((r->section->options[i].where & OPTION_IN_FILE) != 0)
+            near_look(&near, r->section->options[i].name);
+    if (near.word != NULL)
+        text_format(r->errors, "; did you mean %s?", near.word);
+}
+
 static void refuse_key(struct reader *r, struct slice key)
 {
     size_t shown = key.len > OPTION_SHOWN_BYTES ? OPTION_SHOWN_BYTES : key.len;
@@ -110,6 +134,7 @@ static void refuse_key(struct reader *r, struct slice key)
     text_format(begin_error(r), "no option \"%.*s\" %s%s", (int)shown, (const char *)key.at,
                 r->section->kind == NULL ? "at the head of the file" : "in a section ",
                 r->section->kind == NULL ? "" : r->section->kind);
+    add_hint(r, key);
     end_error(r);
 }
 

@@ -180,12 +180,17 @@ START_TEST(every_mistake_is_named_with_its_line)
         { "choice = blue\n", "f.conf:1: choice: expected one of red, green; found \"blue\"\n" },
         { "colour = red\n", "f.conf:1: no option \"colour\" at the head of the file\n" },
         { "line_only = yes\n", "f.conf:1: no option \"line_only\" at the head of the file\n" },
+        { "some_numbre = 3\n", "f.conf:1: no option \"some_numbre\" at the head of the file; did "
+                               "you mean some_number?\n" },
+        { "number = 3\n", "f.conf:1: no option \"number\" at the head of the file; it stands in a "
+                          "section [part NAME]\n" },
         { "flag\n", "f.conf:1: expected key = value\n" },
         { "flag = yes\nflag = no\n", "f.conf:2: flag: set twice here\n" },
         { "[part]\n", "f.conf:1: expected [part NAME]\n" },
         { "[whole x]\n", "f.conf:1: expected [part NAME]\n" },
         { "[part x\n", "f.conf:1: a section's head ends with ]\n" },
-        { "[part x]\nflag = yes\n", "f.conf:2: no option \"flag\" in a section part\n" },
+        { "[part x]\nflag = yes\n", "f.conf:2: no option \"flag\" in a section part; it stands "
+                                    "at the head of the file, before all sections\n" },
         { "[part a]\n[part b]\n[part c]\nnumber = 77\n", "f.conf:3: no more parts\n" },
     };
 
@@ -281,8 +286,13 @@ static void check_line(const char *first, const char *second, const char *error)
 START_TEST(mistakes_on_the_command_line_are_named)
 {
     check_line("--colour", "red", "--colour: no such option; see --help\n");
-    check_line("--bytes", "1m", "--bytes: no such option; see --help\n");
-    check_line("--some_number", "1", "--some_number: no such option; see --help\n");
+    check_line("--bytes", "1m",
+               "--bytes: no such option; a configuration file has bytes; "
+               "see --help\n");
+    check_line("--some_number", "1",
+               "--some_number: no such option; did you mean --some-number? see --help\n");
+    check_line("--some-nubmer=1", NULL,
+               "--some-nubmer: no such option; did you mean --some-number? see --help\n");
     check_line("--text", NULL, "--text: a value must follow\n");
     check_line("flag", NULL, "flag: not an option; see --help\n");
     check_line("--", NULL, "--: not an option; see --help\n");
