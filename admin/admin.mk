@@ -29,6 +29,7 @@ tercet_SOURCES = %D%/ctl.c %D%/ctl.h \
 	%D%/ctl_backup.c %D%/ctl_backup.h \
 	%D%/ctl_daemon.c %D%/ctl_daemon.h \
 	%D%/ctl_format.c %D%/ctl_format.h \
+	%D%/ctl_help.c %D%/ctl_help.h \
 	%D%/ctl_kafka.c %D%/ctl_mqtt.c \
 	%D%/ctl_operate.c %D%/ctl_operate.h \
 	%D%/ctl_tar.c %D%/ctl_tar.h \

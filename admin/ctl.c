@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin/ctl.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "admin/ctl_admin.h"
 #include "admin/ctl_format.h"
+#include "admin/ctl_help.h"
 #include "admin/ctl_users.h"
 #include "broker/base/clock.h"
 #include "broker/base/mem.h"
@@ -24,57 +27,6 @@
 static const struct ctl_transport *const transports[] = { &ctl_mqtt, &ctl_amqp, &ctl_kafka };
 
 static volatile sig_atomic_t is_interrupted;
-
-static const char usage[] =
-    "usage: tercet pub URL TOPIC [MESSAGE] [OPTION...]   publish MESSAGE, or standard input\n"
-    "       tercet sub URL TOPIC [OPTION...]             print what arrives\n"
-    "       tercet status [--json]                       how the broker of this machine is\n"
-    "       tercet stream NAME [--json]                  what a stream keeps and promises\n"
-    "       tercet compact NAME                          leave the last record of each key\n"
-    "       tercet drain [--to HOST:PORT] [--kafka-to HOST:PORT] [--rate N] [--for-now] | --stop\n"
-    "                                                    send clients elsewhere\n"
-    "       tercet trace WHAT [--bytes N] [--rate N]     show an MQTT client's packets\n"
-    "       tercet users [--json]                        what users have connected and stored\n"
-    "       tercet delayed list [--json] | cancel ID     what waits for its time; take one back\n"
-    "       tercet bans [--json] | unban NAME            who connected too often; let it in again\n"
-    "       tercet export [FILE]                         write its definitions, as JSON\n"
-    "       tercet import FILE|- [--skip NAMES]          make what a file of them says\n"
-    "       tercet backup DIR|-                          copy the whole store, while it is in use\n"
-    "       tercet restore DIR|- NEWDIR                  make a store of a backup, verified\n"
-    "       tercet verify DIR [--json]                   read a store or backup, every checksum\n"
-    "       tercet user list [--json] | add|passwd NAME [--scram | --scram-only] [--roles NAMES]\n"
-    "              | delete NAME                         the users of the running broker's file\n"
-    "       tercet passwd FILE USER [--scram | --scram-only] [--roles NAMES] | --delete\n"
-    "                                                    set a user's password in a file of them\n"
-    "       tercet may FILE USER|- publish|receive|subscribe TOPIC [--client-id ID] [--roles "
-    "NAMES]\n"
-    "                                                    what a file of rules says\n"
-    "       tercet --version | --help\n"
-    "\n"
-    "URL is mqtt://HOST, amqp://HOST[/VHOST] or kafka://HOST, with [USER[:PASSWORD]@] before the\n"
-    "host and [:PORT] behind it; mqtts, amqps and kafkas use TLS. TOPIC is a name as that "
-    "protocol\n"
-    "spells it: a topic, a filter (mqtt sub), or a queue.\n"
-    "\n"
-    "  -l, --lines          pub: each line of standard input is a message\n"
-    "      --key KEY        pub: the record's key (kafka)\n"
-    "      --header K=V     pub: a header or user property; may be given again\n"
-    "      --retain         pub: keep as the topic's last value (mqtt)\n"
-    "      --qos N          0, 1 or 2 (mqtt; 1)\n"
-    "      --exchange NAME  TOPIC is a routing key or binding key of this exchange (amqp)\n"
-    "      --group NAME     sub: share the topic with the other members of a group (kafka)\n"
-    "      --from WHERE     sub: beginning or end of the topic (kafka; end)\n"
-    "      --client-id ID   the name to connect by (mqtt)\n"
-    "  -n, --count N        sub: stop after N messages\n"
-    "      --timeout S      stop after S seconds\n"
-    "      --format FORMAT  sub: %t topic, %k key, %v value, %h headers, %T time in ms,\n"
-    "                       %p partition, %o offset, %q QoS, %r retained, %% percent, \\n, \\t\n"
-    "                       (\"%v\\n\"), or the word json\n"
-    "      --ca FILE        certificates to trust with TLS (those of the system)\n"
-    "\n"
-    "The other commands talk to the broker whose store is in a directory, by its admin socket:\n"
-    "      --data DIR       the directory of the store (that of this user)\n"
-    "      --socket FILE    the socket, where the configuration names one\n";
 
 bool ctl_fail(const char *format, ...)
 {
@@ -377,6 +329,36 @@ static int misuse(void)
     return EXIT_USAGE;
 }
 
+static int print(const char *text)
+{
+    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+        return EXIT_SUCCESS;
+    (void)ctl_fail("standard output: %s", strerror(errno));
+    return EXIT_FAILURE;
+}
+
+static int no_command(const char *word)
+{
+    const char *near = ctl_help_near(word);
+
+    (void)ctl_fail("no command \"%s\"%s%s%s", word, near == NULL ? "" : "; did you mean ",
+                   near == NULL ? "" : near, near == NULL ? "" : "?");
+    return misuse();
+}
+
+static int help_with(const char *word)
+{
+    struct text out = { 0 };
+    int status;
+
+    if (!ctl_help_with(word, &out))
+        return no_command(word);
+    text_add_byte(&out, '\0');
+    status = print((const char *)out.at);
+    text_done(&out);
+    return status;
+}
+
 static int command(struct ctl_job *job, int argc, char **argv)
 {
     bool given[sizeof(option_uses) / sizeof(option_uses[0])] = { false };
@@ -385,8 +367,7 @@ static int command(struct ctl_job *job, int argc, char **argv)
     int option, words;
 
     if (!is_pub && strcmp(argv[1], "sub") != 0) {
-        (void)ctl_fail("no command \"%s\"", argv[1]);
-        return misuse();
+        return no_command(argv[1]);
     }
     while ((option = getopt_long(argc, argv, "ln:", long_options, NULL)) != -1) {
         if (!set_option(job, option, optarg))
@@ -419,13 +400,16 @@ int main(int argc, char **argv)
     int status;
 
     if (argc < 2) {
-        (void)fputs(usage, stderr);
+        (void)fputs(ctl_help(), stderr);
         return EXIT_USAGE;
     }
     if (strcmp(argv[1], "--version") == 0)
-        return puts("tercet " PACKAGE_VERSION) < 0;
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
-        return fputs(usage, stdout) < 0;
+        return print("tercet " PACKAGE_VERSION "\n");
+    if (ctl_help_is(argv[1]) || strcmp(argv[1], "help") == 0)
+        return argc > 2 ? help_with(argv[2]) : print(ctl_help());
+    if (argc == 3 && ctl_help_is(argv[2]))
+        return help_with(argv[1]);
+    argv[0] = (char *)(uintptr_t) "tercet"; /* what getopt's messages begin with */
     if (ctl_admin_has(argv[1]))
         return ctl_admin_run(argc - 1, argv + 1);
     if (ctl_users_has(argv[1]))

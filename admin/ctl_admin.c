@@ -499,6 +499,7 @@ int ctl_admin_run(int argc, char **argv)
     bool is_good = true;
     int option;
 
+    argv[0] = (char *)(uintptr_t) "tercet"; /* what getopt's messages begin with */
     while (is_good && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
         is_good = set_option(&order, command, option, optarg);
     order.word_count = argc - optind;

@@ -192,5 +192,6 @@ int ctl_users_run(int argc, char **argv)
 
     while (strcmp(argv[0], commands[i].name) != 0)
         i++;
+    argv[0] = (char *)(uintptr_t) "tercet"; /* what getopt's messages begin with */
     return commands[i].run(argc, argv);
 }

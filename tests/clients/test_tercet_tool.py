@@ -232,6 +232,33 @@ class UsageTest(unittest.TestCase):
         self.assertEqual((status, said), (0, ""))
         self.assertRegex(out, r"^tercet \d+\.\d+\.\d+\n$")
 
+    def test_each_command_tells_of_itself(self):
+        commands = sorted(set(re.findall(r"(?<=tercet |AME\] \| )[a-z]+(?= )",
+                                         self.tool("--help")[1].split("\n\n")[0])) - {"tercet"})
+        self.assertEqual(len(commands), 18)
+        for command in [*commands, "unban"]:
+            with self.subTest(command=command):
+                status, out, said = self.tool(command, "--help")
+                self.assertEqual((status, said), (0, ""))
+                self.assertRegex(out, r"\Ausage: tercet (%s|bans \[--json\] \| unban) " % command)
+                self.assertIn("--data DIR" if command not in ("pub", "sub") else "--ca FILE", out)
+                self.assertEqual(self.tool("help", command), (0, out, ""))
+
+    def test_a_mistyped_command_is_told_with_the_one_it_is_like(self):
+        status, out, said = self.tool("stats", "--json")
+        self.assertEqual((status, out), (2, ""))
+        self.assertEqual(said.splitlines()[0],
+                         'tercet: no command "stats"; did you mean status?')
+        self.assertNotIn("mean", self.tool("quite-another")[2])
+
+    def test_what_cannot_be_printed_is_a_failure(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            for words in (("--help",), ("--version",), ("status", "--help")):
+                done = subprocess.run([program("tercet"), *words], check=False, stdout=full,
+                                      stderr=subprocess.PIPE, timeout=20 * SCALE)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(b"No space left", done.stderr)
+
     def test_every_option_of_the_help_is_in_the_manual(self):
         with open(os.path.join(TOP, "man", "tercet.1"), encoding="utf-8") as file:
             manual = file.read().replace("\\-", "-")
