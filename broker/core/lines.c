@@ -68,6 +68,15 @@ static enum rc read_all(int fd, size_t max_bytes, struct text *ret)
     }
 }
 
+static const char *why_unread(enum rc rc)
+{
+    if (rc == RC_NOT_FOUND)
+        return "there is no such file";
+    if (rc == RC_REFUSED)
+        return "this user may not read it";
+    return rc_word(rc);
+}
+
 enum rc lines_load(const char *file, size_t max_bytes, struct text *ret, struct text *errors)
 {
     int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -76,6 +85,6 @@ enum rc lines_load(const char *file, size_t max_bytes, struct text *ret, struct 
     if (fd >= 0)
         (void)close(fd); /* nothing was written */
     if (rc != RC_OK)
-        text_format(errors, "%s: it cannot be read: %s", file, rc_word(rc));
+        text_format(errors, "%s: it cannot be read: %s", file, why_unread(rc));
     return rc;
 }

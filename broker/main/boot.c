@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admin/api.h"
 #include "broker/base/log.h"
@@ -115,10 +116,17 @@ static void explain_store(const struct broker *b, enum rc rc, struct text *why)
                     place);
         return;
     case RC_VERSION:
-        text_format(why, "the store in %s was written by a newer version of tercet", place);
+        text_format(
+            why,
+            "the store in %s was written by a newer version of tercet, which alone can read "
+            "it; nothing was changed",
+            place);
         return;
     case RC_REFUSED:
-        text_format(why, "the store in %s may not be read or written by this user", place);
+        text_format(why,
+                    "the store in %s may not be read or written by this user (uid %u): the "
+                    "directory and all in it must be this user's; --data DIR names another one",
+                    place, (unsigned)geteuid());
         return;
     default:
         text_format(why, "the store in %s cannot be opened: %s (the log says more)", place,

@@ -105,8 +105,11 @@ static void explain(const struct listener_config *config, enum rc rc, struct tex
                     name, config->port, config->address, name);
         return;
     case RC_REFUSED:
-        text_format(why, "%s: this user may not listen on %s port %u", name, config->address,
-                    config->port);
+        text_format(
+            why,
+            "%s: this user may not listen on %s port %u; ports below 1024 need root (option "
+            "user) or CAP_NET_BIND_SERVICE",
+            name, config->address, config->port);
         return;
     case RC_INVALID:
         text_format(why, "%s: %s is no address of this machine", name, config->address);

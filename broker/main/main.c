@@ -177,8 +177,10 @@ static void on_reload(void *arg)
 
 static enum rc set_up(const struct settings *s, struct text *why)
 {
-    enum rc rc = process_open_log(s, why);
+    enum rc rc = process_check_files(why);
 
+    if (rc == RC_OK)
+        rc = process_open_log(s, why);
     if (rc == RC_OK)
         tell_warnings(s);
     if (rc == RC_OK)

@@ -6,6 +6,8 @@
 #include <grp.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "broker/base/log.h"
@@ -18,6 +20,51 @@
 /* Who a broker with a configuration of mosquitto's is, when root starts it and nobody says. */
 #define MOSQUITTO_USER "mosquitto"
 #define FALLBACK_USER  "nobody"
+
+static const struct passwd *find_user(const struct settings *s, const char **ret_name)
+{
+    const struct passwd *user;
+
+    *ret_name = s->user != NULL ? s->user : MOSQUITTO_USER;
+    user = getpwnam(*ret_name);
+    if (user != NULL || strcmp(*ret_name, MOSQUITTO_USER) != 0 || !s->is_mosquitto)
+        return user;
+    *ret_name = FALLBACK_USER;
+    return getpwnam(*ret_name);
+}
+
+/* The store and the listeners of a start, with some connections; a device with a small limit has
+ * 1024. */
+#define FILES_LEAST 64
+
+enum rc process_check_files(struct text *why)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= FILES_LEAST)
+        return RC_OK;
+    text_format(why,
+                "this process may open %llu files; it needs %u, and one for each connection: "
+                "ulimit -n, or LimitNOFILE of a systemd unit, sets how many",
+                (unsigned long long)files.rlim_cur, FILES_LEAST);
+    return RC_LIMIT;
+}
+
+/* Who the broker is about to become must be able to open it again. */
+static void give_log(int fd, const struct settings *s)
+{
+    const struct passwd *user;
+    const char *name;
+    struct stat is;
+
+    if (geteuid() != 0 || (s->user == NULL && !s->is_mosquitto))
+        return;
+    if (fstat(fd, &is) != 0 || !S_ISREG(is.st_mode))
+        return; /* a terminal or a pipe is somebody's already */
+    user = find_user(s, &name);
+    if (user != NULL)
+        (void)fchown(fd, user->pw_uid, user->pw_gid); /* where not, a reload will say it */
+}
 
 enum rc process_open_log(const struct settings *s, struct text *why)
 {
@@ -36,6 +83,7 @@ enum rc process_open_log(const struct settings *s, struct text *why)
         text_format(why, "the log %s cannot be opened: %s", s->log_file, strerror(errno));
         return RC_IO;
     }
+    give_log(fd, s);
     if (log_fd < 0)
         log_fd = fd;
     else
@@ -67,18 +115,6 @@ void process_remove_pid(const struct settings *s)
 {
     if (s->pid_file != NULL)
         (void)unlink(s->pid_file); /* the directory may be another user's */
-}
-
-static const struct passwd *find_user(const struct settings *s, const char **ret_name)
-{
-    const struct passwd *user;
-
-    *ret_name = s->user != NULL ? s->user : MOSQUITTO_USER;
-    user = getpwnam(*ret_name);
-    if (user != NULL || strcmp(*ret_name, MOSQUITTO_USER) != 0 || !s->is_mosquitto)
-        return user;
-    *ret_name = FALLBACK_USER;
-    return getpwnam(*ret_name);
 }
 
 enum rc process_become_user(const struct settings *s, struct text *why)

@@ -8,6 +8,8 @@
 struct settings;
 struct text;
 
+/* RC_LIMIT: the process may open too few files, says `why`. */
+MUST_CHECK enum rc process_check_files(struct text *why);
 /* Opens the log that is wanted, or again. RC_IO: `why` says why not, and it goes where it went. */
 MUST_CHECK enum rc process_open_log(const struct settings *s, struct text *why);
 /* Writes pid_file, if one is wanted. RC_IO. */

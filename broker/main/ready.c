@@ -98,7 +98,7 @@ enum rc ready_write(const struct broker *broker, const char *path, struct text *
 static const char *const advice[][3] = {
     { "mqtt", "mosquitto_sub -p %u -v -t 'devices/#'",
       "mosquitto_pub -p %u -q 1 -t devices/temperature -m 21.5" },
-    { "amqp", "amqp-declare-queue -u amqp://127.0.0.1:%u -q orders",
+    { "amqp", "amqp-declare-queue -u amqp://127.0.0.1:%u -d -q orders",
       "amqp-publish -u amqp://127.0.0.1:%u -r orders -b hello" },
     { "kafka", "kcat -b 127.0.0.1:%u -C -t devices -o beginning -e -f '%%k: %%s\\n'",
       "echo hello | kcat -b 127.0.0.1:%u -P -t orders" },

@@ -7,6 +7,9 @@
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "broker/base/clock.h"
 #include "broker/base/counters.h"
@@ -36,10 +39,12 @@
 
 void tls_log(enum log_level level, const char *what, const char *file)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long first = ERR_peek_error(), code = ERR_peek_last_error();
     char reason[256] = "no reason given";
 
-    if (code != 0)
+    if (ERR_SYSTEM_ERROR(first)) /* of opening the file; what is said behind it tells nothing */
+        (void)snprintf(reason, sizeof(reason), "%s", strerror(ERR_GET_REASON(first)));
+    else if (code != 0)
         ERR_error_string_n(code, reason, sizeof(reason));
     log_event(level, "tls.configuration", "what=\"%s\" file=%s why=%s", what,
               log_quote(file, strlen(file)), log_quote(reason, strlen(reason)));
@@ -106,8 +111,19 @@ static enum rc ask_clients(struct tls *tls, const struct tls_config *config)
     return config->crl_file == NULL ? RC_OK : load_revoked(tls, config->crl_file);
 }
 
+static void warn_of_readers(const char *key_file)
+{
+    struct stat is;
+
+    if (stat(key_file, &is) == 0 && (is.st_mode & S_IROTH) != 0)
+        log_event(LOG_WARNING, "tls.key_readable", "file=%s what=%s",
+                  log_quote(key_file, strlen(key_file)),
+                  "\"every user of this machine can read the key: chmod o-r\"");
+}
+
 enum rc tls_load(struct tls *tls, const char *certificate_file, const char *key_file)
 {
+    warn_of_readers(key_file);
     if (SSL_CTX_use_certificate_chain_file(tls->context, certificate_file) != 1) {
         tls_log(LOG_ERROR, "the certificate cannot be used", certificate_file);
         return RC_INVALID;
