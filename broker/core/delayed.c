@@ -316,6 +316,7 @@ static enum rc keep(struct delayed *d, const struct client *client, int64_t dela
         entry.key = key;
         entry.born = order->route == NULL ? 0 : order->route->exchange->born;
         entry.offset = placed.offset;
+        entry.bytes = wrapped->body.len;
         delayed_push(d, &entry);
         if (d->near_count > 0 && d->near[0].key.number == key.number)
             delayed_schedule(d);

@@ -47,9 +47,10 @@ void delayed_release(struct core *core, uint64_t records, uint64_t bytes);
 /* Marks that wait with their messages: memory and a row of the catalogue each. */
 #define DELAYED_CANCELLED_MAX 100000u
 
-/* It is not to come: it is left out when its time comes; its place is free at once.
- * client_await() says when that is durable. RC_NOT_FOUND: none such waits. What lies so far ahead
- * that memory does not know of it is taken at its word. RC_LIMIT: DELAYED_CANCELLED_MAX. */
+/* It is not to come: it is left out when its time comes; its place is free at once, or, where it
+ * lies so far ahead that memory does not know of it, as soon as it is found in its bucket: such a
+ * one is taken at its word. client_await() says when that is durable. RC_NOT_FOUND: none such
+ * waits. RC_LIMIT: DELAYED_CANCELLED_MAX. */
 MUST_CHECK enum rc delayed_cancel(struct core *core, int64_t due_ms, uint64_t number);
 
 /* Where a walk stands: zero is the beginning. */

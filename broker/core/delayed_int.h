@@ -45,13 +45,13 @@ struct delayed_entry {
     struct delayed_bucket *bucket;
     uint64_t offset;
     uint64_t born;                   /* of the exchange that keeps it; 0: none does */
+    uint64_t bytes;                  /* that it takes in its bucket */
     struct delayed_content *content; /* owned; NULL while it waits, or when it is lost */
 };
 
 /* What a record says. */
 struct delayed_content {
     uint64_t number;
-    uint64_t bytes;          /* that it takes in its bucket */
     struct message *message; /* owned reference; NULL: it cannot be read */
     struct author *author;   /* owned; NULL: the broker itself, or from before it was kept */
     char *route;             /* owned: for an exchange, encoded; NULL: it goes to its address */
@@ -173,9 +173,12 @@ void delayed_scan_ready(void *arg);
 /* False: it makes no sense. Other keys are fine. */
 bool delayed_cancelled_load(struct delayed *d, struct slice key, struct slice value);
 bool delayed_is_cancelled(struct delayed *d, const struct delayed_key *key);
-/* It was found, for the first time in this life: if it is marked, it counts no more among what
- * waits, nor among what its exchange keeps. True: so it is. */
-bool delayed_cancelled_seen(struct delayed *d, const struct delayed_key *key, uint64_t bytes);
+/* One of an earlier life was found, for the first time in this: if it is marked, it counts no more
+ * among what waits, and its exchange is not to count it. True: so it is. */
+bool delayed_cancelled_seen(struct delayed *d, const struct delayed_entry *entry);
+/* One that counts was found: if it was marked while memory did not know it, its place is given back
+ * now. */
+void delayed_cancelled_found(struct delayed *d, const struct delayed_entry *entry);
 /* Its time has come: the mark goes with the commit that says so. True: its exchange did not count
  * it any more. */
 bool delayed_cancelled_done(struct delayed *d, const struct delayed_key *key);

@@ -167,22 +167,22 @@ static void lose(struct delayed *d, struct delayed_bucket *bucket, uint64_t reco
 
 /* One of an earlier life that still waits: does it count? */
 static void count_loaded(struct delayed *d, const struct delayed_entry *entry,
-                         struct exchange *exchange, uint64_t bytes)
+                         struct exchange *exchange)
 {
-    if (delayed_cancelled_seen(d, &entry->key, bytes) || entry->born == 0)
+    if (delayed_cancelled_seen(d, entry) || entry->born == 0)
         return;
     if (exchange == NULL) {
-        delayed_release(d->core, 1, bytes);
+        delayed_release(d->core, 1, entry->bytes);
     } else {
         exchange->delayed_count++;
-        exchange->delayed_bytes += bytes;
+        exchange->delayed_bytes += entry->bytes;
     }
 }
 
 static void look(struct delayed *d, const struct message *wrapped, uint64_t offset)
 {
     struct delayed_bucket *bucket = d->scanned;
-    struct delayed_entry entry = { .bucket = bucket, .offset = offset };
+    struct delayed_entry entry = { .bucket = bucket, .offset = offset, .bytes = wrapped->body.len };
     struct exchange *exchange;
 
     if (delayed_key_of(wrapped, &entry.key) != RC_OK) { /* not of ours */
@@ -192,9 +192,11 @@ static void look(struct delayed *d, const struct message *wrapped, uint64_t offs
     entry.born = delayed_born_of(d->core, wrapped, &exchange);
     if (!bucket->is_counted && offset < bucket->old_end) {
         if (delayed_compare(&entry.key, &d->loaded_done) <= 0)
-            delayed_settled(d, bucket, 1, wrapped->body.len);
+            delayed_settled(d, bucket, 1, entry.bytes);
         else
-            count_loaded(d, &entry, exchange, wrapped->body.len);
+            count_loaded(d, &entry, exchange);
+    } else {
+        delayed_cancelled_found(d, &entry);
     }
     if (delayed_compare(&entry.key, &d->scan_from) > 0)
         delayed_push(d, &entry);

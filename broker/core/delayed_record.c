@@ -111,7 +111,6 @@ static struct delayed_content *unwrap_head(const struct message *wrapped, struct
     struct delayed_key key;
     unsigned version, kind;
 
-    content->bytes = wrapped->body.len;
     if (read_head(ret_rest, wrapped, &key, &version, &kind) != RC_OK) {
         ret_rest->bad = true;
         return content;

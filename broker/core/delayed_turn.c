@@ -132,23 +132,29 @@ static void record_done(struct delayed *d)
              DURABILITY_MEMORY);
 }
 
+/* By name where that can be read: there may be many. NULL: it is gone. */
+static struct exchange *keeper_of(const struct delayed *d, const struct delayed_entry *entry)
+{
+    return entry->content != NULL && entry->content->route != NULL
+               ? delayed_exchange_of(d->core, entry->content)
+               : exchange_born(d->core, entry->born);
+}
+
 /* It waits no longer, whatever was known of it. */
 static void settle(struct delayed *d, struct delayed_entry *entry)
 {
-    struct delayed_content *content = entry->content;
-    uint64_t bytes = content == NULL ? 0 : content->bytes;
     bool has_left = delayed_cancelled_done(d, &entry->key);
 
-    if (!has_left && content != NULL && content->message != NULL && content->route != NULL) {
-        struct exchange *exchange = delayed_exchange_of(d->core, content);
+    if (!has_left && entry->born != 0) {
+        struct exchange *exchange = keeper_of(d, entry);
 
         if (exchange == NULL)
-            delayed_retake(d, 1, bytes);
+            delayed_retake(d, 1, entry->bytes);
         else
-            delaying_left(exchange, bytes);
+            delaying_left(exchange, entry->bytes);
     }
     delayed_content_free(&entry->content);
-    delayed_settled(d, entry->bucket, 1, bytes);
+    delayed_settled(d, entry->bucket, 1, entry->bytes);
     entry->bucket->near_count--;
 }
 

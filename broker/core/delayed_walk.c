@@ -16,7 +16,7 @@ struct cancelled {
     struct map_node by_number;
     uint8_t key[sizeof(DELAYED_CANCELLED_PREFIX) - 1 + 8];
     int64_t due_ms;
-    uint64_t bytes;   /* about, released with it */
+    uint64_t bytes;   /* released with it */
     bool is_released; /* it does not count among what waits any more */
     bool has_left;    /* nor among what its exchange keeps */
 };
@@ -71,11 +71,16 @@ bool delayed_cancelled_load(struct delayed *d, struct slice key, struct slice va
     return true;
 }
 
-bool delayed_is_cancelled(struct delayed *d, const struct delayed_key *key)
+static struct cancelled *mark_of(const struct delayed *d, const struct delayed_key *key)
 {
     struct cancelled *c = d->cancelled.count == 0 ? NULL : find(d, key->number);
 
-    return c != NULL && c->due_ms == key->due_ms;
+    return c != NULL && c->due_ms == key->due_ms ? c : NULL;
+}
+
+bool delayed_is_cancelled(struct delayed *d, const struct delayed_key *key)
+{
+    return mark_of(d, key) != NULL;
 }
 
 static void release(struct delayed *d, struct cancelled *c, uint64_t bytes)
@@ -85,16 +90,39 @@ static void release(struct delayed *d, struct cancelled *c, uint64_t bytes)
     delayed_release(d->core, 1, bytes);
 }
 
-bool delayed_cancelled_seen(struct delayed *d, const struct delayed_key *key, uint64_t bytes)
+bool delayed_cancelled_seen(struct delayed *d, const struct delayed_entry *entry)
 {
-    struct cancelled *c = d->cancelled.count == 0 ? NULL : find(d, key->number);
+    struct cancelled *c = mark_of(d, &entry->key);
 
-    if (c == NULL || c->due_ms != key->due_ms)
+    if (c == NULL)
         return false;
     if (!c->is_released)
-        release(d, c, bytes);
+        release(d, c, entry->bytes);
     c->has_left = true;
     return true;
+}
+
+/* Its place is given back, unless the end of its exchange did that. */
+static void give_back(struct delayed *d, struct cancelled *c, const struct delayed_entry *entry)
+{
+    struct exchange *exchange;
+
+    if (entry->born != 0) {
+        exchange = exchange_born(d->core, entry->born);
+        if (exchange == NULL)
+            return;
+        c->has_left = true;
+        delaying_left(exchange, entry->bytes);
+    }
+    release(d, c, entry->bytes);
+}
+
+void delayed_cancelled_found(struct delayed *d, const struct delayed_entry *entry)
+{
+    struct cancelled *c = mark_of(d, &entry->key);
+
+    if (c != NULL && !c->is_released)
+        give_back(d, c, entry);
 }
 
 bool delayed_cancelled_done(struct delayed *d, const struct delayed_key *key)
@@ -166,24 +194,6 @@ static const struct delayed_bucket *may_wait(const struct delayed *d, const stru
     return NULL;
 }
 
-/* Its place is given back, unless the end of its exchange did that. Which exchange counts what lies
- * beyond the horizon is seen when it is due. */
-static void give_back(struct delayed *d, struct cancelled *c, const struct delayed_bucket *bucket,
-                      const struct delayed_entry *entry)
-{
-    uint64_t bytes = bucket->bytes / (bucket->pending == 0 ? 1 : bucket->pending);
-    struct exchange *exchange;
-
-    if (entry != NULL && entry->born != 0) {
-        exchange = exchange_born(d->core, entry->born);
-        if (exchange == NULL)
-            return;
-        c->has_left = true;
-        delaying_left(exchange, bytes);
-    }
-    release(d, c, bytes);
-}
-
 enum rc delayed_cancel(struct core *core, int64_t due_ms, uint64_t number)
 {
     struct delayed *d = core->delayed;
@@ -198,7 +208,8 @@ enum rc delayed_cancel(struct core *core, int64_t due_ms, uint64_t number)
     if (d->cancelled.count >= DELAYED_CANCELLED_MAX)
         return RC_LIMIT;
     c = mark(d, &key);
-    give_back(d, c, bucket, entry);
+    if (entry != NULL)
+        give_back(d, c, entry);
     put_u64(value, (uint64_t)due_ms);
     core_put(core, META_BROKER, slice_of(c->key, sizeof(c->key)), slice_of(value, sizeof(value)),
              DURABILITY_ALWAYS);

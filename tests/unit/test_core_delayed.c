@@ -592,6 +592,193 @@ START_TEST(a_place_is_given_back_once_however_it_came_to_that)
 }
 END_TEST
 
+/* As if there were very many: memory knows the first `kept` alone, until it has looked. */
+static void forget_far(size_t kept)
+{
+    struct delayed *d = rig.core->delayed;
+
+    ck_assert(!d->is_scanning);
+    if (kept >= d->near_count)
+        return;
+    qsort(d->near, d->near_count, sizeof(*d->near), delayed_by_key);
+    for (size_t i = kept; i < d->near_count; i++)
+        d->near[i].bucket->near_count--;
+    d->near_count = kept;
+    d->horizon = kept == 0 ? d->taken : d->near[kept - 1].key;
+    delayed_schedule(d);
+}
+
+START_TEST(what_was_taken_back_unseen_gives_its_place_back_once_though_its_exchange_went)
+{
+    struct exchange *x = declare("x");
+    struct delayed_key key;
+
+    ck_assert_int_eq(send("x", "k", 10000), RC_OK);
+    key = rig.core->delayed->near[0].key;
+    publish("other", 20000);
+    forget_far(0);
+    ck_assert_int_eq(delayed_cancel(rig.core, key.due_ms, key.number), RC_OK);
+    ck_assert_int_eq(exchange_delete(a->client, x, false), RC_OK);
+    ck_assert_uint_eq(waiting(), 1);
+    settle();
+    ck_assert_uint_eq(waiting(), 1);
+    pass(10000);
+    ck_assert_uint_eq(waiting(), 1);
+    pass(10000);
+    ck_assert_uint_eq(waiting(), 0);
+    ck_assert_uint_eq(a->count, 1);
+}
+END_TEST
+
+/* ---- against a model: whatever happens to them, each takes one place while it may come ---- */
+
+enum { MODEL_EXCHANGES = 3, MODEL_MAX = 4000 };
+
+struct modelled {
+    struct delayed_key key;
+    uint64_t bytes;
+    int exchange; /* or -1 */
+    bool waits;
+};
+
+static struct modelled model[MODEL_MAX];
+static unsigned model_count;
+static uint64_t random_state;
+
+static unsigned any(unsigned below)
+{
+    random_state = random_state * UINT64_C(6364136223846793005) + 1442695040888963407;
+    return (unsigned)(random_state >> 33) % below;
+}
+
+static const char *exchange_name(int exchange)
+{
+    static const char *const names[MODEL_EXCHANGES] = { "x0", "x1", "x2" };
+
+    return names[exchange];
+}
+
+static void keep_one(void)
+{
+    int exchange = (int)any(MODEL_EXCHANGES + 1) - 1;
+    struct delayed *d = rig.core->delayed;
+    struct modelled *m = &model[model_count];
+    uint64_t delay_ms = 1 + any(5) * UINT64_C(20000) + any(3) * UINT64_C(8000000);
+    uint64_t bytes = d->bytes;
+    char value[200] = "";
+
+    if (model_count == MODEL_MAX ||
+        (exchange >= 0 && exchange_find(rig.core, slice_str(exchange_name(exchange))) == NULL))
+        return;
+    memset(value, 'v', any(sizeof(value)));
+    *m = (struct modelled){ { wall_ms + (int64_t)delay_ms, d->next_number }, 0, exchange, true };
+    if (exchange < 0)
+        publish(value, (int64_t)delay_ms);
+    else
+        ck_assert_int_eq(send(exchange_name(exchange), "k", delay_ms), RC_OK);
+    m->bytes = d->bytes - bytes;
+    model_count++;
+}
+
+static void cancel_one(void)
+{
+    struct modelled *m = model_count == 0 ? NULL : &model[any(model_count)];
+
+    if (m == NULL || !m->waits || m->key.due_ms <= wall_ms)
+        return;
+    ck_assert_int_eq(delayed_cancel(rig.core, m->key.due_ms, m->key.number), RC_OK);
+    m->waits = false;
+}
+
+static void end_or_make_an_exchange(void)
+{
+    int exchange = (int)any(MODEL_EXCHANGES);
+    struct exchange *e = exchange_find(rig.core, slice_str(exchange_name(exchange)));
+
+    if (e == NULL) {
+        (void)declare(exchange_name(exchange));
+        return;
+    }
+    ck_assert_int_eq(exchange_delete(a->client, e, false), RC_OK);
+    for (unsigned i = 0; i < model_count; i++)
+        model[i].waits &= model[i].exchange != exchange;
+}
+
+static void compare_to_model(bool is_exact)
+{
+    const struct delayed *d = rig.core->delayed;
+    uint64_t count = 0, bytes = 0, kept[MODEL_EXCHANGES] = { 0 };
+
+    settle();
+    for (unsigned i = 0; i < model_count; i++) {
+        struct modelled *m = &model[i];
+
+        m->waits &= m->key.due_ms > wall_ms;
+        count += m->waits;
+        bytes += m->waits ? m->bytes : 0;
+        if (m->exchange >= 0)
+            kept[m->exchange] += m->waits;
+    }
+    ck_assert_uint_eq(d->pending, count);
+    if (is_exact)
+        ck_assert_uint_eq(d->bytes, bytes);
+    for (int i = 0; i < MODEL_EXCHANGES; i++) {
+        const struct exchange *e = exchange_find(rig.core, slice_str(exchange_name(i)));
+
+        ck_assert_uint_eq(e == NULL ? 0 : e->delayed_count, kept[i]);
+    }
+}
+
+static void run_model(uint64_t seed, unsigned restart_in)
+{
+    random_state = seed;
+    model_count = 0;
+    for (unsigned i = 0; i < 600; i++) {
+        switch (any(8)) {
+        case 0:
+            end_or_make_an_exchange();
+            break;
+        case 1:
+            pass(any(2) == 0 ? 20000 : 400000);
+            break;
+        case 2:
+        case 3:
+            settle();
+            forget_far(any(8));
+            cancel_one();
+            break;
+        case 4:
+            cancel_one();
+            break;
+        default:
+            keep_one();
+        }
+        if (restart_in > 0 && any(restart_in) == 0)
+            restart(any(2) == 0);
+        if (i % 8 == 0)
+            compare_to_model(restart_in == 0);
+    }
+    pass(DAY_MS);
+    compare_to_model(restart_in == 0);
+    pass(DAY_MS);
+    ck_assert_uint_eq(rig.core->delayed->pending, 0);
+    ck_assert_uint_eq(rig.core->delayed->bytes, 0);
+}
+
+START_TEST(whatever_happens_to_them_each_takes_one_place_while_it_may_come)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++)
+        run_model(seed, 0);
+}
+END_TEST
+
+START_TEST(whatever_happens_to_them_and_the_broker_each_takes_one_place)
+{
+    for (uint64_t seed = 1; seed <= 3; seed++)
+        run_model(seed, 60);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("core_delayed");
@@ -611,6 +798,9 @@ int main(void)
     tcase_add_test(memory, a_bucket_goes_when_its_time_is_over);
     tcase_add_test(memory, a_record_cut_short_or_of_another_version_is_none);
     tcase_add_test(memory, more_than_memory_holds_is_found_in_passes);
+    tcase_add_test(memory,
+                   what_was_taken_back_unseen_gives_its_place_back_once_though_its_exchange_went);
+    tcase_add_test(memory, whatever_happens_to_them_each_takes_one_place_while_it_may_come);
     tcase_add_checked_fixture(durable, setup_durable, teardown);
     tcase_set_timeout(durable, 120);
     tcase_add_test(durable, a_message_comes_at_its_millisecond_and_not_before);
@@ -621,6 +811,7 @@ int main(void)
     tcase_add_test(durable, an_exchange_and_what_it_keeps_survive_and_are_routed_once);
     tcase_add_test(durable, an_exchange_made_anew_does_not_get_what_the_one_before_kept);
     tcase_add_test(durable, a_place_is_given_back_once_however_it_came_to_that);
+    tcase_add_test(durable, whatever_happens_to_them_and_the_broker_each_takes_one_place);
     suite_add_tcase(suite, memory);
     suite_add_tcase(suite, durable);
     runner = srunner_create(suite);
