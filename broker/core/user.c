@@ -247,4 +247,5 @@ void session_set_user(struct session *session, struct slice name)
     before->owed_count -= session->open_count;
     before->owed_bytes -= session->open_bytes;
     user_unref(core, &before);
+    session_trim(session);
 }

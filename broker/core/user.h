@@ -94,7 +94,8 @@ struct user *user_of(const struct client *client);
 MUST_CHECK enum rc client_admit_for(struct client *client, const struct client *leaving);
 /* Whose the client is from now on; SLICE_NONE: nobody's. */
 void client_set_user(struct client *client, struct slice name);
-/* The session is another user's from now on. */
+/* The session is another user's from now on, and what it is owed above that one's caps goes as when
+ * caps are lowered. */
 void session_set_user(struct session *session, struct slice name);
 /* RC_LIMIT: the client's user has as many sessions as it may have; counted and logged. */
 MUST_CHECK enum rc user_may_have_session(struct client *client);

@@ -110,6 +110,64 @@ START_TEST(sessions_above_a_cap_that_was_lowered_end_where_that_is_the_rule)
 }
 END_TEST
 
+/* Two users, of whom `poor` may be owed less. */
+static void set_apart(enum session_overflow what)
+{
+    const struct user_rule rule = { SLICE("poor"), { .session_messages = 2, .overflow = what } };
+    const struct users_config config = { .common = { .session_messages = 100 },
+                                         .rules = &rule,
+                                         .rule_count = 1 };
+
+    users_set(rig.core, &config);
+}
+
+/* Another user's client comes for the session "s", which is owed ten, and asks for none yet. */
+static struct session *pass_on(void)
+{
+    const struct session_spec spec = { .id = SLICE("s"), .expiry_ms = SESSION_NEVER_EXPIRES };
+    struct session *s = NULL;
+
+    client_set_user(b->client, SLICE("rich"));
+    leave_owing("s", 10);
+    ck_assert_uint_eq(user_find(rig.core, SLICE("rich"))->owed_count, 10);
+    client_set_user(b->client, SLICE("poor"));
+    ck_assert_int_eq(session_open(b->client, &spec, &s, &present), RC_OK);
+    ck_assert(present);
+    ck_assert_ptr_null(user_find(rig.core, SLICE("rich")));
+    return s;
+}
+
+START_TEST(a_session_that_passes_to_a_user_who_may_be_owed_less_is_trimmed_at_once)
+{
+    int64_t dropped = count_get(COUNT_CORE_DROPPED);
+    struct session *s;
+
+    set_apart(OVERFLOW_DROP_OLDEST);
+    s = pass_on();
+    core_turn_end(rig.core);
+    ck_assert_uint_eq(user_find(rig.core, SLICE("poor"))->owed_count, 2);
+    ck_assert_uint_eq(rig.core->owed_count, 2);
+    ck_assert_int_eq(count_get(COUNT_CORE_DROPPED) - dropped, 8);
+    session_ready(s);
+    rig_settle_until(&rig, &b->count, 2);
+    ck_assert_str_eq(b->seen[0].value, "m8");
+    session_detach(&s);
+}
+END_TEST
+
+START_TEST(a_session_that_passes_to_such_a_user_ends_where_that_is_the_rule)
+{
+    int64_t ended = count_get(COUNT_CORE_SESSIONS_OVERFLOWED);
+
+    set_apart(OVERFLOW_END);
+    (void)pass_on();
+    rig_settle(&rig);
+    ck_assert_int_eq(count_get(COUNT_CORE_SESSIONS_OVERFLOWED) - ended, 1);
+    ck_assert_uint_eq(rig.core->sessions.count, 0);
+    ck_assert_uint_eq(user_find(rig.core, SLICE("poor"))->sessions, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("core_trim");
@@ -121,6 +179,8 @@ int main(void)
     tcase_set_timeout(plain, 60);
     tcase_add_test(plain, what_is_owed_above_a_cap_that_was_lowered_goes_in_parts);
     tcase_add_test(plain, sessions_above_a_cap_that_was_lowered_end_where_that_is_the_rule);
+    tcase_add_test(plain, a_session_that_passes_to_a_user_who_may_be_owed_less_is_trimmed_at_once);
+    tcase_add_test(plain, a_session_that_passes_to_such_a_user_ends_where_that_is_the_rule);
     suite_add_tcase(suite, plain);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
