@@ -36,7 +36,7 @@ libamqp_a_SOURCES = \
 	%D%/amqp_tx.c %D%/amqp_tx.h \
 	%D%/amqp_unacked.c %D%/amqp_unacked.h
 AMQP_LIBS = libamqp.a libamqpcodec.a
-AMQP_RIG = tests/lib/amqp_rig.c tests/lib/amqp_rig.h
+AMQP_RIG = tests/lib/amqp_rig.c tests/lib/amqp_rig.h $(NET_RIG) $(MEM_CORE)
 AMQP_RIG_LIBS = $(AMQP_LIBS) $(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)
 if HAVE_CHECK
 check_PROGRAMS += test_amqp_codec test_amqp_table test_amqp_parts test_amqp_map test_amqp_session

@@ -37,7 +37,7 @@ libkafka_a_SOURCES = \
 	%D%/kafka_topic_config.c %D%/kafka_topic_config.h
 # So that one target alone can be made in a new tree.
 $(libkafkacodec_a_OBJECTS) $(libkafka_a_OBJECTS): %D%/kafka_messages.h
-KAFKA_RIG = tests/lib/kafka_rig.c tests/lib/kafka_rig.h
+KAFKA_RIG = tests/lib/kafka_rig.c tests/lib/kafka_rig.h $(NET_RIG) $(MEM_CORE)
 KAFKA_RIG_LIBS = libkafka.a libkafkacodec.a $(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)
 if HAVE_CHECK
 $(test_kafka_codec_OBJECTS): %D%/kafka_messages.h

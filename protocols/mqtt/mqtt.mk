@@ -64,8 +64,7 @@ test_mqtt_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_mqtt_parts_LDADD = libmqtt.a libmqttcodec.a $(BASE_LIBS) $(CHECK_LIBS)
 TESTS += test_mqtt_parts
 check_PROGRAMS += test_mqtt_session
-test_mqtt_session_SOURCES = tests/unit/test_mqtt_session.c \
-	tests/lib/mqtt_conn.c tests/lib/mqtt_conn.h
+test_mqtt_session_SOURCES = tests/unit/test_mqtt_session.c $(NET_RIG)
 test_mqtt_session_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_mqtt_session_LDADD = libmqtt.a libmqttcodec.a $(CORE_TEST_LIBS)
 TESTS += test_mqtt_session
@@ -79,13 +78,11 @@ endif
 EXTRA_DIST += %D%/CONFORMANCE
 if FUZZ
 noinst_PROGRAMS += fuzz_mqtt_codec fuzz_mqtt_session fuzz_mqtt_bridge
-fuzz_mqtt_bridge_SOURCES = tests/fuzz/fuzz_mqtt_bridge.c tests/fuzz/fuzz_turns.h \
-	tests/lib/mqtt_conn.c tests/lib/mqtt_conn.h
+fuzz_mqtt_bridge_SOURCES = tests/fuzz/fuzz_mqtt_bridge.c $(NET_RIG) $(MEM_CORE)
 fuzz_mqtt_bridge_LDADD = libmqtt.a libmqttcodec.a \
 	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)
 fuzz_mqtt_bridge_LDFLAGS = $(FUZZ_LDFLAGS)
-fuzz_mqtt_session_SOURCES = tests/fuzz/fuzz_mqtt_session.c tests/fuzz/fuzz_turns.h \
-	tests/lib/mqtt_conn.c tests/lib/mqtt_conn.h
+fuzz_mqtt_session_SOURCES = tests/fuzz/fuzz_mqtt_session.c $(NET_RIG) $(MEM_CORE)
 fuzz_mqtt_session_LDADD = libmqtt.a libmqttcodec.a \
 	$(CORE_LIBS) $(STORAGE_LIBS) $(RECORD_LIBS) $(BASE_LIBS)
 fuzz_mqtt_session_LDFLAGS = $(FUZZ_LDFLAGS)

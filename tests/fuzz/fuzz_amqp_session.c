@@ -19,14 +19,14 @@ static const uint8_t opening[] =
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
 {
-    static struct amqp_rig rig;
+    static struct mem_core rig;
     static struct conn conn;
     static bool is_open;
     size_t step = len > 0 && at[0] != 0 ? at[0] : 65536;
 
     if (!is_open) {
         log_set_threshold(LOG_ERROR);
-        amqp_rig_start(&rig);
+        mem_core_start(&rig, NULL);
         is_open = true;
     }
     amqp_rig_open(&conn, &rig);
@@ -36,8 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
         if (!amqp_rig_feed(&conn, slice_of(at + i, len - i < step ? len - i : step)))
             break;
     }
-    amqp_rig_wait(&conn, 5000);
+    net_rig_pass(5000, NULL, NULL);
     amqp_rig_close(&conn);
-    amqp_rig_settle(&rig);
+    mem_core_settle(&rig);
     return 0;
 }

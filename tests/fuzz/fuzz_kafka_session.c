@@ -52,6 +52,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
     kafka_rig_close(&conns[0]);
     kafka_rig_close(&conns[1]);
     kafka_rig_stop(&rig);
-    ASSERT(kafka_rig_timers() == 0);
+    ASSERT(net_rig_timers() == 0);
     return 0;
 }

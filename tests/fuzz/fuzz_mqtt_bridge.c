@@ -11,16 +11,14 @@
 #include "broker/core/publish.h"
 #include "protocols/mqtt/bridge_int.h"
 #include "protocols/mqtt/mqtt_map.h"
-#include "storage/log.h"
-#include "storage/mem/mem_store.h"
-#include "tests/fuzz/fuzz_turns.h"
-#include "tests/lib/mqtt_conn.h"
+#include "tests/lib/mem_core.h"
+#include "tests/lib/net_rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
 
 #define PIECES_A_TURN 16
 
-static struct store *store;
+static struct mem_core on;
 static char name[] = "b", id[] = "remote", local_id[] = "local", topic[] = "state";
 static char lines[] = "a/# both 2 l/ r/\nb/+ in 1\n\"\" out 1 c d";
 static struct bridge_config config = { .name = name,
@@ -40,7 +38,7 @@ static struct bridge bridge = { .config = &config,
 
 static void settle(void)
 {
-    fuzz_settle(bridge.core, store);
+    mem_core_settle(&on);
 }
 
 static void on_connected(struct bridge *b)
@@ -50,14 +48,12 @@ static void on_connected(struct bridge *b)
 
 static void start(void)
 {
-    struct store_config store_config = STORE_CONFIG_DEFAULT;
     struct core_config core_config = CORE_CONFIG_DEFAULT;
 
     log_set_threshold(LOG_ERROR);
-    core_config.wake = fuzz_on_wake;
     core_config.retention_bytes = (uint64_t)1 << 20;
-    ASSERT(mem_store_open(&store_config, &store) == RC_OK);
-    ASSERT(core_new(store, &core_config, &bridge.core) == RC_OK);
+    mem_core_start(&on, &core_config);
+    bridge.core = on.core;
     bridge.server.core = bridge.core;
     bridge.on_connected = on_connected;
     ASSERT(bridge_topics_init(&bridge.topics, lines) == RC_OK);
@@ -109,7 +105,7 @@ static bool feed(struct mqtt_session *s, const struct conn *conn, struct text *u
     ASSERT(used <= unread->len);
     memmove(unread->at, unread->at + used, unread->len - used);
     unread->len -= used;
-    return !conn->is_finished;
+    return !conn_is_closing(conn);
 }
 
 static void send_connack(struct text *unread, unsigned version, bool is_present)
@@ -122,7 +118,7 @@ static void send_connack(struct text *unread, unsigned version, bool is_present)
     mqtt_set(&c.properties, MQTT_TOPIC_ALIAS_MAXIMUM);
     mqtt_encode_connack(&w, version, &c);
     ASSERT(!w.bad);
-    mqtt_conn_keep(unread, wr_slice(&w));
+    net_rig_keep(unread, wr_slice(&w));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
@@ -138,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
         start();
     if (len < 2)
         return 0;
-    memset(&conn, 0, sizeof(conn));
+    net_rig_open(&conn, "mqtt");
     config.version = versions[at[0] & 3];
     bridge.is_local_kept = (at[0] & 8) != 0;
     step = at[1] == 0 ? len : at[1];
@@ -146,7 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
     if ((at[0] & 4) == 0)
         send_connack(&unread, levels[at[0] & 3], (at[0] & 0x10) != 0);
     for (size_t i = 2; i < len; i += step) {
-        mqtt_conn_keep(&unread, slice_of(at + i, len - i < step ? len - i : step));
+        net_rig_keep(&unread, slice_of(at + i, len - i < step ? len - i : step));
         conn.is_full = (at[i] & 0x40) != 0;
         if (!feed(s, &conn, &unread))
             break;
@@ -162,6 +158,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
     mqtt_session_close(&s, RC_CLOSED);
     settle();
     free(unread.at);
-    free(conn.out.at);
+    net_rig_close(&conn);
     return 0;
 }

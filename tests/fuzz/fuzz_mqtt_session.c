@@ -9,33 +9,29 @@
 #include "broker/core/core.h"
 #include "protocols/mqtt/mqtt_codec.h"
 #include "protocols/mqtt/mqtt_session.h"
-#include "storage/log.h"
-#include "storage/mem/mem_store.h"
-#include "tests/fuzz/fuzz_turns.h"
-#include "tests/lib/mqtt_conn.h"
+#include "tests/lib/mem_core.h"
+#include "tests/lib/net_rig.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len);
 
 #define PIECES_A_TURN 16
 
-static struct store *store;
+static struct mem_core on;
 static struct mqtt_server server = { .config = MQTT_CONFIG_DEFAULT };
 
 static void settle(void)
 {
-    fuzz_settle(server.core, store);
+    mem_core_settle(&on);
 }
 
 static void start(void)
 {
-    struct store_config store_config = STORE_CONFIG_DEFAULT;
     struct core_config config = CORE_CONFIG_DEFAULT;
 
     log_set_threshold(LOG_ERROR);
-    config.wake = fuzz_on_wake;
     config.retention_bytes = (uint64_t)1 << 20;
-    ASSERT(mem_store_open(&store_config, &store) == RC_OK);
-    ASSERT(core_new(store, &config, &server.core) == RC_OK);
+    mem_core_start(&on, &config);
+    server.core = on.core;
 }
 
 /* Gives the session its unread input; false when the connection is over. */
@@ -46,7 +42,7 @@ static bool feed(struct mqtt_session *s, struct conn *conn, struct text *unread)
     ASSERT(used <= unread->len);
     memmove(unread->at, unread->at + used, unread->len - used);
     unread->len -= used;
-    return !conn->is_finished;
+    return !conn_is_closing(conn);
 }
 
 /* What came out must be packets that decode, and none that a server does not send. */
@@ -87,7 +83,7 @@ static void send_connect(struct text *unread, unsigned version, uint8_t which)
     }
     mqtt_encode_connect(&w, &c);
     ASSERT(!w.bad);
-    mqtt_conn_keep(unread, wr_slice(&w));
+    net_rig_keep(unread, wr_slice(&w));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
@@ -103,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
         start();
     if (len < 2)
         return 0;
-    memset(&conn, 0, sizeof(conn));
+    net_rig_open(&conn, "mqtt");
     version = versions[at[0] & 3];
     step = at[1] == 0 ? len : at[1];
     server.config.profile =
@@ -112,7 +108,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
     if ((at[0] & 4) == 0)
         send_connect(&unread, version, at[0]);
     for (size_t i = 2; i < len; i += step) {
-        mqtt_conn_keep(&unread, slice_of(at + i, len - i < step ? len - i : step));
+        net_rig_keep(&unread, slice_of(at + i, len - i < step ? len - i : step));
         conn.is_full = (at[i] & 0x40) != 0;
         if (!feed(s, &conn, &unread))
             break;
@@ -127,6 +123,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *at, size_t len)
     mqtt_session_close(&s, RC_CLOSED);
     settle();
     free(unread.at);
-    free(conn.out.at);
+    net_rig_close(&conn);
     return 0;
 }

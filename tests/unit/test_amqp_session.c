@@ -11,20 +11,20 @@
 #include "tests/lib/amqp_rig.h"
 #include "tests/lib/suite.h"
 
-static struct amqp_rig rig;
+static struct mem_core rig;
 static struct conn conn;
 
 static void setup(void)
 {
     log_set_threshold(LOG_ERROR);
-    amqp_rig_start(&rig);
+    mem_core_start(&rig, NULL);
     amqp_rig_open(&conn, &rig);
 }
 
 static void teardown(void)
 {
     amqp_rig_close(&conn);
-    amqp_rig_stop(&rig);
+    mem_core_stop(&rig);
 }
 
 static void add(struct text *to, uint16_t channel, const struct amqp_method *m)
@@ -154,7 +154,7 @@ START_TEST(a_session_may_end_at_any_byte)
     for (size_t n = 0; n <= script.len; n++) {
         amqp_rig_feed(&conn, slice_of(script.at, n));
         amqp_rig_close(&conn);
-        amqp_rig_settle(&rig);
+        mem_core_settle(&rig);
         ck_assert_ptr_null(queue_find(rig.core, SLICE("q")));
         amqp_rig_open(&conn, &rig);
     }
@@ -173,7 +173,7 @@ START_TEST(any_byte_may_be_wrong)
         amqp_rig_feed(&conn, text_slice(&script));
         script.at[n] ^= (uint8_t)(1u << (n % 8));
         amqp_rig_close(&conn);
-        amqp_rig_settle(&rig);
+        mem_core_settle(&rig);
         amqp_rig_open(&conn, &rig);
     }
     text_done(&script);
@@ -183,9 +183,9 @@ END_TEST
 START_TEST(a_handshake_that_stops_ends_after_ten_seconds)
 {
     ck_assert(amqp_rig_feed(&conn, SLICE("AMQP\0\0\x09\x01")));
-    amqp_rig_wait(&conn, 9999);
+    net_rig_pass(9999, NULL, NULL);
     ck_assert(!conn_is_closing(&conn));
-    amqp_rig_wait(&conn, 1);
+    net_rig_pass(1, NULL, NULL);
     ck_assert(conn_is_closing(&conn));
 }
 END_TEST
@@ -210,13 +210,13 @@ START_TEST(heartbeats_go_out_and_must_come_in)
     add_opening(&script, 10);
     ck_assert(amqp_rig_feed(&conn, text_slice(&script)));
     text_clear(&conn.out);
-    amqp_rig_wait(&conn, 29000);
+    net_rig_pass(29000, NULL, NULL);
     ck_assert_uint_eq(heartbeats(), 5);
     ck_assert(!conn_is_closing(&conn));
     ck_assert(amqp_rig_feed(&conn, SLICE("\x08\0\0\0\0\0\0\xce")));
-    amqp_rig_wait(&conn, 26000);
+    net_rig_pass(26000, NULL, NULL);
     ck_assert(!conn_is_closing(&conn));
-    amqp_rig_wait(&conn, 5000);
+    net_rig_pass(5000, NULL, NULL);
     ck_assert(conn_is_closing(&conn));
     text_done(&script);
 }
@@ -230,9 +230,9 @@ START_TEST(a_close_that_is_not_answered_ends_after_three_seconds)
     add_opening(&script, 0);
     add(&script, 9, &wrong);
     ck_assert(amqp_rig_feed(&conn, text_slice(&script)));
-    amqp_rig_wait(&conn, 2999);
+    net_rig_pass(2999, NULL, NULL);
     ck_assert(!conn_is_closing(&conn));
-    amqp_rig_wait(&conn, 1);
+    net_rig_pass(1, NULL, NULL);
     ck_assert(conn_is_closing(&conn));
     text_done(&script);
 }
@@ -247,11 +247,11 @@ START_TEST(a_full_socket_holds_deliveries_back)
     add_script(&script);
     ck_assert(amqp_rig_feed(&conn, text_slice(&script)));
     text_clear(&conn.out);
-    amqp_rig_settle(&rig);
+    mem_core_settle(&rig);
     ck_assert_uint_eq(conn.out.len, 0);
     conn.is_full = false;
     amqp_session_drained(conn.session);
-    amqp_rig_settle(&rig);
+    mem_core_settle(&rig);
     list_methods(&got, text_slice(&conn.out));
     ck_assert_slice(text_slice(&got),
                     SLICE("1 basic.deliver\n1 type 2 15 bytes\n1 type 3 3 bytes\n"));
@@ -314,7 +314,7 @@ static void have_many_delivered(bool is_tx)
     if (is_tx)
         add(&script, 1, &select);
     ck_assert(amqp_rig_feed(&conn, text_slice(&script)));
-    amqp_rig_settle(&rig);
+    mem_core_settle(&rig);
     ck_assert_uint_eq(queue_taken_count(the_queue()), MANY);
     text_clear(&conn.out);
     text_done(&script);
@@ -381,7 +381,7 @@ static void begin(const struct amqp_method *m, unsigned turns)
 
 static struct slice go_on(void)
 {
-    amqp_rig_settle(&rig);
+    mem_core_settle(&rig);
     ck_assert_uint_eq(conn.paused, 0);
     amqp_rig_feed(&conn, SLICE(""));
     return text_slice(&conn.out);
@@ -493,7 +493,7 @@ START_TEST(a_connection_may_end_while_very_many_are_settled)
     recover.basic_recover.requeue = true;
     begin(&recover, (unsigned)_i);
     amqp_rig_close(&conn);
-    amqp_rig_settle(&rig);
+    mem_core_settle(&rig);
     ck_assert_uint_eq(queue_taken_count(the_queue()), 0);
     ck_assert_uint_eq(queue_ready_count(the_queue()), MANY);
     amqp_rig_open(&conn, &rig);

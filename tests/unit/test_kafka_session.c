@@ -31,7 +31,7 @@ static void tear_down(void)
     kafka_arena_done(&arena);
     text_done(&request);
     text_done(&answer);
-    ck_assert_uint_eq(kafka_rig_timers(), 0);
+    ck_assert_uint_eq(net_rig_timers(), 0);
 }
 
 static void send(struct conn *conn, int16_t key, int16_t version, int32_t correlation,
@@ -180,9 +180,9 @@ START_TEST(a_produce_that_the_disk_does_not_follow_is_timed_out)
     make_topic("t");
     add_produce(&bytes, 1, "t", "value");
     ck_assert(kafka_rig_feed_unsettled(&conns[0], text_slice(&bytes)));
-    kafka_rig_pass(999);
+    net_rig_pass(999, NULL, NULL);
     ck_assert_uint_eq(conns[0].out.len, 0);
-    kafka_rig_pass(2);
+    net_rig_pass(2, NULL, NULL);
     ck_assert(receive(&conns[0], KAFKA_PRODUCE, 7, 1, &ret));
     ck_assert_int_eq(ret.responses[0].partition_responses[0].error_code, 7);
     /* What comes of it later is nobody's answer. */

@@ -14,7 +14,7 @@
 #include "protocols/mqtt/mqtt_session.h"
 #include "storage/log.h"
 #include "tests/lib/core_rig.h"
-#include "tests/lib/mqtt_conn.h"
+#include "tests/lib/net_rig.h"
 
 /* ---- a peer: what it sent and what it got ---- */
 
@@ -33,6 +33,7 @@ static struct peer *peer_open(void)
 
     ck_assert_ptr_nonnull(p);
     server.core = rig.core;
+    net_rig_open(&p->conn, "mqtt");
     ck_assert_int_eq(mqtt_session_open(&server, &p->conn, &p->session), RC_OK);
     return p;
 }
@@ -40,7 +41,7 @@ static struct peer *peer_open(void)
 static void peer_close(struct peer *p)
 {
     mqtt_session_close(&p->session, RC_CLOSED);
-    free(p->conn.out.at);
+    net_rig_close(&p->conn);
     free(p->unread.at);
     free(p);
 }
@@ -49,7 +50,7 @@ static void feed(struct peer *p, struct slice bytes)
 {
     size_t used;
 
-    mqtt_conn_keep(&p->unread, bytes);
+    net_rig_keep(&p->unread, bytes);
     used = mqtt_session_input(p->session, text_slice(&p->unread));
     ck_assert_uint_le(used, p->unread.len);
     memmove(p->unread.at, p->unread.at + used, p->unread.len - used);
@@ -158,13 +159,11 @@ static void turn(void)
 
 static void open_memory(void)
 {
-    mqtt_conn_now_ns = 1;
     rig_open(&rig, false);
 }
 
 static void open_durable(void)
 {
-    mqtt_conn_now_ns = 1;
     rig_open(&rig, true);
 }
 
@@ -227,7 +226,7 @@ START_TEST(a_dialogue_is_the_same_in_pieces_of_any_size)
             struct peer *p = peer_open();
 
             run_dialogue(p, piece, &dialogue);
-            ck_assert(!p->conn.is_finished);
+            ck_assert(!conn_is_closing(&p->conn));
             ck_assert_uint_eq(count_of(p, MQTT_CONNACK), 1);
             ck_assert_uint_eq(count_of(p, MQTT_SUBACK), 1);
             ck_assert_uint_eq(count_of(p, MQTT_PUBLISH), 1);
@@ -334,10 +333,10 @@ START_TEST(a_connection_that_says_nothing_is_ended)
 {
     struct peer *p = peer_open();
 
-    mqtt_conn_now_ns = (uint64_t)MQTT_CONNECT_TIMEOUT_MS * 1000000 + 2;
-    ck_assert_uint_ne(p->conn.timer->deadline_ns, 0);
-    p->conn.timer->call(p->conn.timer->arg);
-    ck_assert(p->conn.is_finished);
+    net_rig_pass(MQTT_CONNECT_TIMEOUT_MS - 1, NULL, NULL);
+    ck_assert(!conn_is_closing(&p->conn));
+    net_rig_pass(1, NULL, NULL);
+    ck_assert(conn_is_closing(&p->conn));
     ck_assert_int_eq(p->conn.why, RC_TIMEOUT);
     ck_assert_uint_eq(p->conn.out.len, 0);
     peer_close(p);
@@ -348,13 +347,10 @@ START_TEST(keep_alive_ends_with_its_own_code_and_not_before)
 {
     struct peer *p = connected(MQTT_V5, "keep", false);
 
-    mqtt_conn_now_ns = UINT64_C(14900) * 1000000;
-    p->conn.timer->call(p->conn.timer->arg);
-    ck_assert(!p->conn.is_finished);
-    ck_assert_uint_ne(p->conn.timer->deadline_ns, 0);
-    mqtt_conn_now_ns = UINT64_C(15001) * 1000000;
-    p->conn.timer->call(p->conn.timer->arg);
-    ck_assert(p->conn.is_finished);
+    net_rig_pass(14999, NULL, NULL);
+    ck_assert(!conn_is_closing(&p->conn));
+    net_rig_pass(2, NULL, NULL);
+    ck_assert(conn_is_closing(&p->conn));
     ck_assert_uint_eq(p->conn.out.at[p->conn.out.len - 1], MQTT_KEEP_ALIVE_TIMEOUT);
     peer_close(p);
 }
@@ -365,13 +361,12 @@ START_TEST(who_takes_its_backlog_is_alive_though_it_is_not_read_from)
     struct peer *p = connected(MQTT_V5, "behind", false);
 
     p->conn.is_full = true;
-    p->conn.last_output_ns = UINT64_C(10000) * 1000000;
-    mqtt_conn_now_ns = UINT64_C(20000) * 1000000;
-    p->conn.timer->call(p->conn.timer->arg);
-    ck_assert(!p->conn.is_finished);
-    mqtt_conn_now_ns = UINT64_C(25001) * 1000000;
-    p->conn.timer->call(p->conn.timer->arg);
-    ck_assert(p->conn.is_finished);
+    net_rig_pass(10000, NULL, NULL);
+    p->conn.last_output_ns = loop_now_ns(NULL);
+    net_rig_pass(14999, NULL, NULL);
+    ck_assert(!conn_is_closing(&p->conn));
+    net_rig_pass(2, NULL, NULL);
+    ck_assert(conn_is_closing(&p->conn));
     peer_close(p);
 }
 END_TEST
@@ -471,8 +466,8 @@ START_TEST(a_stalled_store_is_told_to_5_and_makes_older_clients_wait)
     send_publish(silent, MQTT_V5, "stall/x", 1, 9);
     send_publish(tiny, MQTT_V5, "stall/x", 1, 9);
     send_publish(four, MQTT_V311, "stall/x", 1, 9);
-    ck_assert_uint_ne(four->conn.pauses, 0); /* it has no code that says so: it waits */
-    ck_assert(!four->conn.is_finished);
+    ck_assert_uint_ne(four->conn.paused, 0); /* it has no code that says so: it waits */
+    ck_assert(!conn_is_closing(&four->conn));
     /* the others are told while it lasts */
     ack = last_ack(five, MQTT_PUBACK, MQTT_V5);
     ck_assert_uint_ge(ack.reason, MQTT_UNSPECIFIED_ERROR);
@@ -485,7 +480,7 @@ START_TEST(a_stalled_store_is_told_to_5_and_makes_older_clients_wait)
     ck_assert(!mqtt_has(&ack.properties, MQTT_REASON_STRING));
     unstall();
     rig_settle(&rig);
-    ck_assert_uint_eq(four->conn.pauses, 0);
+    ck_assert_uint_eq(four->conn.paused, 0);
     feed(four, SLICE("")); /* what net does when reading goes on */
     rig_settle(&rig);
     ck_assert_uint_eq(last_ack(four, MQTT_PUBACK, MQTT_V311).packet_id, 9);
@@ -526,7 +521,7 @@ START_TEST(a_goodbye_leaves_no_session_and_no_client_behind)
     struct peer *p = connected(MQTT_V5, "bye", false);
 
     feed(p, SLICE("\xe0\0"));
-    ck_assert(p->conn.is_finished);
+    ck_assert(conn_is_closing(&p->conn));
     ck_assert_int_eq(p->conn.why, RC_OK);
     feed(p, SLICE("\xc0\0")); /* what comes behind it is not looked at */
     ck_assert_uint_eq(count_of(p, MQTT_PINGRESP), 0);
@@ -546,7 +541,8 @@ START_TEST(a_shutdown_is_told_in_each_versions_words)
     ck_assert_uint_eq(five->conn.out.at[five->conn.out.len - 1], MQTT_SERVER_SHUTTING_DOWN);
     ck_assert_uint_eq(four->conn.out.len, four_before);
     ck_assert_uint_eq(nobody->conn.out.len, 0);
-    ck_assert(five->conn.is_finished && four->conn.is_finished && nobody->conn.is_finished);
+    ck_assert(conn_is_closing(&five->conn) && conn_is_closing(&four->conn) &&
+              conn_is_closing(&nobody->conn));
     peer_close(five);
     peer_close(four);
     peer_close(nobody);
@@ -609,9 +605,9 @@ static unsigned turns_until_read(struct peer *p)
 {
     unsigned turns = 0;
 
-    for (; p->conn.pauses != 0 && turns < 1000; turns++)
+    for (; p->conn.paused != 0 && turns < 1000; turns++)
         turn();
-    ck_assert_uint_eq(p->conn.pauses, 0);
+    ck_assert_uint_eq(p->conn.paused, 0);
     return turns;
 }
 
@@ -631,7 +627,7 @@ START_TEST(very_many_filters_are_taken_in_parts_and_answered_in_their_place)
 
     send_many(p, MQTT_SUBSCRIBE, NULL);
     feed(p, SLICE("\xc0\0"));
-    ck_assert_uint_eq(p->conn.pauses, CONN_PAUSE_BUSY);
+    ck_assert_uint_eq(p->conn.paused, CONN_PAUSE_BUSY);
     ck_assert_uint_eq(count_of(p, MQTT_SUBACK) + count_of(p, MQTT_PINGRESP), 0);
     ck_assert_uint_gt(turns_until_read(p), 3);
     ck_assert(took_many(p, MQTT_SUBACK, 1, &at));
@@ -657,7 +653,7 @@ START_TEST(very_many_filters_that_cannot_be_kept_are_taken_at_once)
     fault_arm("mem", 2, FAULT_ONCE); /* the codes, the copy of the packet */
     feed(p, packet);
     fault_disarm();
-    ck_assert_uint_eq(p->conn.pauses, 0);
+    ck_assert_uint_eq(p->conn.paused, 0);
     ck_assert(took_many(p, MQTT_UNSUBACK, MQTT_NO_SUBSCRIPTION_EXISTED, &at));
     peer_close(p);
 }
@@ -668,9 +664,9 @@ START_TEST(a_bad_filter_among_very_many_leaves_none_of_them)
     struct peer *p = connected(MQTT_V5, "many", true), *sender = connected(MQTT_V5, "s", false);
 
     send_many(p, MQTT_SUBSCRIBE, "a#");
-    for (unsigned i = 0; i < 100 && !p->conn.is_finished; i++)
+    for (unsigned i = 0; i < 100 && !conn_is_closing(&p->conn); i++)
         turn();
-    ck_assert(p->conn.is_finished);
+    ck_assert(conn_is_closing(&p->conn));
     ck_assert_uint_eq(count_of(p, MQTT_DISCONNECT), 1);
     peer_close(p);
     p = connected(MQTT_V5, "many", true);
@@ -703,7 +699,7 @@ static void check_end_amid(void (*end)(struct peer *p))
 
     send_many(p, MQTT_SUBSCRIBE, NULL);
     turn();
-    ck_assert_uint_eq(p->conn.pauses, CONN_PAUSE_BUSY);
+    ck_assert_uint_eq(p->conn.paused, CONN_PAUSE_BUSY);
     end(p);
     for (unsigned i = 0; i < 100; i++)
         turn();
@@ -729,7 +725,7 @@ static void is_taken_over(struct peer *p)
 {
     struct peer *other = connected(MQTT_V5, "many", true);
 
-    ck_assert(p->conn.is_finished);
+    ck_assert(conn_is_closing(&p->conn));
     turn(); /* before the one that went is closed */
     peer_close(other);
 }
