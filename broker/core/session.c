@@ -133,7 +133,7 @@ void session_rest(struct session *session)
     if (extra == NULL)
         return;
     cursor_rest(&extra->cursor);
-    if (extra->notes.count == 0 && list_is_empty(&extra->retained) &&
+    if (extra->notes.count == 0 && list_is_empty(&extra->retained) && !extra->holds_retained &&
         extra->dirty_chunks.room == 0 && extra->expiry.place == 0 &&
         !link_is_linked(&extra->overflowing) && !link_is_linked(&extra->trimming))
         extra_free(session);
@@ -225,6 +225,8 @@ static struct client *part(struct session *session)
         client_return_id(client, session_id(session));
     session->client = NULL;
     session->is_ready = false;
+    if (session->extra != NULL)
+        session->extra->holds_retained = false;
     return client;
 }
 
@@ -269,7 +271,7 @@ static void on_ended(struct settling *settling)
 
 static void end_retained(struct session *session)
 {
-    while (session_has_retained(session))
+    while (session->extra != NULL && !list_is_empty(&session->extra->retained))
         session_retained_done(
             LIST_FIRST(&session->extra->retained, struct retained_due, link)->subscription);
 }
@@ -574,6 +576,15 @@ enum rc session_subscribe(struct session *session, const struct subscription_spe
     if (retained == RETAINED_ALWAYS || (retained == RETAINED_IF_NEW && !*ret_replaced))
         retained_begin(s);
     return RC_OK;
+}
+
+void session_hold_retained(struct session *session, bool holds)
+{
+    if (holds)
+        session_extra(session)->holds_retained = true;
+    else if (session->extra != NULL)
+        session->extra->holds_retained = false;
+    session_wake(session);
 }
 
 enum rc session_unsubscribe(struct session *session, struct slice text)

@@ -49,7 +49,8 @@ struct session_extra {
     struct session *session; /* borrowed: the owner */
     struct map notes;
     struct cursor cursor;
-    struct list retained;  /* struct retained_due.link: delivered before all else */
+    struct list retained;  /* struct retained_due.link: delivered before all else, */
+    bool holds_retained;   /* but not now: session_hold_retained() */
     struct link tail_wait; /* in core->tail_waiters: its walk waits for what it reaches */
     struct link overflowing;
     struct link trimming;     /* in core->trimming: it is owed more than it may be by now */
@@ -109,7 +110,8 @@ struct session_extra *session_extra(struct session *session);
 void session_rest(struct session *session);
 static inline bool session_has_retained(const struct session *session)
 {
-    return session->extra != NULL && !list_is_empty(&session->extra->retained);
+    return session->extra != NULL && !list_is_empty(&session->extra->retained) &&
+           !session->extra->holds_retained;
 }
 void session_wake(struct session *session);
 /* Asserted new: nobody has that id. */

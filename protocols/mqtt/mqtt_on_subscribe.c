@@ -269,6 +269,7 @@ static void on_taken(struct settling *settling)
         mqtt_end_packet(s, rc);
         return;
     }
+    session_hold_retained(s->session, false);
     mqtt_await_answers(s);
     if (mqtt_pending_count(&s->pending) < MQTT_PENDING_MAX)
         mqtt_resume(s, CONN_PAUSE_BUSY);
@@ -296,6 +297,7 @@ static void take_the_rest(struct mqtt_many *many)
 
     *kept = *many;
     mqtt_extra(s)->many = kept;
+    session_hold_retained(s->session, true); /* they go behind the answer */
     mqtt_pause(s, CONN_PAUSE_BUSY);
     settling_later(s->core, &kept->settling);
 }

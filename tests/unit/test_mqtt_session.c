@@ -644,6 +644,26 @@ START_TEST(very_many_filters_are_taken_in_parts_and_answered_in_their_place)
 }
 END_TEST
 
+START_TEST(what_is_retained_for_very_many_filters_goes_behind_the_answer)
+{
+    struct peer *p = connected(MQTT_V5, "many", false), *sender = connected(MQTT_V5, "s", false);
+    struct mqtt_frame frame;
+    size_t at = 0;
+
+    feed(sender, SLICE("\x31\x0c\0\x06"
+                       "f/0000\0old"));
+    send_many(p, MQTT_SUBSCRIBE, NULL);
+    (void)turns_until_read(p);
+    turn();
+    ck_assert_uint_eq(count_of(p, MQTT_PUBLISH), 1);
+    ck_assert(took_many(p, MQTT_SUBACK, 1, &at));
+    ck_assert(take(p, &frame, &at));
+    ck_assert_uint_eq(frame.type, MQTT_PUBLISH);
+    peer_close(p);
+    peer_close(sender);
+}
+END_TEST
+
 START_TEST(very_many_filters_that_cannot_be_kept_are_taken_at_once)
 {
     struct peer *p = connected(MQTT_V5, "many", false);
@@ -780,6 +800,7 @@ int main(void)
     tcase_add_test(durable, a_qos_2_delivery_waits_until_its_id_is_on_disk);
     tcase_add_test(durable, a_stalled_store_is_told_to_5_and_makes_older_clients_wait);
     tcase_add_test(memory, very_many_filters_are_taken_in_parts_and_answered_in_their_place);
+    tcase_add_test(memory, what_is_retained_for_very_many_filters_goes_behind_the_answer);
     tcase_add_test(memory, very_many_filters_that_cannot_be_kept_are_taken_at_once);
     tcase_add_test(memory, a_bad_filter_among_very_many_leaves_none_of_them);
     tcase_add_test(memory, a_connection_may_end_while_its_filters_are_taken);
