@@ -41,7 +41,7 @@
 /* Messages that a queue keeps in memory ready to go; the rest waits in the log. */
 #define QUEUE_WINDOW_MESSAGES 2048
 #define QUEUE_WINDOW_BYTES    ((size_t)8 << 20)
-/* Deliveries made for one queue, or one session, in one turn. */
+/* Deliveries made for one queue, for all sessions, or for all groups of theirs, in one turn. */
 #define PUMP_BUDGET 2048
 
 #define SESSION_SUBSCRIPTIONS_MAX 100000

@@ -298,19 +298,12 @@ static enum rc give(struct retained *retained, struct retained_walk *walk, struc
     return rc;
 }
 
-enum rc retain_walk_next(struct core *core, const struct filter *filter, struct retained_walk *walk,
-                         struct cursor *cursor, struct message **ret)
+static enum rc look_on(struct core *core, const struct filter *filter, struct retained_walk *walk,
+                       struct cursor *cursor, unsigned *left, struct message **ret)
 {
-    unsigned budget = WALK_STEPS;
-
-    walk->wait = WALK_LOADS;
-    if (!walk->is_loaded && !tails_are_loaded(core, filter))
-        return RC_AGAIN;
-    walk->is_loaded = true;
-    walk->wait = WALK_STEPS_OUT;
-    while (budget > 0) {
+    while (*left > 0) {
         struct ordered_node *node =
-            ordered_match(&core->retained_ordered, filter, &walk->from, &budget);
+            ordered_match(&core->retained_ordered, filter, &walk->from, left);
         struct retained *retained;
         enum rc rc;
 
@@ -319,7 +312,7 @@ enum rc retain_walk_next(struct core *core, const struct filter *filter, struct 
             return RC_MEMORY;
         }
         if (node == NULL)
-            return budget > 0 ? RC_NOT_FOUND : RC_AGAIN;
+            return *left > 0 ? RC_NOT_FOUND : RC_AGAIN;
         retained = CONTAINER_OF(node, struct retained, ordered);
         rc = give(retained, walk, cursor, ret);
         if (rc != RC_NOT_FOUND && rc != RC_RANGE)
@@ -329,6 +322,23 @@ enum rc retain_walk_next(struct core *core, const struct filter *filter, struct 
             tail_entry_drop(retained);
     }
     return RC_AGAIN;
+}
+
+enum rc retain_walk_next(struct core *core, const struct filter *filter, struct retained_walk *walk,
+                         struct cursor *cursor, struct message **ret)
+{
+    unsigned left = WALK_STEPS;
+    enum rc rc;
+
+    walk->looked = 0;
+    walk->wait = WALK_LOADS;
+    if (!walk->is_loaded && !tails_are_loaded(core, filter))
+        return RC_AGAIN;
+    walk->is_loaded = true;
+    walk->wait = WALK_STEPS_OUT;
+    rc = look_on(core, filter, walk, cursor, &left, ret);
+    walk->looked = WALK_STEPS - left;
+    return rc;
 }
 
 void retain_walk_pass(struct retained_walk *walk, const struct message *message)

@@ -28,7 +28,8 @@ struct retained_walk {
     struct text from;     /* owned: the address from which on */
     uint64_t begun_after; /* retained messages are numbered as they come */
     enum walk_wait wait;
-    bool is_loaded; /* what the filter reaches of compacted streams is known */
+    unsigned looked; /* at so many places in the last call of retain_walk_next() */
+    bool is_loaded;  /* what the filter reaches of compacted streams is known */
 };
 
 /* False: there is none at all, and nothing was begun. */

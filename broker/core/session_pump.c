@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sends sessions what they are owed, as their clients have credit: retained messages first, then
- * references, a bounded number of them in a turn. */
+ * references. A turn sends so many to all of them, in the order in which they came to be served. */
 #include "broker/base/counters.h"
 #include "broker/core/reference_int.h"
 #include "broker/core/route.h"
@@ -14,8 +14,15 @@ static bool is_source_right(const struct session *session, const struct message 
                               message->address);
 }
 
-/* One message, or a part of the search for it. RC_AGAIN: no credit. */
-static enum rc send_retained(struct session *session)
+/* Of a budget. */
+static void spend(unsigned *left, unsigned count)
+{
+    *left -= count < *left ? count : *left;
+}
+
+/* One message, or a part of the search for it, in which each place counts as a message. RC_AGAIN:
+ * no credit. */
+static enum rc send_retained(struct session *session, unsigned *left)
 {
     struct session_extra *extra = session->extra;
     struct retained_due *due = LIST_FIRST(&extra->retained, struct retained_due, link);
@@ -26,6 +33,7 @@ static enum rc send_retained(struct session *session)
     enum rc rc =
         retain_walk_next(session->core, s->filter, &due->walk, &extra->cursor, &delivery.message);
 
+    spend(left, due->walk.looked > 1 ? due->walk.looked : 1);
     if (rc == RC_AGAIN && due->walk.wait == WALK_LOADS && !link_is_linked(&extra->tail_wait))
         list_append(&session->core->tail_waiters, &extra->tail_wait);
     if (rc == RC_AGAIN)
@@ -145,16 +153,18 @@ static enum rc send_next(struct session *session)
     return rc;
 }
 
-static void session_pump(struct session *session)
+/* `share` of what the turn has left, and back what is not used of it. */
+static unsigned session_pump(struct session *session, unsigned share)
 {
-    unsigned budget = PUMP_BUDGET;
+    unsigned left = share;
     enum rc rc = RC_OK;
 
-    for (; budget > 0 && rc == RC_OK && session->is_ready && !session->is_reading; budget--) {
+    while (left > 0 && rc == RC_OK && session->is_ready && !session->is_reading) {
         if (session_has_retained(session)) {
-            rc = send_retained(session);
+            rc = send_retained(session, &left);
             session->is_ready = rc == RC_OK;
         } else {
+            spend(&left, 1);
             rc = send_next(session);
         }
     }
@@ -162,30 +172,42 @@ static void session_pump(struct session *session)
         session_rest(session);
         shares_feed(session);
     }
-    if (budget == 0) {
+    if (left == 0)
         session_wake(session);
-        core_wake(session->core);
-    }
+    return left;
 }
 
-static void pump_list(struct list *sessions)
+/* Of PUMP_BUDGET, while others wait: enough for the log to be read in runs. */
+#define PUMP_SHARE 256u
+
+/* What is left over comes before those that were woken meanwhile. */
+static void pump_list(struct core *core, struct list *sessions)
 {
-    struct list busy;
+    unsigned left = PUMP_BUDGET;
+    struct list busy, woken;
 
     list_init(&busy);
+    list_init(&woken);
     list_splice(&busy, sessions);
-    while (!list_is_empty(&busy)) {
+    while (left > 0 && !list_is_empty(&busy)) {
         struct session *session = LIST_FIRST(&busy, struct session, busy);
+        unsigned share;
 
         link_remove(&session->busy);
-        session_pump(session);
+        share = list_is_empty(&busy) || left < PUMP_SHARE ? left : PUMP_SHARE;
+        left -= share - session_pump(session, share);
     }
+    list_splice(&woken, sessions);
+    list_splice(sessions, &busy);
+    list_splice(sessions, &woken);
+    if (!list_is_empty(sessions))
+        core_wake(core);
 }
 
 void sessions_pump(struct core *core)
 {
-    pump_list(&core->busy_sessions);
-    pump_list(&core->busy_groups); /* to those who have credit left */
+    pump_list(core, &core->busy_sessions);
+    pump_list(core, &core->busy_groups); /* to those who have credit left */
     sessions_trim(core);
     sessions_end_overflowing(core);
     count_set(COUNT_CORE_OWED, (int64_t)core->owed_count);
