@@ -26,9 +26,13 @@ struct attempt {
     struct slice names[BY_COUNT]; /* NONE: it is not counted by that */
 };
 
-static void name_attempt(const struct client *client, struct slice user, struct attempt *ret)
+static const char *origin_of(const struct client *client)
 {
-    const char *origin = client->ops->origin == NULL ? NULL : client->ops->origin(client->session);
+    return client->ops->origin == NULL ? NULL : client->ops->origin(client->session);
+}
+
+static void name_attempt(const char *origin, struct slice user, struct attempt *ret)
+{
     size_t len = origin == NULL ? 0 : strlen(origin);
 
     *ret = (struct attempt){ .names = { SLICE_NONE } };
@@ -44,13 +48,13 @@ static void name_attempt(const struct client *client, struct slice user, struct 
     ret->names[BY_USER] = slice_of(ret->at + len + 1, user.len);
 }
 
-bool logins_is_banned(const struct client *client, struct slice user)
+bool logins_is_banned_at(const struct core *core, const char *origin, struct slice user)
 {
-    const struct logins *logins = client->core->logins;
+    const struct logins *logins = core->logins;
     uint64_t now_ns = clock_monotonic_ns();
     struct attempt attempt;
 
-    name_attempt(client, user, &attempt);
+    name_attempt(origin, user, &attempt);
     for (unsigned by = 0; by < BY_COUNT; by++) {
         if (slice_is_none(attempt.names[by]) ||
             !flap_is_banned(logins->failures[by], attempt.names[by], now_ns))
@@ -61,17 +65,17 @@ bool logins_is_banned(const struct client *client, struct slice user)
     return false;
 }
 
-void logins_failed(const struct client *client, struct slice user)
+void logins_failed_at(const struct core *core, const char *origin, struct slice user)
 {
     uint64_t now_ns = clock_monotonic_ns();
     struct attempt attempt;
 
-    name_attempt(client, user, &attempt);
+    name_attempt(origin, user, &attempt);
     for (unsigned by = 0; by < BY_COUNT; by++) {
         struct slice name = attempt.names[by];
 
         if (slice_is_none(name) ||
-            flap_connect(client->core->logins->failures[by], name, now_ns) != FLAP_BANNED_NOW)
+            flap_connect(core->logins->failures[by], name, now_ns) != FLAP_BANNED_NOW)
             continue;
         count_add(COUNT_CORE_LOGIN_BANS, 1);
         log_peer(LOG_WARNING, "core.login_banned", "kind=%s name=%s why=\"too many logins failed\"",
@@ -80,14 +84,28 @@ void logins_failed(const struct client *client, struct slice user)
 }
 
 /* Of a place nothing is forgotten: who has one password there may still guess others. */
-void logins_succeeded(const struct client *client, struct slice user)
+void logins_succeeded_at(const struct core *core, const char *origin, struct slice user)
 {
     struct attempt attempt;
 
-    name_attempt(client, user, &attempt);
+    name_attempt(origin, user, &attempt);
     if (!slice_is_none(attempt.names[BY_BOTH]))
-        flap_forgive(client->core->logins->failures[BY_BOTH], attempt.names[BY_BOTH],
-                     clock_monotonic_ns());
+        flap_forgive(core->logins->failures[BY_BOTH], attempt.names[BY_BOTH], clock_monotonic_ns());
+}
+
+bool logins_is_banned(const struct client *client, struct slice user)
+{
+    return logins_is_banned_at(client->core, origin_of(client), user);
+}
+
+void logins_failed(const struct client *client, struct slice user)
+{
+    logins_failed_at(client->core, origin_of(client), user);
+}
+
+void logins_succeeded(const struct client *client, struct slice user)
+{
+    logins_succeeded_at(client->core, origin_of(client), user);
 }
 
 /* ---- what an operator sees and does ---- */

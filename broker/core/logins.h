@@ -41,6 +41,12 @@ void logins_each_ban(const struct core *core, login_ban_fn *visit, void *arg);
 /* Those of a place, of a user, or of both; gives how many. */
 unsigned logins_lift(struct core *core, struct slice name);
 
+/* Logins that somebody else judges, by what lies below a protocol: from `origin`, which stands for
+ * one place, for that user. Whether one is banned is counted, as core's are. */
+bool logins_is_banned_at(const struct core *core, const char *origin, struct slice user);
+void logins_failed_at(const struct core *core, const char *origin, struct slice user);
+void logins_succeeded_at(const struct core *core, const char *origin, struct slice user);
+
 /* ---- for core ---- */
 
 void logins_init(struct core *core);

@@ -253,6 +253,7 @@ static enum rc open_core(struct broker *b, struct text *why)
         return rc;
     }
     boot_apply_users(b->core, s);
+    boot_watch_logins(b->core, b->loop);
     rc = boot_apply_access(b->core, s, why);
     if (rc != RC_OK)
         return rc;

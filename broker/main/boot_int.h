@@ -72,6 +72,8 @@ MUST_CHECK enum rc boot_apply_access(struct core *core, const struct settings *s
                                      struct text *why);
 /* Lets hold how much users may have: at the start, and at a reload. */
 void boot_apply_users(struct core *core, const struct settings *settings);
+/* Shared keys of TLS that are wrong count as wrong passwords do. */
+void boot_watch_logins(struct core *core, struct loop *loop);
 /* Whether who comes by this listener must show who it is, or was told in so many words that it need
  * not. */
 bool boot_is_guarded(const struct settings *settings, const struct listener_settings *l);

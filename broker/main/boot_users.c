@@ -4,6 +4,7 @@
 #include "broker/core/logins.h"
 #include "broker/core/user.h"
 #include "broker/main/boot_int.h"
+#include "broker/net/listener.h"
 
 static struct user_caps common_of(const struct settings *s)
 {
@@ -30,6 +31,28 @@ static struct user_caps caps_of(const struct user_settings *u, const struct user
     if (user_settings_is_given(u, "session_overflow"))
         caps.overflow = (enum session_overflow)u->session_overflow;
     return caps;
+}
+
+/* ---- shared keys of TLS, which net asks for ---- */
+
+static bool is_banned(void *arg, const char *origin, const char *identity)
+{
+    return logins_is_banned_at(arg, origin, slice_str(identity));
+}
+
+static void on_login(void *arg, const char *origin, const char *identity, bool is_right)
+{
+    if (is_right)
+        logins_succeeded_at(arg, origin, slice_str(identity));
+    else
+        logins_failed_at(arg, origin, slice_str(identity));
+}
+
+void boot_watch_logins(struct core *core, struct loop *loop)
+{
+    const struct net_logins logins = { is_banned, on_login, core };
+
+    net_watch_logins(loop, &logins);
 }
 
 void boot_apply_users(struct core *core, const struct settings *s)

@@ -399,6 +399,11 @@ void net_limit_connections(struct loop *loop, unsigned max)
     loop->accepted_max = max;
 }
 
+void net_watch_logins(struct loop *loop, const struct net_logins *logins)
+{
+    loop->logins = *logins;
+}
+
 void listener_lost(struct listener *listener)
 {
     struct loop *loop = listener->loop;
@@ -417,10 +422,32 @@ void listener_lost(struct listener *listener)
     shutdown_look(loop);
 }
 
+/* Its shared key does not hold any more. */
+static void end_revoked(struct conn *conn)
+{
+    const struct protocol *protocol = conn->listener->config.protocol;
+
+    if (conn_is_closing(conn))
+        return;
+    count_add(COUNT_NET_PSK_REVOKED, 1);
+    log_event(LOG_NOTICE, "tls.revoked", "conn=%llu peer=%s why=\"its shared key is gone\"",
+              (unsigned long long)conn->id, conn_peer(conn));
+    if (conn->state == CONN_OPEN && protocol->on_revoked != NULL)
+        protocol->on_revoked(conn->session);
+    else
+        conn_close(conn, RC_REFUSED);
+}
+
 void listener_set_tls(struct listener *listener, struct tls *tls)
 {
     ASSERT(listener->config.tls != NULL && tls != NULL);
     listener->config.tls = tls;
+    LIST_EACH (k, &listener->loop->conns) {
+        struct conn *conn = CONTAINER_OF(k, struct conn, all);
+
+        if (conn->listener == listener && conn->tls != NULL && !tls_psk_holds(conn->tls, tls))
+            end_revoked(conn);
+    }
 }
 
 const char *listener_name(const struct listener *listener)

@@ -52,7 +52,8 @@ MUST_CHECK enum rc listener_open(struct loop *loop, const struct listener_config
                                  struct listener **ret);
 /* Stops accepting; its connections stay. */
 void listener_close(struct listener **listener);
-/* Connections accepted from now on use `tls` (taken up by a reload); both sides keep being TLS. */
+/* Connections accepted from now on use `tls` (taken up by a reload); both sides keep being TLS. Who
+ * came by a shared key that `tls` does not have goes. */
 void listener_set_tls(struct listener *listener, struct tls *tls);
 const char *listener_name(const struct listener *listener);
 const char *listener_address(const struct listener *listener);
@@ -66,6 +67,13 @@ const struct protocol *listener_protocol(const struct listener *listener);
 struct listener *listener_next(struct loop *loop, struct listener *after);
 /* Connections of all listeners together; one more is closed. 0: no limit. */
 void net_limit_connections(struct loop *loop, unsigned max);
+/* Who counts logins, and bans; of those by shared keys net tells. Origins are conn_origin()'s. */
+struct net_logins {
+    bool (*is_banned)(void *arg, const char *origin, const char *identity);
+    void (*on_login)(void *arg, const char *origin, const char *identity, bool is_right);
+    void *arg;
+};
+void net_watch_logins(struct loop *loop, const struct net_logins *logins);
 /* Asks every connection of the loop to say goodbye (on_shutdown), then closes those left after
  * `grace_ms`; calls done(arg) when none is left. Again before that: `grace_ms` counts from now and
  * the later done() is called. */

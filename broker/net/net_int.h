@@ -239,6 +239,7 @@ struct loop {
     uint64_t last_conn_id;
     unsigned accepted;               /* connections that listeners took and that are there */
     unsigned accepted_max;           /* 0: no limit but the listeners' */
+    struct net_logins logins;        /* its functions may be NULL: nobody counts them */
     uint8_t *input;                  /* owned: LOOP_INPUT_BYTES that all connections read into */
     uint8_t *sink;                   /* owned: CONN_RESERVE_MAX bytes that nobody sends */
     char peer[INET6_ADDRSTRLEN + 9]; /* conn_peer() of the one asked for last: "[" "]:65535" */
@@ -372,5 +373,8 @@ void tls_goodbye(struct tls_conn *tls);
 char *tls_certificate_name(const struct tls_conn *tls, bool is_subject);
 /* The identity of the shared key by which the peer came, a new text; NULL: it came otherwise. */
 char *tls_psk_name(const struct tls_conn *tls);
+/* Whether it would come in by `fresh` as it did: it showed no shared key, or one that is there, the
+ * same. Who has not yet shown what it will is not known. */
+bool tls_psk_holds(const struct tls_conn *tls, const struct tls *fresh);
 
 #endif

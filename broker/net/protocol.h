@@ -38,6 +38,10 @@ struct protocol {
 
     /* The broker drains: say goodbye in the protocol's own words and conn_finish(). May be NULL. */
     void (*on_shutdown)(void *session);
+
+    /* The shared key of TLS by which it came was changed or taken away: say so in the protocol's
+     * own words and conn_finish(). NULL: it is closed. */
+    void (*on_revoked)(void *session);
 };
 
 #endif

@@ -320,6 +320,8 @@ enum rc tls_handshake(struct tls_conn *tls, const struct conn *conn, bool *ret_w
     tls->conn = NULL;
     if (result == 1) {
         tls->is_more = true; /* data may have come behind the handshake */
+        if (tls->key != NULL)
+            tls_psk_shown(tls, conn);
         return RC_OK;
     }
     rc = rc_of(tls, result, ret_wants_write);

@@ -55,6 +55,8 @@ MUST_CHECK enum rc tls_use_psk(struct tls *tls, const char *file, const char *hi
 /* Of a client. RC_INVALID: the key is no hexadecimal number, or one of both is too long. */
 MUST_CHECK enum rc tls_use_psk_as(struct tls *tls, const char *identity, const char *key);
 void psk_keys_free(struct psk_keys **keys);
+/* The handshake is over: tells who counts logins that a shared key was right. */
+void tls_psk_shown(const struct tls_conn *tls, const struct conn *conn);
 /* The handshake failed: counts and tells it when a shared key was at stake. */
 void tls_psk_failed(const struct tls_conn *tls, const struct conn *conn, const char *reason);
 

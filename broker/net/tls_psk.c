@@ -183,18 +183,37 @@ static enum rc read_keys(struct psk_keys *keys, const char *path)
     return RC_INVALID;
 }
 
+/* ---- who counts logins ---- */
+
+static bool is_banned(const struct conn *conn, const char *identity)
+{
+    const struct net_logins *logins = &conn->loop->logins;
+    const char *origin = conn_origin(conn);
+
+    return origin != NULL && logins->is_banned != NULL &&
+           logins->is_banned(logins->arg, origin, identity);
+}
+
+static void tell_login(const struct conn *conn, const char *identity, bool is_right)
+{
+    const struct net_logins *logins = &conn->loop->logins;
+    const char *origin = conn_origin(conn);
+
+    if (origin != NULL && logins->on_login != NULL)
+        logins->on_login(logins->arg, origin, identity, is_right);
+}
+
 /* ---- a server's part of the handshake ---- */
 
 /* A key that nobody has: the handshake goes on and fails, as with a wrong one. */
-static unsigned make_up(const struct conn *conn, const char *identity, unsigned char *at,
-                        unsigned max)
+static unsigned make_up(const struct conn *conn, const char *identity, const char *why,
+                        unsigned char *at, unsigned max)
 {
     unsigned len = max < KEY_GOOD_BYTES ? max : KEY_GOOD_BYTES;
 
     count_add(COUNT_NET_PSK_REFUSED, 1);
-    log_peer(LOG_NOTICE, "tls.refused",
-             "conn=%llu peer=%s why=\"unknown identity of a shared key\" identity=%s",
-             (unsigned long long)conn_id(conn), conn_peer(conn),
+    log_peer(LOG_NOTICE, "tls.refused", "conn=%llu peer=%s why=\"%s\" identity=%s",
+             (unsigned long long)conn_id(conn), conn_peer(conn), why,
              log_quote(identity, strlen(identity)));
     return RAND_bytes(at, (int)len) == 1 ? len : 0;
 }
@@ -209,6 +228,8 @@ static unsigned on_identity(SSL *ssl, const char *identity, unsigned char *at, u
         identity == NULL ? NULL : map_get(&tls->keys->by_identity, slice_str(identity));
 
     conn->key = NULL;
+    if (node != NULL && is_banned(conn->conn, identity))
+        return make_up(conn->conn, identity, "too many logins failed", at, max);
     if (node != NULL) {
         conn->key = CONTAINER_OF(node, struct psk_key, node);
         if (conn->key->len > max)
@@ -218,15 +239,20 @@ static unsigned on_identity(SSL *ssl, const char *identity, unsigned char *at, u
     }
     if (!tls->is_psk_alone && SSL_version(ssl) >= TLS1_3_VERSION)
         return 0;
-    return make_up(conn->conn, identity == NULL ? "" : identity, at, max);
+    identity = identity == NULL ? "" : identity;
+    if (!is_banned(conn->conn, identity)) /* what comes meanwhile does not prolong it */
+        tell_login(conn->conn, identity, false);
+    return make_up(conn->conn, identity, "unknown identity of a shared key", at, max);
 }
 
 void tls_psk_failed(const struct tls_conn *tls, const struct conn *conn, const char *reason)
 {
     const char *identity = tls->key->identity;
 
-    if (tls->tls->keys->own == NULL)
+    if (tls->tls->keys->own == NULL) {
         count_add(COUNT_NET_PSK_REFUSED, 1);
+        tell_login(conn, identity, false);
+    }
     log_peer(LOG_NOTICE, "tls.refused", "conn=%llu peer=%s why=%s identity=%s",
              (unsigned long long)conn_id(conn), conn_peer(conn), log_quote(reason, strlen(reason)),
              log_quote(identity, strlen(identity)));
@@ -256,14 +282,40 @@ enum rc tls_use_psk(struct tls *tls, const char *file, const char *hint)
 }
 
 /* In 1.3 a client may name several identities, and get in by its certificate all the same. */
+static bool is_used(const struct tls_conn *tls)
+{
+    return tls->key != NULL && SSL_is_init_finished(tls->ssl) != 0 &&
+           (SSL_version(tls->ssl) >= TLS1_3_VERSION ? SSL_session_reused(tls->ssl) == 1
+                                                    : SSL_get_psk_identity(tls->ssl) != NULL);
+}
+
 char *tls_psk_name(const struct tls_conn *tls)
 {
-    bool is_used = SSL_version(tls->ssl) >= TLS1_3_VERSION ? SSL_session_reused(tls->ssl) == 1
-                                                           : SSL_get_psk_identity(tls->ssl) != NULL;
+    return is_used(tls) ? mem_copy_text(slice_str(tls->key->identity)) : NULL;
+}
 
-    if (tls->key == NULL || !is_used || SSL_is_init_finished(tls->ssl) == 0)
-        return NULL;
-    return mem_copy_text(slice_str(tls->key->identity));
+void tls_psk_shown(const struct tls_conn *tls, const struct conn *conn)
+{
+    if (tls->tls->keys->own == NULL && is_used(tls))
+        tell_login(conn, tls->key->identity, true);
+}
+
+/* A handshake under way looks for keys where it began to. */
+bool tls_psk_holds(const struct tls_conn *tls, const struct tls *fresh)
+{
+    const struct psk_key *key;
+    struct map_node *node;
+
+    if (tls->tls->keys == NULL)
+        return true;
+    if (!is_used(tls))
+        return SSL_is_init_finished(tls->ssl) != 0;
+    node = fresh->keys == NULL ? NULL
+                               : map_get(&fresh->keys->by_identity, slice_str(tls->key->identity));
+    if (node == NULL)
+        return false;
+    key = CONTAINER_OF(node, struct psk_key, node);
+    return key->len == tls->key->len && CRYPTO_memcmp(key->key, tls->key->key, key->len) == 0;
 }
 
 /* ---- a client's part ---- */

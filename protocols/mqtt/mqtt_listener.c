@@ -92,4 +92,5 @@ const struct protocol mqtt_protocol = {
     .on_drained = on_drained,
     .on_closed = on_closed,
     .on_shutdown = on_shutdown,
+    .on_revoked = mqtt_session_revoked,
 };

@@ -497,7 +497,7 @@ static void on_session_over(void *arg)
     mqtt_end(s, RC_LIMIT, "more waits for this session than may");
 }
 
-static void on_revoked(void *arg)
+void mqtt_session_revoked(void *arg)
 {
     struct mqtt_session *s = session_of(arg);
 
@@ -523,7 +523,7 @@ const struct client_ops mqtt_client_ops = {
     .on_session_over = on_session_over,
     .on_pressure = on_pressure,
     .on_login = mqtt_on_login,
-    .on_revoked = on_revoked,
+    .on_revoked = mqtt_session_revoked,
 };
 
 /* ---- input ---- */

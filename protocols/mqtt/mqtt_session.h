@@ -63,6 +63,8 @@ size_t mqtt_session_input(struct mqtt_session *session, struct slice in);
 void mqtt_session_drained(struct mqtt_session *session);
 /* The broker stops: says so to the client. */
 void mqtt_session_shutdown(struct mqtt_session *session);
+/* What it came in by holds no more: net's and core's callback. */
+void mqtt_session_revoked(void *session);
 /* The connection is gone. Publishes the will unless the client said goodbye. Sets *session NULL. */
 void mqtt_session_close(struct mqtt_session **session, enum rc why);
 

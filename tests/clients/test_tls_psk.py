@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS by keys that both sides have: mosquitto's clients, OpenSSL's, and bridges."""
 
+import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
+import threading
 import unittest
 
 import mqtt_raw as m
-from admin_raw import counter
+from admin_raw import ask, counter
 from mosquitto_side import BothCase
 from mqtt_case import Mosquitto, free_port, mosquitto_program
 from tercet import SCALE, TOP, Broker, need_program, wait_for
@@ -58,6 +61,35 @@ def shake_hands(port, identity, key, version, *more):
     return done.stdout + done.stderr, b"\x20" in done.stdout.split(b"---\n")[-1]
 
 
+class Proxied:
+    """A port whose connections reach `to` with the head of a proxy, as from `address`."""
+
+    def __init__(self, case, to, address):
+        self.head = b"PROXY TCP4 %s 192.0.2.1 4000 8883\r\n" % address.encode()
+        self.to = to
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        case.addCleanup(self.socket.close)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                near = self.socket.accept()[0]
+                far = socket.create_connection(("127.0.0.1", self.to))
+                far.sendall(self.head)
+                for a, b in ((near, far), (far, near)):
+                    threading.Thread(target=self.carry, args=(a, b), daemon=True).start()
+
+    @staticmethod
+    def carry(a, b):
+        with contextlib.suppress(OSError):
+            while data := a.recv(65536):
+                b.sendall(data)
+        with contextlib.suppress(OSError):
+            b.shutdown(socket.SHUT_WR)
+
+
 @need_program("mosquitto_pub")
 @need_program("openssl")
 class Keys(unittest.TestCase):
@@ -72,9 +104,9 @@ class Keys(unittest.TestCase):
         with open(self.keys, "w", encoding="utf-8") as file:
             file.write(text)
 
-    def start(self, more="", **options):
+    def start(self, more="", before="", **options):
         self.port = free_port()
-        broker = Broker(config=LISTENER % (self.port, self.keys) + more, keep_ports=True,
+        broker = Broker(config=before + LISTENER % (self.port, self.keys) + more, keep_ports=True,
                         **options)
         self.addCleanup(broker.close)
         broker.start()
@@ -179,6 +211,71 @@ class Keys(unittest.TestCase):
         os.kill(broker.pid, signal.SIGHUP)
         wait_for(lambda: "IDENTITY:KEY is expected" in broker.log(), 20, "the mistake to be told")
         self.assertEqual(publish(self.port, "carol", KEY, "again/x"), 0)
+
+    def subscribe(self, who, key, version):
+        """A client of MQTT 5 that stays, once it has subscribed: gives what tells its words."""
+        path = os.path.join(self.dir, "out-%s-%s" % (who, version))
+        with open(path, "wb") as out:
+            client = subprocess.Popen(["stdbuf", "-oL", "mosquitto_sub", "-h", "127.0.0.1", "-p",
+                                       str(self.port), "--psk", key, "--psk-identity", who,
+                                       "-V", "5", "-d", "-q", "1", "-t", "stay/#", "-i", who],
+                                      env=of_version(version), stdout=out,
+                                      stderr=subprocess.STDOUT)
+        self.addCleanup(client.wait)
+        self.addCleanup(client.kill)
+
+        def said(word):
+            with open(path, "rb") as file:
+                return word in file.read()
+        wait_for(lambda: said(b"Subscribed"), 20, "the subscription of %s" % who)
+        return said
+
+    def reload(self, broker, *keys):
+        before = broker.log().count("broker.reloaded")
+        self.write("".join("%s:%s\n" % one for one in keys))
+        os.kill(broker.pid, signal.SIGHUP)
+        wait_for(lambda: broker.log().count("broker.reloaded") > before, 20, "the reload")
+
+    def test_who_came_by_a_key_that_a_reload_takes_away_goes_and_nobody_else(self):
+        broker = self.start(data=os.path.join(self.dir, "store"))
+        for version in VERSIONS:
+            with self.subTest(version=version):
+                self.reload(broker, ("alice", KEY), ("bob", OTHER))
+                before = counter(broker, "net_psk_revoked_total")
+                alice = self.subscribe("alice", KEY, version)
+                bob = self.subscribe("bob", OTHER, version)
+                self.reload(broker, ("alice", KEY.upper()), ("bob", OTHER))
+                self.assertEqual(counter(broker, "net_psk_revoked_total"), before)
+                self.reload(broker, ("alice", OTHER), ("bob", OTHER))
+                wait_for(lambda said=alice: said(b"DISCONNECT (135)"), 20, "the goodbye")
+                self.assertEqual(counter(broker, "net_psk_revoked_total"), before + 1)
+                self.say(broker, "stay/x", b"to bob")
+                wait_for(lambda said=bob: said(b"to bob"), 20, "the message")
+                self.assertFalse(bob(b"DISCONNECT"))
+                self.reload(broker, ("alice", OTHER))
+                wait_for(lambda said=bob: said(b"DISCONNECT (135)"), 20, "bob's goodbye")
+
+    def test_keys_that_are_wrong_count_to_the_bans_as_passwords_do(self):
+        broker = self.start("proxy_protocol = yes\npsk_is_user = yes\n"
+                            "[listener near]\nprotocol = mqtt\nport = 0\n",
+                            before="login_failures_user = 2\n",
+                            data=os.path.join(self.dir, "store"))
+        for network, version in enumerate(VERSIONS):
+            places = ["203.0.113.%d" % (10 * network + n) for n in (7, 8)]
+            far, farther = (Proxied(self, self.port, place).port for place in places)
+            with self.subTest(version=version):
+                for who, key in (("alice", OTHER), ("carol", KEY)):
+                    for _ in range(2):
+                        self.assertNotEqual(publish(far, who, key, "ban/x", version), 0)
+                self.assertEqual(publish(far, "alice", KEY, "ban/x", version), 0)  # forgiven
+                for _ in range(3):
+                    self.assertNotEqual(publish(far, "alice", OTHER, "ban/x", version), 0)
+                self.assertNotEqual(publish(far, "alice", KEY, "ban/x", version), 0)
+                self.assertEqual(publish(far, "bob", OTHER, "ban/x", version), 0)
+                self.assertEqual(publish(farther, "alice", KEY, "ban/x", version), 0)
+                found = ask(broker, "GET", "/api/bans")[1]["bans"]
+                self.assertIn(("login", "%s alice" % places[0]),
+                              [(ban["kind"], ban["name"]) for ban in found])
 
     def test_a_file_that_is_none_keeps_the_broker_from_starting(self):
         for text in ("alice\n", "alice:\n", ":%s\n" % KEY, "alice:0g\n", "a:01\na:02\n",
