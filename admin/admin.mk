@@ -7,6 +7,7 @@ libadmin_a_SOURCES = \
 	%D%/api_backup.c \
 	%D%/api_definitions.c \
 	%D%/api_listing.c \
+	%D%/api_metrics.c \
 	%D%/api_operate.c \
 	%D%/api_routes.c \
 	%D%/definitions.h \

@@ -84,23 +84,6 @@ void api_get_health(struct api_session *s, const struct http_request *r, struct 
 
 /* ---- turns of the loop ---- */
 
-/* Octaves of microseconds that Prometheus is told of: up to a second. */
-#define TURN_EXPONENT_FIRST 4
-#define TURN_EXPONENT_LAST  20
-
-static void add_histogram(struct text *to, const char *name, const char *what,
-                          const struct durations *d)
-{
-    text_format(to, "# HELP tercet_%s %s\n# TYPE tercet_%s histogram\n", name, what, name);
-    for (unsigned i = TURN_EXPONENT_FIRST; i <= TURN_EXPONENT_LAST; i++)
-        text_format(to, "tercet_%s_bucket{le=\"%g\"} %llu\n", name, (double)(1u << i) / 1e6,
-                    (unsigned long long)durations_below(d, i));
-    text_format(to,
-                "tercet_%s_bucket{le=\"+Inf\"} %llu\ntercet_%s_sum %.6f\ntercet_%s_count %llu\n",
-                name, (unsigned long long)d->count, name, (double)d->sum_us / 1e6, name,
-                (unsigned long long)d->count);
-}
-
 /* `buckets`: [longest, how many], for whoever wants the difference of two looks. */
 static void add_durations(struct text *to, const char *name, const struct durations *d)
 {
@@ -122,27 +105,6 @@ static void add_durations(struct text *to, const char *name, const struct durati
     }
     jot_close(to, ']');
     jot_close(to, '}');
-}
-
-/* ---- metrics, as Prometheus reads them ---- */
-
-void api_get_metrics(struct api_session *s, const struct http_request *r, struct slice body)
-{
-    (void)r;
-    (void)body;
-    for (unsigned i = 0; i < COUNTER_COUNT; i++) {
-        const char *name = counter_name((enum counter)i);
-        bool is_total = strlen(name) > 6 && strcmp(name + strlen(name) - 6, "_total") == 0;
-
-        text_format(&s->body, "# HELP tercet_%s %s\n# TYPE tercet_%s %s\ntercet_%s %lld\n", name,
-                    counter_what((enum counter)i), name, is_total ? "counter" : "gauge", name,
-                    (long long)count_get((enum counter)i));
-    }
-    add_histogram(&s->body, "net_turn_seconds", "how long turns of the loop took",
-                  loop_turns(conn_loop(s->conn)));
-    add_histogram(&s->body, "net_turn_processor_seconds", "processor time of turns of the loop",
-                  loop_turns_processor(conn_loop(s->conn)));
-    api_answer_as(s, 200, "text/plain; version=0.0.4; charset=utf-8");
 }
 
 /* ---- overview ---- */

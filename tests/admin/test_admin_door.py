@@ -4,10 +4,12 @@
 import http.client
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
 import threading
+import time
 import unittest
 
 from admin_raw import SECONDS, UnixConnection, ask, socket_of
@@ -45,20 +47,72 @@ class Telling(BrokerCase):
             self.assertLessEqual(turns["p50"], turns["p99"])
             self.assertLessEqual(turns["p999"], turns["max"])
 
-    def test_metrics_have_a_line_for_each_counter(self):
+    def metrics(self):
         connection = UnixConnection(socket_of(self.broker))
         connection.request("GET", "/metrics")
         text = connection.getresponse().read().decode()
         connection.close()
+        return text
+
+    def test_metrics_have_a_line_for_each_counter(self):
         names = set(ask(self.broker, "GET", "/api/overview")[1]["counters"])
-        told = [line.split() for line in text.splitlines() if not line.startswith("#")]
+        told = [line.rsplit(" ", 1) for line in self.metrics().splitlines()
+                if not line.startswith("#")]
         turns = [(name, int(value)) for name, value in told
                  if name.startswith("tercet_net_turn_seconds_bucket")]
         self.assertEqual(sorted(count for _, count in turns), [count for _, count in turns])
         self.assertEqual(turns[-1], ('tercet_net_turn_seconds_bucket{le="+Inf"}',
                                      int(dict(told)["tercet_net_turn_seconds_count"])))
-        self.assertEqual({name for name, _ in told if "_seconds" not in name},
-                         {"tercet_" + name for name in names})
+        self.assertEqual({"tercet_" + name for name in names} - {"tercet_net_turn_max_us"},
+                         {name for name, _ in told} & {"tercet_" + name for name in names})
+
+    def test_metrics_follow_the_conventions_of_prometheus(self):
+        types, values = {}, {}
+        last = None
+        for line in self.metrics().splitlines():
+            if line.startswith("# HELP "):
+                _, _, last, what = line.split(" ", 3)
+                self.assertNotIn(last, types, line)
+                self.assertRegex(what, r"^[^\\]{6,}[^.]$", line)
+                types[last] = None
+            elif line.startswith("# TYPE "):
+                _, _, name, kind = line.split(" ")
+                self.assertEqual((name, types[name]), (last, None), line)
+                types[name] = kind
+            else:
+                found = re.fullmatch(r'([a-z_0-9]+)(?:\{([a-z]+)="(?:[^"\\]|\\.)*"\})? (\S+)', line)
+                self.assertTrue(found, line)
+                name, label, value = found.groups()
+                family = re.sub("_(bucket|sum|count)$", "", name) \
+                    if types[last] == "histogram" else name
+                self.assertEqual(family, last, line)
+                self.assertEqual(label == "le", name.endswith("_bucket"), line)
+                values[line.rsplit(" ", 1)[0]] = float(value)
+        for name, kind in types.items():
+            with self.subTest(name=name):
+                self.assertRegex(name, "^tercet_[a-z][a-z0-9_]*$")
+                self.assertEqual(name.endswith("_total"), kind == "counter")
+                self.assertNotRegex(name, "_(us|ms|ns|milliseconds|kilobytes|count|sum|bucket)$")
+                self.assertIn(kind, ("counter", "gauge", "histogram"))
+        self.assertIn("tercet_build_info", types)
+        self.assertLess(abs(time.time() - values["tercet_start_time_seconds"]), 600 * SCALE)
+
+    def test_metrics_tell_of_each_queue_that_is_no_clients_own(self):
+        def queue(name, **more):
+            return {"name": name, "vhost": "/", "durable": True, "auto_delete": False,
+                    "arguments": {}, **more}
+
+        names = ['metrics "a" \\', "metrics b\nc"]
+        definitions = {"queues": [queue(names[0]), queue(names[1]),
+                                  queue("metrics-gone", auto_delete=True)]}
+        self.assertEqual(ask(self.broker, "PUT", "/api/definitions",
+                             json.dumps(definitions))[0], 200)
+        before = self.metrics()
+        for label in ('metrics \\"a\\" \\\\', "metrics b\\nc"):
+            for name in ("ready", "unacknowledged", "consumers"):
+                self.assertIn('tercet_queue_%s{queue="%s"} 0\n' % (name, label), before)
+        self.assertNotIn("metrics-gone", before)
+        self.assertRegex(before, r"\ntercet_queues_left_out [1-9]\d*\n")
 
     def test_a_connection_serves_many_requests_also_sent_at_once(self):
         with socket.socket(socket.AF_UNIX) as sock:
