@@ -14,6 +14,7 @@
 #include "broker/main/boot.h"
 #include "broker/main/mosquitto_line.h"
 #include "broker/main/mosquitto_settings.h"
+#include "broker/main/notify.h"
 #include "broker/main/process.h"
 #include "broker/main/ready.h"
 #include "broker/main/settings.h"
@@ -204,7 +205,9 @@ static int serve(const struct settings *s, int argc, const char *const argv[])
         running.broker = broker;
         if (config_of(s) != NULL || s->password_file != NULL || s->acl_file != NULL)
             broker_on_reload(broker, on_reload, &running);
+        notify_ready();
         broker_run(broker);
+        notify_stopping();
     } else {
         complain(&out);
     }

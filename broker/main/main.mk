@@ -19,6 +19,7 @@ tercetd_SOURCES = \
 	%D%/boot_admin.c \
 	%D%/boot_listen.c \
 	%D%/main.c \
+	%D%/notify.c %D%/notify.h \
 	%D%/place.c %D%/place.h \
 	%D%/process.c %D%/process.h \
 	%D%/protocols.c %D%/protocols.h \
