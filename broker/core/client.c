@@ -68,11 +68,6 @@ struct core *client_core(const struct client *client)
     return client->core;
 }
 
-uint64_t client_number(const struct client *client)
-{
-    return client->number;
-}
-
 /* ---- pressure ---- */
 
 static void press(struct client *client, enum pressure pressure)

@@ -135,8 +135,6 @@ MUST_CHECK enum rc client_login_as(struct client *client, struct slice user);
 void client_login_refused(const struct client *client, struct slice user, enum rc rc);
 const struct principal *client_principal(const struct client *client);
 struct core *client_core(const struct client *client);
-/* A number for listings, unique in this process. */
-uint64_t client_number(const struct client *client);
 
 /* Asks for on_durable(token) when all that was put so far, by anyone, is as durable as it asked. */
 void client_await(struct client *client, uint64_t token);

@@ -267,11 +267,6 @@ struct queue *consumer_queue(const struct consumer *consumer)
     return consumer->queue;
 }
 
-struct client *consumer_client(const struct consumer *consumer)
-{
-    return consumer->client;
-}
-
 /* ---- settling ---- */
 
 enum rc queue_settle(struct client *client, uint64_t number, uint64_t handle, enum outcome outcome)

@@ -488,16 +488,6 @@ enum rc partition_find_index(const struct partition *p, int64_t time_ms, uint64_
 
 /* ---- facts ---- */
 
-struct stream *partition_stream(struct partition *p)
-{
-    return p->stream;
-}
-
-unsigned partition_index(const struct partition *p)
-{
-    return p->index;
-}
-
 uint64_t partition_start(const struct partition *p)
 {
     return p->start;

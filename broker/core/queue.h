@@ -91,7 +91,6 @@ void consumer_cancel(struct consumer **consumer);
 void consumer_ready(struct consumer *consumer);
 void *consumer_context(const struct consumer *consumer);
 struct queue *consumer_queue(const struct consumer *consumer);
-struct client *consumer_client(const struct consumer *consumer);
 
 enum outcome {
     OUTCOME_ACCEPT,  /* done: never again */

@@ -66,8 +66,6 @@ void stream_set_policy(struct stream *stream, const struct stream_policy *policy
 bool stream_is_implicit(const struct stream *stream);
 int64_t stream_created_ms(const struct stream *stream);
 
-struct stream *partition_stream(struct partition *partition);
-unsigned partition_index(const struct partition *partition);
 uint64_t partition_start(const struct partition *partition);       /* first offset still there */
 uint64_t partition_end(const struct partition *partition);         /* next offset to be given */
 uint64_t partition_durable_end(const struct partition *partition); /* Kafka's high watermark */

@@ -62,8 +62,6 @@ bool conn_is_full(const struct conn *conn);
  * overtaken by later ones. Again: nothing changes. A connection that ends sends it all the same. */
 void conn_hold(struct conn *conn);
 void conn_release(struct conn *conn);
-/* Writes what is gathered now rather than at the end of the turn. */
-void conn_flush(struct conn *conn);
 
 /* ---- input ---- */
 

@@ -408,8 +408,3 @@ void output_send(struct conn *conn)
     if (conn->is_output_fresh || conn->state == CONN_FINISHING)
         loop_add_work(conn->loop, conn);
 }
-
-void conn_flush(struct conn *conn)
-{
-    output_send(conn);
-}

@@ -96,8 +96,8 @@ bool amqp_array_next(struct rd *r, struct amqp_value *ret)
     return !r->bad;
 }
 
-/* Walks `bytes` to its leaves without recursion: one reader for each level. */
-static enum rc check_nested(struct slice bytes, bool is_table)
+/* Walks to its leaves without recursion: one reader for each level. */
+enum rc amqp_table_check(struct slice table)
 {
     struct {
         struct rd r;
@@ -105,8 +105,8 @@ static enum rc check_nested(struct slice bytes, bool is_table)
     } levels[AMQP_TABLE_DEPTH_MAX];
     size_t depth = 1;
 
-    levels[0].r = rd_of(bytes);
-    levels[0].is_table = is_table;
+    levels[0].r = rd_of(table);
+    levels[0].is_table = true;
     while (depth > 0) {
         struct rd *r = &levels[depth - 1].r;
         struct amqp_value v;
@@ -127,16 +127,6 @@ static enum rc check_nested(struct slice bytes, bool is_table)
         depth++;
     }
     return RC_OK;
-}
-
-enum rc amqp_table_check(struct slice table)
-{
-    return check_nested(table, true);
-}
-
-enum rc amqp_array_check(struct slice array)
-{
-    return check_nested(array, false);
 }
 
 bool amqp_table_find(struct slice table, struct slice key, struct amqp_value *ret)

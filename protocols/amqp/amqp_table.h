@@ -44,8 +44,6 @@ struct amqp_value {
 /* RC_OK: `table` (without its length) is well-formed down to its leaves. RC_MALFORMED: it is not.
  * RC_LIMIT: it is nested deeper than AMQP_TABLE_DEPTH_MAX. */
 MUST_CHECK enum rc amqp_table_check(struct slice table);
-/* The same of an array. */
-MUST_CHECK enum rc amqp_array_check(struct slice array);
 
 /* Steps through the entries: `r` starts as rd_of(table). False at the end, or (r->bad) where the
  * bytes are malformed, which cannot be in a table that was checked. */

@@ -404,20 +404,6 @@ START_TEST(a_block_of_a_connection_that_goes_is_let_go)
 }
 END_TEST
 
-START_TEST(a_flush_does_not_wait_for_the_end_of_the_turn)
-{
-    struct text got = { 0 };
-    int fd = fx_client();
-
-    conn_write(fx.conn, SLICE("now"));
-    conn_flush(fx.conn);
-    ck_assert_uint_eq(conn_output_bytes(fx.conn), 0);
-    ck_assert(slice_equal_str(fx_receive(fd, &got, 3), "now"));
-    text_done(&got);
-    ck_assert_int_eq(close(fd), 0);
-}
-END_TEST
-
 START_TEST(much_output_goes_out_before_the_end_of_the_turn)
 {
     struct text t = { 0 };
@@ -835,7 +821,6 @@ static void add_output_tests(TCase *test)
     tcase_add_test(test, a_full_socket_is_told_and_drains_when_the_peer_reads);
     tcase_add_test(test, a_block_is_referenced_until_it_is_sent);
     tcase_add_test(test, a_block_of_a_connection_that_goes_is_let_go);
-    tcase_add_test(test, a_flush_does_not_wait_for_the_end_of_the_turn);
     tcase_add_test(test, much_output_goes_out_before_the_end_of_the_turn);
     tcase_add_test(test, no_memory_for_output_ends_that_connection_alone);
     tcase_add_test(test, no_memory_for_input_ends_that_connection_alone);
