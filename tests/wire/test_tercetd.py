@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -35,6 +36,13 @@ def run(*args, env=None):
     return done.returncode, done.stdout, done.stderr
 
 
+def wait_until_ready(process, ready):
+    """Until the broker, started by hand, has written its ready file; fails when it ends before."""
+    wait_for(lambda: os.path.exists(ready) or process.poll() is not None, what=ready)
+    if process.poll() is not None:
+        raise AssertionError("tercetd ended with %d" % process.returncode)
+
+
 def answer_of(protocol, sock):
     """Begins to speak `protocol` and proves that the other side does too."""
     if protocol == "mqtt":
@@ -46,6 +54,21 @@ def answer_of(protocol, sock):
     sock.sendall(KAFKA_API_VERSIONS)
     size = int.from_bytes(read_exactly(sock, 4), "big")
     return read_exactly(sock, size)[:6] == b"\x00\x00\x00\x07\x00\x00"
+
+
+def options_of(sample):
+    """Section (None: the head), name and what is expected, of each option in a printed sample."""
+    section, words, options = None, [], []
+    for line in sample.splitlines():
+        if begin := re.match(r"#\[(\w+) NAME\]", line):
+            section = begin.group(1)
+        elif option := re.match(r"#(\S+) =", line):
+            options.append((section, option.group(1),
+                            " ".join(words).rpartition("Expected: ")[2].rstrip(".")))
+            words = []
+        else:
+            words = words + [line.lstrip("# ")] if line else []
+    return options
 
 
 class Words(unittest.TestCase):
@@ -80,6 +103,26 @@ class Words(unittest.TestCase):
             status, _, errors = run("--config", file.name, "--test-config")
         self.assertEqual((status, errors), (0, ""))
         self.assertGreater(head.count(" = "), 20)
+
+    def test_every_option_refuses_what_it_does_not_take_with_file_and_line(self):
+        count = 0
+        for section, name, expected in options_of(run("--print-config")[1]):
+            values = ["no such"]
+            if " of text" in expected:
+                values = ["x" * (int(re.search(r"(\d+) bytes of", expected).group(1)) + 1)]
+            elif most := re.search(r" to (\d+)([a-z]*)$", expected):
+                values.append(str(int(most.group(1)) + 1) + most.group(2))
+            for value in values:
+                count += 1
+                with self.subTest(section=section, name=name, value=value), \
+                        tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
+                    file.write("[%s a]\n" % section if section else "\n")
+                    file.write("%s = %s\n" % (name, value))
+                    file.flush()
+                    status, _, errors = run("--config", file.name, "--test-config")
+                    self.assertEqual(status, STATUS_WRONG)
+                    self.assertIn("%s:2: %s: expected " % (file.name, name), errors)
+        self.assertGreater(count, 250)
 
     def test_mistakes_on_the_command_line_end_with_status_2(self):
         for args, why in ((["--bogus"], "no such option"), (["--port-mqtt", "65536"], "65535"),
@@ -194,8 +237,7 @@ class Start(unittest.TestCase):
             except PermissionError:
                 self.skipTest("another user cannot run the program here")
             with process:
-                while not os.path.exists(os.path.join(folder, "ready")):
-                    self.assertIsNone(process.poll(), process.stderr)
+                wait_until_ready(process, os.path.join(folder, "ready"))
                 self.assertTrue(os.path.isdir(os.path.join(folder, "tercet")))
                 self.assertEqual(os.stat(os.path.join(folder, "tercet")).st_mode & 0o777, 0o700)
                 process.send_signal(signal.SIGTERM)
@@ -241,8 +283,7 @@ class Start(unittest.TestCase):
             with subprocess.Popen([program(), "--ephemeral", "--quiet", "--config", path,
                                    "--port-amqp", "0", "--port-kafka", "0", "--ready-file", ready],
                                   stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-                while not os.path.exists(ready):
-                    self.assertIsNone(process.poll())
+                wait_until_ready(process, ready)
                 with open(ready, encoding="utf-8") as file:
                     listeners = json.load(file)["listeners"]
                 process.send_signal(signal.SIGTERM)
