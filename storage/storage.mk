@@ -19,6 +19,8 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/catalog.h \
 	%D%/lmdb/catalog_check.c \
 	%D%/lmdb/catalog_check.h \
+	%D%/lmdb/catalog_int.h \
+	%D%/lmdb/catalog_open.c \
 	%D%/lmdb/compact.c \
 	%D%/lmdb/compaction.c \
 	%D%/lmdb/copied.c \
