@@ -423,6 +423,47 @@ START_TEST(much_output_goes_out_before_the_end_of_the_turn)
 }
 END_TEST
 
+static bool is_readable(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+
+    return poll(&p, 1, 0) == 1;
+}
+
+/* One message to very many: each is written to in its order, and the loop turns between. */
+START_TEST(very_many_connections_are_written_to_over_several_turns)
+{
+    enum { CONNECTIONS = 300 };
+    struct listener_config config = { .name = "test",
+                                      .address = "127.0.0.1",
+                                      .max_connections = CONNECTIONS,
+                                      .protocol = &fx_protocol,
+                                      .context = &fx };
+    struct conn *conns[CONNECTIONS];
+    int fds[CONNECTIONS];
+    size_t reached = 0, turns = 0;
+
+    ck_assert_int_eq(listener_open(fx.loop, &config, &fx.listener), RC_OK);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        fds[i] = fx_client();
+        conns[i] = fx.conn;
+    }
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        conn_write(conns[i], SLICE("x"));
+    for (; reached < CONNECTIONS && turns < 1000; turns++) {
+        loop_turn(fx.loop, 0);
+        while (reached < CONNECTIONS && is_readable(fds[reached]))
+            reached++;
+        for (size_t i = reached; i < CONNECTIONS; i++)
+            ck_assert(!is_readable(fds[i]));
+    }
+    ck_assert_uint_eq(reached, CONNECTIONS);
+    ck_assert_uint_gt(turns, 1);
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        close(fds[i]);
+}
+END_TEST
+
 START_TEST(no_memory_for_output_ends_that_connection_alone)
 {
     int fd = fx_client();
@@ -822,6 +863,7 @@ static void add_output_tests(TCase *test)
     tcase_add_test(test, a_block_is_referenced_until_it_is_sent);
     tcase_add_test(test, a_block_of_a_connection_that_goes_is_let_go);
     tcase_add_test(test, much_output_goes_out_before_the_end_of_the_turn);
+    tcase_add_test(test, very_many_connections_are_written_to_over_several_turns);
     tcase_add_test(test, no_memory_for_output_ends_that_connection_alone);
     tcase_add_test(test, no_memory_for_input_ends_that_connection_alone);
     tcase_add_test(test, finishing_sends_all_that_was_written_and_then_ends);
