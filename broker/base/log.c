@@ -18,6 +18,7 @@
 static _Atomic int threshold = LOG_INFO;
 static _Atomic int log_fd = STDERR_FILENO;
 static _Atomic bool is_log_stamped = true;
+static _Atomic int log_styled = LOG_AS_OURSELVES;
 static _Atomic(log_sink_fn *) log_sink;
 static _Atomic(const char *) time_format;
 
@@ -34,6 +35,16 @@ void log_set_threshold(enum log_level level)
 void log_set_fd(int fd)
 {
     atomic_store(&log_fd, fd);
+}
+
+void log_set_style(enum log_style style)
+{
+    atomic_store(&log_styled, (int)style);
+}
+
+enum log_style log_style(void)
+{
+    return (enum log_style)atomic_load_explicit(&log_styled, memory_order_relaxed);
 }
 
 void log_set_stamped(bool is_stamped)
@@ -60,6 +71,11 @@ void log_set_sink(log_sink_fn *sink)
 
 bool log_limit_allows(struct log_limit *limit, const char *name)
 {
+    return log_limit_allows_up_to(limit, name, LOG_PEER_LINES_PER_SECOND);
+}
+
+bool log_limit_allows_up_to(struct log_limit *limit, const char *name, unsigned max)
+{
     uint64_t second = clock_monotonic_ns() / 1000000000;
     unsigned suppressed;
 
@@ -70,7 +86,7 @@ bool log_limit_allows(struct log_limit *limit, const char *name)
         if (suppressed > 0)
             log_write(LOG_NOTICE, "log.suppressed", "event=%s lines=%u", name, suppressed);
     }
-    if (atomic_fetch_add(&limit->lines, 1) < LOG_PEER_LINES_PER_SECOND)
+    if (atomic_fetch_add(&limit->lines, 1) < max)
         return true;
     (void)atomic_fetch_add(&limit->suppressed, 1);
     return false;
@@ -95,9 +111,13 @@ static size_t write_time(char *to, size_t room)
     if (format != NULL) {
         (void)localtime_r(&seconds, &parts);
         len = by_format(to, TIME_MAX_BYTES, format, &parts);
+        if (log_style() == LOG_AS_MOSQUITTO)
+            to[len++] = ':';
         to[len] = ' ';
         return len + 1;
     }
+    if (log_style() == LOG_AS_MOSQUITTO)
+        return (size_t)snprintf(to, room, "%lld: ", (long long)seconds);
     (void)gmtime_r(&seconds, &parts);
     len = strftime(to, room, "%Y-%m-%dT%H:%M:%S", &parts);
     return len + (size_t)snprintf(to + len, room - len, ".%03dZ ", (int)(now_ms % 1000));
@@ -112,7 +132,8 @@ void log_write(enum log_level level, const char *name, const char *format, ...)
     va_list list;
     int more;
 
-    len += (size_t)snprintf(line + len, sizeof(line) - len, "%s %s ", words[level], name);
+    if (name != NULL)
+        len += (size_t)snprintf(line + len, sizeof(line) - len, "%s %s ", words[level], name);
     va_start(list, format);
     more = vsnprintf(line + len, sizeof(line) - len - 1, format, list);
     va_end(list);

@@ -27,6 +27,18 @@ enum log_level { LOG_ERROR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG };
 
 #define LOG_PEER_LINES_PER_SECOND 5
 
+/* Words alone, without level and name: what other programs look for in logs of LOG_AS_MOSQUITTO.
+ * They may miss less: LOG_SAID_LINES_PER_SECOND for one call site. */
+#define log_said(level, what, ...)                                              \
+    do {                                                                        \
+        static struct log_limit limit_;                                         \
+        if ((level) <= log_threshold() &&                                       \
+            log_limit_allows_up_to(&limit_, (what), LOG_SAID_LINES_PER_SECOND)) \
+            log_write((level), NULL, __VA_ARGS__);                              \
+    } while (0)
+
+#define LOG_SAID_LINES_PER_SECOND 100
+
 struct log_limit {
     _Atomic uint64_t second;
     _Atomic unsigned lines;
@@ -34,12 +46,19 @@ struct log_limit {
 };
 
 bool log_limit_allows(struct log_limit *limit, const char *name);
+bool log_limit_allows_up_to(struct log_limit *limit, const char *name, unsigned max);
+/* `name` NULL: the words alone. */
 void log_write(enum log_level level, const char *name, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 enum log_level log_threshold(void);
 void log_set_threshold(enum log_level level);
 /* Where lines go from now on; the descriptor stays the caller's. */
 void log_set_fd(int fd);
+/* How lines begin, and in whose words they tell of clients (protocols ask). As mosquitto's: with
+ * the seconds since 1970, or what log_set_time_format() says, a colon and a space. */
+enum log_style { LOG_AS_OURSELVES, LOG_AS_MOSQUITTO };
+void log_set_style(enum log_style style);
+enum log_style log_style(void);
 /* Lines begin with the time, unless this says no. */
 void log_set_stamped(bool is_stamped);
 /* How the time is told, for strftime() and in local time; NULL: as ISO 8601 has it, in UTC. Copied,

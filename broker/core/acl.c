@@ -375,6 +375,13 @@ void client_set_id(struct client *client, struct slice id)
     badge_forget_decisions(client);
 }
 
+struct slice client_id(const struct client *client)
+{
+    const struct badge *badge = &client->badge;
+
+    return badge->id == NULL ? SLICE_NONE : slice_of(badge->id, badge->id_len);
+}
+
 void client_borrow_id(struct client *client, struct slice id)
 {
     const struct badge *badge = &client->badge;

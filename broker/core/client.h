@@ -106,6 +106,8 @@ void client_close(struct client **client);
 void client_enter(struct client *client, const char *listener, const char *certificate);
 /* What %c of rules stands for. Copies. */
 void client_set_id(struct client *client, struct slice id);
+/* NONE: it has none yet. Borrowed until it has another. */
+struct slice client_id(const struct client *client);
 
 /* Name and password; slices are borrowed. user none: anonymous. RC_AUTH: no. RC_REFUSED: this
  * account, or nobody without one, may come from there. RC_BANNED: too many logins failed there.

@@ -67,17 +67,29 @@ void mosquitto_settings_write_man(struct text *to)
     text_format(to, ".SH LOG\n");
     options_write_troff(
         to,
-        "The log has its own words: an event, then what is known of it as name=value. Who comes "
-        "and "
-        "goes is mqtt.connected (peer, client, version), mqtt.disconnected and mqtt.closed; who is "
-        "turned away is mqtt.refused, with its address. Of what peers can cause, a few lines of a "
-        "kind are written in a second, and the rest counted. Rules that look for mosquitto's words "
-        "must look for these; one of fail2ban's for logins that failed:\n");
+        "Who comes and goes is told in the words of mosquitto 2.1 (log_format): New connection "
+        "from, New client connected from, and Client NAME [ADDRESS:PORT] disconnected, with the "
+        "reason behind a colon unless the client said goodbye; who has no name yet is called by "
+        "its address. In names, brackets are written as question marks: nobody is to make up an "
+        "address there. At most 100 lines of a kind are written in a second, and the rest counted. "
+        "Everything else has our own words: level, event, then what is known of it as name=value. "
+        "Programs that look for words of 2.0, which told no address there, must look for these; "
+        "one of fail2ban's rules for logins that failed:\n");
     text_format(to, ".nf\n    failregex = ");
-    options_write_troff(to, "mqtt\\.refused conn=\\d+ peer=\\[?<HOST>\\]?:\\d+ rc=(auth|refused) ");
+    options_write_troff(to, "Client .* \\[<HOST>:\\d+\\] disconnected: not authorised\\.$");
     text_format(to, "\n.fi\n");
     options_write_troff(to, "Without any rule, logins that fail too often are banned for a while: "
                             "login_failures_user in tercet.conf(5).\n");
+    text_format(to, ".SH TWO BRIDGES\n");
+    options_write_troff(
+        to,
+        "Where two brokers have a bridge to each other with topics that go both ways, what is "
+        "published goes round for ever before MQTT 5, as it does between two of mosquitto, "
+        "whatever "
+        "try_private says. One bridge that goes both ways does what the two do. Between two of "
+        "this "
+        "broker with bridge_protocol_version mqttv50 nothing goes round. mosquitto has no word for "
+        "the option relay of tercet.conf(5), which stops it on one side.\n");
     text_format(to, ".SH $CONTROL\n");
     options_write_troff(
         to,

@@ -286,6 +286,7 @@ static void set_process(struct reading *r)
 
     set_log_places(r);
     set_log_level(r);
+    put_text(r, NULL, "log_format", "mosquitto");
     put_switch(r, VALUE(head, LOG_TIMESTAMP), "log_time", NUMBER(head, LOG_TIMESTAMP, 1));
     if (GIVEN(head, LOG_TIMESTAMP_FORMAT))
         put_text(r, VALUE(head, LOG_TIMESTAMP_FORMAT), "log_time_format",

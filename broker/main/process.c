@@ -72,6 +72,7 @@ enum rc process_open_log(const struct settings *s, struct text *why)
     int fd;
 
     log_set_stamped(s->log_time);
+    log_set_style((enum log_style)s->log_format);
     log_places_set(s);
     log_set_threshold((enum log_level)s->log_level);
     if (s->log_file == NULL) {

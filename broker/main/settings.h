@@ -109,6 +109,7 @@ struct settings {
     char *log_file;
     bool log_time;
     char *log_time_format;
+    unsigned log_format; /* enum log_style */
     unsigned log_syslog; /* index: no, user, daemon, local0 and so on */
     bool log_topics;
     bool log_connections;

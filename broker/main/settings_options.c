@@ -28,6 +28,7 @@
 
 const char *const protocol_names[] = { "mqtt", "amqp", "kafka", NULL };
 static const char *const log_levels[] = { "error", "warning", "notice", "info", "debug", NULL };
+static const char *const log_formats[] = { "tercet", "mosquitto", NULL };
 static const char *const durabilities[] = { "memory", "interval", "always", "none", NULL };
 static const char *const overflows[] = { "drop_oldest", "drop_newest", "reject", "end", NULL };
 static const char *const tls_versions[] = { "1.2", "1.3", NULL };
@@ -80,6 +81,12 @@ static const struct option head_options[] = {
       "FILE",
       "Log to the end of this file, which is opened again at a reload, and not to standard "
       "error." },
+    { "log_format", OPTION_CHOICE, "tercet", 0, 0, log_formats, FILE_ONLY | RELOAD, AT(log_format),
+      "WORDS",
+      "In whose words the log tells of MQTT clients that come and go: tercet, or mosquitto, as its "
+      "version 2.1 does, for programs that look for those; lines then begin with the seconds since "
+      "1970, unless log_time_format says otherwise, and a colon. All other lines are ours. At most "
+      "100 of a kind are written in a second." },
     { "log_time", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY | RELOAD, AT(log_time), NULL,
       "Begin each line of the log with the time." },
     { "log_time_format", OPTION_TEXT, NULL, 1, LOG_TIME_FORMAT_MAX, NULL, FILE_ONLY | RELOAD,

@@ -136,6 +136,11 @@ const char *conn_listener_name(const struct conn *conn)
     return conn->listener->config.name;
 }
 
+bool conn_is_proxied(const struct conn *conn)
+{
+    return conn->listener->config.is_proxied;
+}
+
 struct loop *conn_loop(const struct conn *conn)
 {
     return conn->loop;

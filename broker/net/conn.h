@@ -36,6 +36,8 @@ bool conn_is_tls(const struct conn *conn);
  * until closed. */
 const char *conn_certificate_name(const struct conn *conn);
 const char *conn_listener_name(const struct conn *conn);
+/* A PROXY head came first. */
+bool conn_is_proxied(const struct conn *conn);
 struct loop *conn_loop(const struct conn *conn);
 /* Loop time when bytes last came, and when bytes were last handed to the kernel. */
 uint64_t conn_last_input_ns(const struct conn *conn);

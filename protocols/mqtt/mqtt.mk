@@ -40,6 +40,7 @@ libmqtt_a_SOURCES = \
 	%D%/mqtt_queue_sub.c \
 	%D%/mqtt_rate.c \
 	%D%/mqtt_session.c %D%/mqtt_session.h \
+	%D%/mqtt_told.c %D%/mqtt_told.h \
 	%D%/mqtt_trace.c %D%/mqtt_trace.h
 
 if HAVE_CHECK

@@ -16,6 +16,7 @@
 #include "protocols/mqtt/mqtt_kept.h"
 #include "protocols/mqtt/mqtt_map.h"
 #include "protocols/mqtt/mqtt_mount.h"
+#include "protocols/mqtt/mqtt_told.h"
 #include "protocols/mqtt/mqtt_trace.h"
 
 #define NEVER_S 0xffffffffu /* MQTT 5 3.1.2.11.2: the session does not expire */
@@ -274,7 +275,8 @@ static enum rc open_session(struct mqtt_session *s, const struct mqtt_connect *c
 }
 
 /* From here on there is a session, and nothing may fail any more but memory. */
-static enum rc begin(struct mqtt_session *s, struct slice assigned, bool is_present)
+static enum rc begin(struct mqtt_session *s, const struct mqtt_connect *c, struct slice assigned,
+                     bool is_present)
 {
     if (!send_connack(s, is_present, assigned))
         return RC_TOO_LARGE;
@@ -284,11 +286,7 @@ static enum rc begin(struct mqtt_session *s, struct slice assigned, bool is_pres
         mqtt_resume_flights(s);
         mqtt_release_flights(s);
     }
-    log_peer(mqtt_level_of_coming(s), "mqtt.connected",
-             "conn=%llu peer=%s client=%s version=%u keep_alive=%u present=%d",
-             (unsigned long long)conn_id(s->conn), conn_peer(s->conn),
-             log_quote(session_id(s->session).at, session_id(s->session).len), s->version,
-             s->keep_alive_s, is_present);
+    mqtt_tell_connected(s, c, is_present);
     timer_stop(&s->timer);
     if (s->keep_alive_s > 0)
         timer_start(&s->timer, MQTT_KEEP_ALIVE_MS(s->keep_alive_s));
@@ -323,7 +321,7 @@ enum rc mqtt_welcome(struct mqtt_session *s, const struct mqtt_connect *c, struc
         rc = set_will(s, c);
     if (rc != RC_OK)
         return rc;
-    return begin(s, c->version >= MQTT_V5 ? assigned : SLICE_NONE, is_present);
+    return begin(s, c, c->version >= MQTT_V5 ? assigned : SLICE_NONE, is_present);
 }
 
 enum rc mqtt_on_connect(struct mqtt_session *s, const struct mqtt_frame *frame)

@@ -2,10 +2,10 @@
 /* PINGREQ and DISCONNECT. */
 #include "broker/base/counters.h"
 #include "broker/base/doing.h"
-#include "broker/base/log.h"
 #include "broker/core/session.h"
 #include "broker/core/user.h"
 #include "protocols/mqtt/mqtt_int.h"
+#include "protocols/mqtt/mqtt_told.h"
 #include "protocols/mqtt/mqtt_trace.h"
 
 enum rc mqtt_on_pingreq(struct mqtt_session *s, const struct mqtt_frame *frame)
@@ -58,8 +58,7 @@ enum rc mqtt_on_disconnect(struct mqtt_session *s, const struct mqtt_frame *fram
         return rc;
     /* 3.14.4-3: only 0x00 is a goodbye that forgets the will */
     s->is_goodbye = d.reason == MQTT_SUCCESS;
-    log_peer(mqtt_level_of_coming(s), "mqtt.disconnected", "conn=%llu reason=0x%02x",
-             (unsigned long long)conn_id(s->conn), d.reason);
+    mqtt_tell_disconnected(s, d.reason);
     mqtt_enter(s, STATE_CLOSING);
     conn_finish(s->conn, RC_OK);
     return RC_OK;

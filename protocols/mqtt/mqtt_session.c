@@ -10,6 +10,7 @@
 #include "broker/net/conn.h"
 #include "protocols/mqtt/mqtt_errors.h"
 #include "protocols/mqtt/mqtt_int.h"
+#include "protocols/mqtt/mqtt_told.h"
 #include "protocols/mqtt/mqtt_trace.h"
 
 #define SESSION_MAGIC 0x6d717474u
@@ -122,6 +123,7 @@ enum rc mqtt_session_open(const struct mqtt_server *server, struct conn *conn,
     timer_init(&s->timer, conn_loop(conn), on_timer, s);
     timer_start(&s->timer, MQTT_CONNECT_TIMEOUT_MS);
     mqtt_control_opened(s);
+    mqtt_tell_opened(s);
     *ret = s;
     return RC_OK;
 }
@@ -194,8 +196,7 @@ void mqtt_session_close(struct mqtt_session **session, enum rc why)
         return;
     (void)session_of(s);
     if (s->state != STATE_CLOSING)
-        log_peer(mqtt_level_of_coming(s), "mqtt.closed", "conn=%llu rc=%s",
-                 (unsigned long long)conn_id(s->conn), rc_word(why));
+        mqtt_tell_closed(s, why);
     if (s->state == STATE_ACTIVE)
         count_add_alone(COUNT_MQTT_CONNECTED, -1);
     release(s);
@@ -302,9 +303,7 @@ void mqtt_end(struct mqtt_session *s, enum rc rc, const char *why)
     if (s->server->bridge != NULL)
         reason = mqtt_bridge_reason(s, reason);
     count_end(rc, state);
-    log_peer(LOG_NOTICE, state == STATE_ACTIVE ? "mqtt.ended" : "mqtt.refused",
-             "conn=%llu peer=%s rc=%s reason=0x%02x why=\"%s\"",
-             (unsigned long long)conn_id(s->conn), conn_peer(s->conn), rc_word(rc), reason, why);
+    mqtt_tell_ended(s, rc, reason, why);
     if (reason == MQTT_SILENCE)
         ; /* the profile says nothing */
     else if (state == STATE_ACTIVE && s->version >= MQTT_V5)

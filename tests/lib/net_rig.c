@@ -48,6 +48,12 @@ uint16_t conn_local_port(const struct conn *conn)
     return 9092;
 }
 
+bool conn_is_proxied(const struct conn *conn)
+{
+    (void)conn;
+    return false;
+}
+
 const char *conn_listener_name(const struct conn *conn)
 {
     return conn->listener;

@@ -53,6 +53,25 @@ START_TEST(an_event_is_one_line)
 }
 END_TEST
 
+START_TEST(words_for_others_stand_alone_behind_the_time_as_they_write_it)
+{
+    log_set_style(LOG_AS_MOSQUITTO);
+    log_said(LOG_NOTICE, "test.said", "Client %s is here.", "x");
+    ck_assert_str_eq(logged(), "1767225600: Client x is here.\n");
+    log_event(LOG_NOTICE, "test.event", "a=%d", 1);
+    ck_assert_str_eq(logged(), "1767225600: notice test.event a=1\n");
+    log_set_time_format("%y");
+    log_said(LOG_DEBUG, "test.said", "below the threshold");
+    log_said(LOG_NOTICE, "test.said", "so");
+    ck_assert_str_eq(logged(), "26: so\n");
+    log_set_time_format(NULL);
+    for (unsigned i = 0; i < 2 * LOG_SAID_LINES_PER_SECOND; i++)
+        log_said(LOG_NOTICE, "test.said", "again");
+    ck_assert_uint_eq(count_of(logged(), "again"), LOG_SAID_LINES_PER_SECOND);
+    log_set_style(LOG_AS_OURSELVES);
+}
+END_TEST
+
 START_TEST(what_is_below_the_threshold_is_not_written)
 {
     log_event(LOG_DEBUG, "test.event", "a=%d", 1);
@@ -165,6 +184,7 @@ int main(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, an_event_is_one_line);
+    tcase_add_test(tests, words_for_others_stand_alone_behind_the_time_as_they_write_it);
     tcase_add_test(tests, what_is_below_the_threshold_is_not_written);
     tcase_add_test(tests, no_value_can_break_the_line);
     tcase_add_test(tests, a_long_line_is_cut_and_still_ends);

@@ -64,6 +64,23 @@ class Both(BothCase):
         seen = self.both(text, look)
         self.assertEqual(seen[1], 0x80)
 
+    def test_who_comes_is_told_in_the_same_words(self):
+        text = ("listener {a} 127.0.0.1\npassword_file {dir}/users\nallow_anonymous true\n"
+                "log_timestamp_format %Y\n")
+
+        def look(side):
+            for version, options in ((3, {}), (4, {"clean": False, "keep_alive": 7}),
+                                     (5, {"user": "ann", "password": b"right"})):
+                self.connect(side, version=version, client_id="v%d" % version, **options)
+            wait_for(lambda: " as v5 (" in side.output(), 20, side.output)
+            return [re.sub("127.0.0.1:[0-9]+", "PEER", re.sub("port [0-9]+", "port", line))
+                    for line in side.output().splitlines() if ": New c" in line]
+
+        found = self.both(text, look, {"users": users_file("ann", "right")})
+        self.assertEqual(len(found), 6)
+        self.assertRegex(found[5], "^20[0-9]+: New client connected from PEER as v5 "
+                         r"\(p5, c1, k[0-9]+, u'ann'\)\.$")
+
     def test_the_old_words_for_a_listener(self):
         text = "port {a}\nbind_address 127.0.0.1\nallow_anonymous true\n"
 
@@ -411,6 +428,51 @@ class Line(unittest.TestCase):
 @need_program("mosquitto_passwd")
 class Log(unittest.TestCase):
 
+    def ended(self, side, count):
+        """What the log says of the last client's end, when it has told of so many."""
+        lines = []
+
+        def are_told():
+            lines[:] = [line.split(": ", 1)[1] for line in side.output().splitlines()
+                        if re.search(r"^\d+: Client .* disconnected", line)]
+            return len(lines) >= count
+        wait_for(are_told, 20, side.output)
+        return re.sub(r":\d+\]", ":PORT]", lines[-1])
+
+    def test_each_end_of_a_client_is_told_in_mosquittos_words(self):
+        side = Side(self, "tercet", "listener {a} 127.0.0.1\npassword_file {dir}/users\n"
+                    "log_type all\nmax_packet_size 2000\n")
+        with open(os.path.join(side.dir, "users"), "w", encoding="ascii") as file:
+            file.write(users_file("ann", "right"))
+        side.start(self)
+        ends = (("x", m.disconnect(), "Client x [127.0.0.1:PORT] disconnected."),
+                ("x", None, "Client x [127.0.0.1:PORT] disconnected: connection closed by client."),
+                ("x", b"\xc1\x00", "Client x [127.0.0.1:PORT] disconnected: malformed packet."),
+                ("x", m.publish("a", b"x" * 3000), "Client x [127.0.0.1:PORT] disconnected: "
+                 "oversize packet."),
+                ("a [192.0.2.1:5]", m.connect("x"), "Client a ?192.0.2.1:5? [127.0.0.1:PORT] "
+                 "disconnected: protocol error."))
+        for count, (name, last, told) in enumerate(ends):
+            with self.subTest(told=told):
+                client = side.client(self)
+                client.send(m.connect(name, user="ann", password=b"right"))
+                client.expect(m.CONNACK)
+                if last is None:
+                    client.close()
+                else:
+                    client.send(last)
+                self.assertEqual(self.ended(side, count + 1), told)
+        client = side.client(self)
+        client.send(m.connect("x", user="ann", password=b"wrong"))
+        self.assertEqual(self.ended(side, len(ends) + 1),
+                         "Client 127.0.0.1 [127.0.0.1:PORT] disconnected: not authorised.")
+        one, other = side.client(self), side.client(self)
+        for client in (one, other):
+            client.send(m.connect("same", user="ann", password=b"right"))
+            client.expect(m.CONNACK)
+        self.assertEqual(self.ended(side, len(ends) + 2),
+                         "Client same [127.0.0.1:PORT] disconnected: session taken over.")
+
     def test_the_rule_of_the_manual_finds_logins_that_failed(self):
         page = subprocess.run([program(), "--print-mosquitto-man"], capture_output=True, text=True,
                               check=True, timeout=20 * SCALE).stdout
@@ -424,7 +486,7 @@ class Log(unittest.TestCase):
             client = side.client(self)
             client.send(m.connect("x", user="ann", password=password))
             self.assertEqual(client.expect(m.CONNACK).reason == 0, is_in)
-        wait_for(lambda: "mqtt.refused" in side.output())
+        wait_for(lambda: "not authorised" in side.output())
         found = [re.search(rule, line) for line in side.output().splitlines()]
         self.assertEqual([one.group("host") for one in found if one], ["127.0.0.1"])
 
