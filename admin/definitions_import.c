@@ -86,7 +86,7 @@ static enum rc check_parameters(struct import *in, json_t *list)
                ? RC_OK
                : import_fail(in, RC_UNSUPPORTED,
                              "global_parameters other than the cluster's name mean nothing here; "
-                             "they can be passed over: skip=global_parameters");
+                             "--skip global_parameters (?skip=) passes them over");
 }
 
 static bool is_empty(const json_t *list)
@@ -118,8 +118,8 @@ static enum rc check_member(struct import *in, const char *name, json_t *value)
         return check_vhosts(in, value);
     if (strcmp(name, "global_parameters") == 0)
         return check_parameters(in, value);
-    return import_fail(in, RC_UNSUPPORTED, "%s cannot be imported; it can be passed over: skip=%s",
-                       name, name);
+    return import_fail(in, RC_UNSUPPORTED,
+                       "%s cannot be imported; --skip %s (?skip=) passes it over", name, name);
 }
 
 /* ---- in parts ---- */

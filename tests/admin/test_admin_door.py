@@ -450,7 +450,7 @@ class Definitions(unittest.TestCase):
             ({"queues": [good], "vhosts": [{"name": "/"}, {"name": "other"}]}, 400, "only vhost"),
             ({"queues": [good], "vhosts": "other"}, 400, "only vhost"),
             ({"queues": [good], "global_parameters": [{"name": "mqtt_port_to_vhost_mapping"}]},
-             400, "skip=global_parameters"),
+             400, "--skip global_parameters"),
         )
         with Broker(data=True) as b:
             self.assertEqual(ask(b, "PUT", "/api/definitions", json.dumps(
