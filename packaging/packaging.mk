@@ -7,6 +7,10 @@ exampledir = $(docdir)/examples
 dist_example_DATA = %D%/logrotate %D%/alerts.yml %D%/Containerfile \
 	examples/README.md examples/jobs_kafka.py examples/log_kafka.py examples/sensor_mqtt.py \
 	examples/worker_amqp.py
+testingdir = $(exampledir)/testing
+dist_testing_DATA = examples/testing/README.md examples/testing/conftest.py \
+	examples/testing/test_orders.py examples/testing/TercetBroker.java \
+	examples/testing/tercet_test.go
 EXTRA_DIST += %D%/tercet.service.in %D%/sysusers.conf %D%/container.conf
 CLEANFILES += packaging/tercet.service packaging/tercet.conf
 

@@ -14,6 +14,18 @@ from admin_raw import ask, counter
 from tercet import SCALE, TOP, Broker, need_program, program, wait_for
 
 SECONDS = 30 * SCALE
+# What `rabbitmqadmin export` writes of a broker with one queue.
+RABBITMQ = """{"rabbit_version": "3.12.1", "rabbitmq_version": "3.12.1", "product_name": "RabbitMQ",
+"product_version": "3.12.1", "vhosts": [{"name": "/"}], "topic_permissions": [], "parameters": [],
+"users": [{"name": "guest", "password_hash": "x", "tags": ["administrator"], "limits": {},
+"hashing_algorithm": "rabbit_password_hashing_sha256"}], "permissions": [{"user": "guest",
+"vhost": "/", "configure": ".*", "write": ".*", "read": ".*"}], "global_parameters": [{"name":
+"cluster_name", "value": "rabbit@host"}], "policies": [{"vhost": "/", "name": "ha", "pattern": ".*",
+"apply-to": "all", "definition": {"ha-mode": "all"}, "priority": 0}], "queues": [{"name": "jobs",
+"vhost": "/", "durable": true, "auto_delete": false, "arguments": {"x-queue-type": "classic"}}],
+"exchanges": [{"name": "work", "vhost": "/", "type": "fanout", "durable": true, "auto_delete":
+false, "internal": false, "arguments": {}}], "bindings": [{"source": "work", "vhost": "/",
+"destination": "jobs", "destination_type": "queue", "routing_key": "", "arguments": {}}]}"""
 PLACED = ("status", "export", "import", "backup", "compact", "stream", "delayed")
 
 
@@ -114,6 +126,8 @@ class Documented(unittest.TestCase):
     def test_what_the_readme_tells_to_operate(self):
         for name in ("backup", "srv"):
             os.mkdir(os.path.join(self.folder, name))
+        with open(os.path.join(self.folder, "rabbitmq.json"), "w", encoding="utf-8") as file:
+            file.write(RABBITMQ)
         self.run_line("build/tercet pub mqtt://localhost orders/eu/new first")
         ran = []
         for line in blocks_of_readme("Operate it"):
@@ -122,10 +136,14 @@ class Documented(unittest.TestCase):
                 told = self.run_line(line)
                 if ran[-1] == "status":
                     self.assertIn("durability  always", told)
+                if "rabbitmq.json" in line:
+                    self.assertEqual([said.split()[:2] for said in told.splitlines()],
+                                     [["streams", "0"], ["queues", "1"], ["exchanges", "1"],
+                                      ["bindings", "1"]])
             elif line.startswith("curl "):
                 self.assertEqual(self.run_line(line), '{"queues":[],"next":null}\n')
         self.assertEqual(ran, ["status", "export", "import", "backup", "backup", "restore",
-                               "verify"])
+                               "verify", "import"])
         with Broker(data=os.path.join(self.folder, "srv", "new")) as restored:
             self.assertEqual([one["name"] for one in ask(restored, "GET", "/api/streams")[1][
                 "streams"] if not one["hidden"]], ["orders"])
