@@ -42,6 +42,8 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/reader.c \
 	%D%/lmdb/reads.c \
 	%D%/lmdb/recover.c \
+	%D%/lmdb/recover_apply.c \
+	%D%/lmdb/recover_int.h \
 	%D%/lmdb/rescue.c \
 	%D%/lmdb/rows.c \
 	%D%/lmdb/rows.h \
