@@ -14,6 +14,7 @@ libstorage_a_SOURCES = \
 	%D%/mem/mem_store.c %D%/mem/mem_store.h \
 	%D%/lmdb/backup.c \
 	%D%/lmdb/backup.h \
+	%D%/lmdb/active.c \
 	%D%/lmdb/ahead.c \
 	%D%/lmdb/catalog.c \
 	%D%/lmdb/catalog.h \
@@ -21,6 +22,7 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/catalog_check.h \
 	%D%/lmdb/catalog_int.h \
 	%D%/lmdb/catalog_open.c \
+	%D%/lmdb/checkpoint.c \
 	%D%/lmdb/compact.c \
 	%D%/lmdb/compaction.c \
 	%D%/lmdb/copied.c \
@@ -57,7 +59,8 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/verify.c \
 	%D%/lmdb/verify_int.h \
 	%D%/lmdb/verify_segment.c \
-	%D%/lmdb/writer.c
+	%D%/lmdb/writer.c \
+	%D%/lmdb/writer_int.h
 # What a program that opens a store links, before $(BASE_LIBS).
 STORAGE_LIBS = libstorage.a $(LMDB_LIBS) $(RECORD_LIBS)
 if HAVE_CHECK

@@ -464,9 +464,11 @@ void maintenance_reclaim(struct maintenance *m, uint32_t number);
 struct segment *maintenance_take_spare(struct lmdb_store *s);
 /* Any thread: a number that no segment file had. */
 uint32_t maintenance_number(struct lmdb_store *s);
-void change_free(struct change **change);
+
+/* ---- checkpoint.c: what maintenance needs of it ---- */
+/* Frees all of them, and the map. */
 void changes_free(struct map *changes);
-/* Name and value of a change's payload. */
+/* Name and value of a change's payload, borrowed from it. */
 void change_parts(struct slice payload, struct slice *ret_name, struct slice *ret_value);
 
 /* ---- recover.c ---- */

@@ -1,404 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The writer thread: takes all that is pending, one transaction, one sync, completions. */
-#include "broker/base/clock.h"
+#include "storage/lmdb/writer_int.h"
+
 #include "broker/base/counters.h"
 #include "broker/base/log.h"
-#include "broker/base/wire.h"
 #include "storage/lmdb/backup.h"
 
-/* A first segment that was not prewritten is left for a prewritten one when it holds this much. */
-#define UPGRADE_AT_BYTES ((uint64_t)256 << 10)
-/* A log that grows faster than this has its next segment not written ahead. */
-#define FAST_BYTES_PER_MS ((uint64_t)64 << 10)
-/* Changes that force a checkpoint before its time, so that memory stays bounded. */
-#define CHANGES_MAX_BYTES ((uint64_t)16 << 20)
-#define RETIRE_MS         50
-#define OVERDUE_MS        10
-/* Early, for writing a file full takes as long as filling it when the load is high. */
-#define SPARE_AT_PART    16
-#define LOG_CHANGE_BYTES 15
-
-static bool is_due(uint64_t due_ns)
-{
-    return due_ns != 0 && clock_monotonic_ns() >= due_ns;
-}
-
-/* ---- changes for the next checkpoint ---- */
-
-void change_parts(struct slice payload, struct slice *ret_name, struct slice *ret_value)
-{
-    struct rd r = rd_of(payload);
-
-    *ret_name = rd_bytes(&r, rd_u16(&r));
-    *ret_value = rd_rest(&r);
-    ASSERT(!r.bad && ret_name->len > 0);
-}
-
-void change_free(struct change **ref)
-{
-    struct change *change = *ref;
-
-    *ref = NULL;
-    if (change == NULL)
-        return;
-    mem_free(change->payload);
-    mem_free(change);
-}
-
-void changes_free(struct map *changes)
-{
-    struct map_node *node;
-
-    while ((node = map_any(changes)) != NULL) {
-        struct change *change = CONTAINER_OF(node, struct change, node);
-
-        map_remove(changes, node);
-        change_free(&change);
-    }
-    map_done(changes);
-}
-
-static void change_add_wt(struct writer *w, uint8_t *payload, uint32_t bytes, bool is_delete)
-{
-    struct change *change = mem_new(struct change);
-    struct slice name, value;
-    struct map_node *node;
-
-    change_parts(slice_of(payload, bytes), &name, &value);
-    node = map_get(&w->changes, name);
-    if (node != NULL) {
-        struct change *before = CONTAINER_OF(node, struct change, node);
-
-        w->change_bytes -= before->bytes + sizeof(*before);
-        map_remove(&w->changes, node);
-        change_free(&before);
-    }
-    change->payload = payload;
-    change->bytes = bytes;
-    change->is_delete = is_delete;
-    map_add(&w->changes, name, &change->node);
-    w->change_bytes += bytes + sizeof(*change);
-    if (w->checkpoint_due_ns == 0)
-        w->checkpoint_due_ns = clock_monotonic_ns() + CHECKPOINT_MS * NS_PER_MS;
-}
-
-static void log_change_wt(struct writer *w, uint32_t log, uint64_t start, bool is_delete)
-{
-    uint8_t *payload = mem_get(LOG_CHANGE_BYTES);
-    struct wr wr = wr_of(payload, LOG_CHANGE_BYTES);
-
-    wr_u16(&wr, 5);
-    wr_u8(&wr, CATALOG_LOGS);
-    wr_u32(&wr, log);
-    wr_u64(&wr, start);
-    ASSERT(!wr.bad);
-    change_add_wt(w, payload, (uint32_t)wr.len, is_delete);
-}
-
-/* A copy, made here: what a thread frees goes back to where it was made, and a checkpoint frees
- * very many at once. Of the core thread's they would be for its next allocations to sort, some ms.
- */
-static void meta_change_wt(struct writer *w, const struct item *item)
-{
-    uint8_t *payload = mem_get(item->run_bytes);
-
-    memcpy(payload, item->payload, item->run_bytes);
-    change_add_wt(w, payload, item->run_bytes, item->kind == ENTRY_META_DELETE);
-}
-
-static void item_change_wt(struct writer *w, struct item *item)
-{
-    switch ((enum entry_kind)item->kind) {
-    case ENTRY_DATA:
-        if (item->is_first)
-            log_change_wt(w, item->log_number, item->entry.base_offset, false);
-        break;
-    case ENTRY_TRIM:
-        log_change_wt(w, item->log_number, item->entry.base_offset, false);
-        break;
-    case ENTRY_DROP:
-        log_change_wt(w, item->log_number, 0, true);
-        break;
-    case ENTRY_META_PUT:
-    case ENTRY_META_DELETE:
-        meta_change_wt(w, item);
-        break;
-    }
-}
-
-static void retire_add_wt(struct writer *w, uint32_t number)
-{
-    uint64_t due = clock_monotonic_ns() + RETIRE_MS * NS_PER_MS;
-
-    w->retire = mem_resize(w->retire, (w->retire_count + 1) * sizeof(*w->retire));
-    w->retire[w->retire_count++] = number;
-    if (w->checkpoint_due_ns == 0 || w->checkpoint_due_ns > due)
-        w->checkpoint_due_ns = due;
-}
-
-static enum rc rescue_wt(struct writer *w);
-
-/* A sync that failed is never tried again on its file. */
-static enum rc sync_wt(struct writer *w)
-{
-    const struct segment *active = w->active;
-    enum rc rc = RC_OK;
-
-    w->sync_due_ns = 0;
-    if (active == NULL || !w->store->config.has_sync || active->used == active->synced_used)
-        return RC_OK;
-    if (active->is_unsyncable || segment_sync(w->active) != RC_OK) {
-        count_add(COUNT_STORE_ERRORS, 1);
-        if (w->stalled == RC_OK)
-            log_event(LOG_ERROR, "storage.sync-failed", "segment=%u", (unsigned)active->number);
-        rc = rescue_wt(w);
-    }
-    if (rc == RC_OK)
-        w->synced_sequence = w->sequence;
-    else
-        w->sync_due_ns = clock_monotonic_ns() + STALL_RETRY_MS * NS_PER_MS;
-    return rc;
-}
-
-/* Hands what the catalogue lacks to the maintenance thread. The frames it covers are synced first:
- * the catalogue must not know more than the log. */
-static void checkpoint_wt(struct writer *w, struct segment *seal, bool is_last)
-{
-    struct checkpoint *checkpoint;
-    bool is_sure =
-        sync_wt(w) == RC_OK && (w->synced_sequence == w->sequence || !w->store->config.has_sync);
-
-    w->checkpoint_due_ns = is_sure ? 0 : clock_monotonic_ns() + STALL_RETRY_MS * NS_PER_MS;
-    if (seal == NULL && !is_last && (!is_sure || (w->changes.count == 0 && w->retire_count == 0)))
-        return;
-    if (!is_sure)
-        changes_free(&w->changes); /* the frames have them, if they are there at the next open */
-    checkpoint = mem_new(struct checkpoint);
-    checkpoint->job.kind = JOB_CHECKPOINT;
-    checkpoint->changes = w->changes;
-    checkpoint->covered = is_sure ? w->sequence : w->synced_sequence;
-    checkpoint->seal = seal;
-    checkpoint->is_last = is_last;
-    checkpoint->retire = w->retire;
-    checkpoint->retire_count = w->retire_count;
-    map_init(&w->changes);
-    w->change_bytes = 0;
-    w->retire = NULL;
-    w->retire_count = 0;
-    (void)atomic_fetch_add(&w->store->maintenance.checkpoints_under_way, 1);
-    (void)mailbox_put(&w->store->maintenance.inbox, &checkpoint->job.link);
-}
-
-/* True when it is time. While the one before is still being written, changes of the same names go
- * on replacing each other here, and memory is bounded by the names instead of by the changes. */
-static bool is_checkpoint_due_wt(const struct writer *w)
-{
-    return (is_due(w->checkpoint_due_ns) || w->change_bytes > CHANGES_MAX_BYTES) &&
-           atomic_load(&w->store->maintenance.checkpoints_under_way) == 0;
-}
-
-/* ---- rolling to the next segment ---- */
-
-static void abandon_wt(struct writer *w, struct segment *segment)
-{
-    struct abandon *abandon = mem_new(struct abandon);
-
-    abandon->job.kind = JOB_ABANDON;
-    abandon->segment = segment;
-    (void)mailbox_put(&w->store->maintenance.inbox, &abandon->job.link);
-}
-
-static void leave_wt(struct writer *w, bool is_last)
-{
-    struct segment *segment;
-
-    (void)sync_wt(w); /* told; the segment is left in any case */
-    segment = w->active;
-    if (segment == NULL)
-        return;
-    w->active = NULL;
-    if (segment->frame_count == 0)
-        abandon_wt(w, segment);
-    else
-        checkpoint_wt(w, segment, is_last);
-}
-
-/* Zeros written ahead halve what a small commit waits for its sync. For a log that grows fast they
- * are as many bytes again for the same device, while large commits gain little by them. */
-static bool is_fast_wt(const struct writer *w)
-{
-    uint64_t since_ns = clock_monotonic_ns() - w->active_since_ns;
-
-    return w->active->used / (since_ns / NS_PER_MS + 1) > FAST_BYTES_PER_MS;
-}
-
-static uint64_t capacity_after(const struct writer *w)
-{
-    const struct store_config *config = &w->store->config;
-
-    if (w->active == NULL || (config->is_prewritten && !w->active->is_written && !is_fast_wt(w)))
-        return w->next_capacity;
-    return w->active->capacity >= config->segment_max_bytes / 2 ? config->segment_max_bytes
-                                                                : w->active->capacity * 2;
-}
-
-/* Blocks that are there cost a sync less than those that come with it. */
-static enum filling quick_filling(const struct lmdb_store *s)
-{
-    return s->config.is_prewritten ? FILL_ALLOCATED : FILL_NONE;
-}
-
-static enum rc create_wt(struct writer *w, uint64_t capacity, enum filling filling,
-                         struct segment **ret)
-{
-    struct lmdb_store *s = w->store;
-
-    return segment_create(&s->place, maintenance_number(s), 0, capacity, filling, ret);
-}
-
-/* A segment made on the spot: no spare was ready. */
-static enum rc make_next_wt(struct writer *w, uint64_t need, struct segment **ret)
-{
-    struct lmdb_store *s = w->store;
-    uint64_t capacity = w->next_capacity < need ? need : w->next_capacity;
-    enum rc rc = segment_rc_of_space(&s->place, need, RC_IO);
-
-    if (rc == RC_FULL)
-        return rc; /* known beforehand: no file is made and torn down each second */
-    rc = create_wt(w, capacity, quick_filling(s), ret);
-    /* What is left may be less than a whole segment: it is used to the last block. */
-    return rc == RC_FULL ? create_wt(w, capacity, FILL_NONE, ret) : rc;
-}
-
-static bool has_better_spare(struct lmdb_store *s)
-{
-    bool ret;
-
-    (void)pthread_mutex_lock(&s->maintenance.lock);
-    ret = s->maintenance.spare != NULL && s->maintenance.spare->is_written;
-    (void)pthread_mutex_unlock(&s->maintenance.lock);
-    return ret;
-}
-
-/* True when the active segment cannot, or should not, take `need` more bytes. */
-static bool is_to_roll_wt(const struct writer *w, uint64_t need)
-{
-    const struct segment *active = w->active;
-
-    if (active == NULL || active->has_failed || active->used + need > active->capacity)
-        return true;
-    return !active->is_written && w->is_prepare_asked && w->store->config.is_prewritten &&
-           has_better_spare(w->store);
-}
-
-static enum rc next_wt(struct writer *w, uint64_t need, uint64_t capacity, struct segment **ret)
-{
-    struct segment *next = maintenance_take_spare(w->store);
-
-    if (next != NULL && next->capacity - next->used < need) {
-        abandon_wt(w, next);
-        next = NULL;
-    }
-    w->next_capacity = capacity;
-    if (next == NULL)
-        return make_next_wt(w, need, ret);
-    *ret = next;
-    return RC_OK;
-}
-
-static void activate_wt(struct writer *w, struct segment *next)
-{
-    next->ordinal = ++w->ordinal;
-    w->active = next;
-    w->active_since_ns = clock_monotonic_ns();
-    w->is_prepare_asked = false;
-}
-
-/* Moves what the active segment could not sync to another one. */
-static enum rc rescue_wt(struct writer *w)
-{
-    struct segment *failed = w->active, *next;
-    struct moved *moved;
-    enum rc rc = next_wt(w, failed->used - failed->synced_used, capacity_after(w), &next);
-
-    if (rc != RC_OK)
-        return rc;
-    rc = rescue_copy(w, next, &moved);
-    if (rc != RC_OK) {
-        abandon_wt(w, next);
-        return rc;
-    }
-    store_done(w->store, &moved->job);
-    w->synced_sequence = w->sequence;
-    activate_wt(w, next);
-    checkpoint_wt(w, failed, false); /* its file stays: reads of it may be under way */
-    return RC_OK;
-}
-
-static enum rc roll_wt(struct writer *w, uint64_t need)
-{
-    struct segment *next;
-    enum rc rc = sync_wt(w);
-
-    if (rc != RC_OK || !is_to_roll_wt(w, need))
-        return rc;
-    rc = next_wt(w, need, capacity_after(w), &next);
-    if (rc != RC_OK)
-        return rc;
-    leave_wt(w, false);
-    activate_wt(w, next);
-    return RC_OK;
-}
-
-/* Leaves the active segment, so that all of the store is in sealed ones, and hands on. */
-static void backup_wt(struct writer *w)
-{
-    struct backup_job *job = w->backup;
-    struct segment *next;
-    enum rc rc = sync_wt(w);
-
-    w->backup = NULL;
-    if (rc == RC_OK && w->active != NULL && w->active->frame_count > 0) {
-        rc = next_wt(w, 0, w->active->capacity, &next);
-        if (rc == RC_OK) {
-            leave_wt(w, true);
-            activate_wt(w, next);
-        }
-    } else if (rc == RC_OK) {
-        checkpoint_wt(w, NULL, false);
-    }
-    if (rc == RC_OK && w->store->config.has_sync && w->synced_sequence != w->sequence)
-        rc = RC_IO;
-    job->rc = rc;
-    if (rc == RC_OK)
-        (void)mailbox_put(&w->store->maintenance.inbox, &job->job.link);
-    else
-        store_done(w->store, &job->job);
-}
-
-static void ask_spare_wt(struct writer *w)
-{
-    const struct segment *active = w->active;
-    bool is_prewritten = w->store->config.is_prewritten;
-    bool is_at_part = active->used >= active->capacity / SPARE_AT_PART;
-    bool is_poor = is_prewritten && !active->is_written && active->used >= UPGRADE_AT_BYTES;
-    bool is_fast;
-    struct prepare *prepare;
-
-    if (w->is_prepare_asked || (!is_at_part && !is_poor))
-        return;
-    is_fast = is_fast_wt(w);
-    if (is_fast && !is_at_part)
-        return; /* a burst, or a log that is past this segment soon: told apart later */
-    prepare = mem_new(struct prepare);
-    prepare->job.kind = JOB_PREPARE;
-    prepare->capacity = capacity_after(w);
-    prepare->filling = is_prewritten && !is_fast ? FILL_WRITTEN : quick_filling(w->store);
-    w->is_prepare_asked = true;
-    (void)mailbox_put(&w->store->maintenance.inbox, &prepare->job.link);
-}
-
-/* ---- commits ---- */
+#define OVERDUE_MS 10
 
 struct group {
     unsigned count;
@@ -451,7 +59,7 @@ static void committed_wt(struct writer *w, bool is_synced)
     } else if (w->sync_due_ns == 0 && w->store->config.has_sync) {
         w->sync_due_ns = clock_monotonic_ns() + w->store->config.interval_ms * NS_PER_MS;
     }
-    ask_spare_wt(w);
+    active_ask_spare_wt(w);
 }
 
 static enum rc commit_wt(struct writer *w, struct group *group)
@@ -463,12 +71,12 @@ static enum rc commit_wt(struct writer *w, struct group *group)
 
     plan_make(w->plan, &w->pending, group->count);
     if (plan_frame_count(w->plan) == 0) {
-        group->flushed = group->is_flush ? sync_wt(w) : RC_OK;
+        group->flushed = group->is_flush ? active_sync_wt(w) : RC_OK;
         return RC_OK;
     }
     need = plan_room(w->plan);
-    if (is_to_roll_wt(w, need))
-        rc = roll_wt(w, need);
+    if (active_is_to_roll_wt(w, need))
+        rc = active_roll_wt(w, need);
     if (rc == RC_OK)
         rc = plan_write(w->plan, w, w->active, &frames);
     if (rc != RC_OK)
@@ -515,13 +123,13 @@ static void give_back_wt(struct writer *w, const struct group *done, bool has_fr
         ticket = ticket == 0 ? batch->ticket : ticket;
         for (struct item *item = batch->first; item != NULL; item = item->next) {
             item_look_on(item);
-            item_change_wt(w, item);
+            checkpoint_change_wt(w, item);
         }
         if (batch->backup != NULL)
             w->backup = batch->backup;
         batch->backup = NULL;
         for (const struct segment_info *info = batch->retire; info != NULL; info = info->next)
-            retire_add_wt(w, info->number);
+            checkpoint_retire_wt(w, info->number);
         *at = batch;
         at = &batch->next;
     }
@@ -552,7 +160,7 @@ static void run_wt(struct writer *w)
             return;
         give_back_wt(w, &group, plan_frame_count(w->plan) > 0);
         if (w->backup != NULL)
-            backup_wt(w);
+            active_backup_wt(w);
     }
 }
 
@@ -573,7 +181,7 @@ static unsigned timeout_ms_wt(const struct writer *w)
 
 static void sync_due_wt(struct writer *w)
 {
-    enum rc rc = sync_wt(w);
+    enum rc rc = active_sync_wt(w);
 
     if (rc != RC_OK || list_is_empty(&w->pending))
         stall_wt(w, rc);
@@ -591,19 +199,18 @@ static void writer_main_wt(void *arg)
         is_open = mailbox_wait(&w->inbox, &taken, timeout_ms_wt(w));
         list_splice(&w->pending, &taken);
         run_wt(w);
-        if (is_due(w->sync_due_ns))
+        if (writer_is_due(w->sync_due_ns))
             sync_due_wt(w);
-        if (is_checkpoint_due_wt(w))
-            checkpoint_wt(w, NULL, false);
+        if (checkpoint_is_due_wt(w))
+            checkpoint_begin_wt(w, NULL, false);
     }
-    leave_wt(w, true);
-    checkpoint_wt(w, NULL, true);
+    active_leave_wt(w, true);
+    checkpoint_begin_wt(w, NULL, true);
 }
 
 enum rc writer_start(struct lmdb_store *s)
 {
     struct writer *w = &s->writer;
-
     enum rc rc;
 
     w->plan = plan_new();
