@@ -29,6 +29,7 @@ libstorage_a_SOURCES = \
 	%D%/lmdb/copier.c \
 	%D%/lmdb/copy.c \
 	%D%/lmdb/copy.h \
+	%D%/lmdb/forget.c \
 	%D%/lmdb/format.h \
 	%D%/lmdb/frame.c \
 	%D%/lmdb/frame.h \

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Logs, segments and the cache as the core thread sees them. */
-#include <limits.h>
-
+/* Logs, segments and the cache as the core thread sees them, and what a commit that came back means
+ * to them. What goes out of them: forget.c. */
 #include "storage/lmdb/backup.h"
 #include "storage/lmdb/copy.h"
 #include "storage/lmdb/frame.h"
@@ -9,9 +8,6 @@
 /* Items that are looked at before their turn: see look_at_log(). */
 #define LOOK_FAR  16
 #define LOOK_NEAR 8
-/* Entries that are forgotten between two polls, of which a turn may have three: some 0.1 us each.
- */
-#define FORGET_ENTRIES 2500
 
 struct store_log *store_log_get(const struct lmdb_store *s, uint32_t number)
 {
@@ -28,7 +24,7 @@ struct store_log *store_log_new(struct lmdb_store *s, uint32_t number, uint64_t 
     return log;
 }
 
-static void log_free_if_idle(struct lmdb_store *s, struct store_log *log)
+void store_log_free_if_idle(struct lmdb_store *s, struct store_log *log)
 {
     if (!log->is_over || log->is_forgetting || log->rows.count > 0 || log->tail.count > 0)
         return;
@@ -96,24 +92,7 @@ void segment_info_less(struct segment_info *info, const struct row *row)
     info->live_bytes -= entry_room(row->length);
 }
 
-static void row_forget(struct lmdb_store *s, struct store_log *log)
-{
-    struct segment_info *info;
-    struct row row;
-
-    rows_get(&log->rows, 0, &row);
-    info = segment_info_get(s, row.segment);
-    ASSERT(info != NULL && log->bytes >= row.length);
-    segment_info_less(info, &row);
-    log->bytes -= row.length;
-    rows_pop(&log->rows);
-    if (s->compaction != NULL)
-        compact_trimmed(s, log->number, &row);
-    segment_info_check(s, info);
-}
-
-/* Does its oldest row lie below its start? */
-static bool has_dead_row(const struct store_log *log)
+bool store_log_has_dead_row(const struct store_log *log)
 {
     struct row row;
 
@@ -130,7 +109,7 @@ static void item_uncount(struct item *item)
     item->is_counted = false;
 }
 
-void item_leave_tail(struct lmdb_store *s, struct item *item)
+static void item_leave_tail(struct lmdb_store *s, struct item *item)
 {
     item->is_in_tail = false;
     item_uncount(item);
@@ -142,7 +121,7 @@ void item_leave_tail(struct lmdb_store *s, struct item *item)
         item_free(&s->items, &item);
 }
 
-static void tail_drop_first(struct lmdb_store *s, struct store_log *log)
+void store_log_drop_first(struct lmdb_store *s, struct store_log *log)
 {
     const struct item *first = CONTAINER_OF(tail_at(&log->tail, 0), struct item, entry);
 
@@ -155,113 +134,8 @@ bool store_log_evict(struct lmdb_store *s, struct store_log *log, uint64_t end)
 {
     if (log->tail.count == 0 || entry_end(tail_at(&log->tail, 0)) > end)
         return false;
-    tail_drop_first(s, log);
+    store_log_drop_first(s, log);
     return true;
-}
-
-/* ---- forgetting ----
- *
- * What lies below the start, or is of a log that was dropped, is not found any more at once. What
- * is known of each of its entries goes afterwards, some of them in each turn: there may be
- * millions. */
-
-static bool is_row_dead(const struct store_log *log)
-{
-    return log->is_dropped ? log->rows.count > 0 : has_dead_row(log);
-}
-
-static bool is_item_dead(const struct store_log *log)
-{
-    return log->tail.count > 0 &&
-           (log->is_dropped || entry_end(tail_at(&log->tail, 0)) <= log->start);
-}
-
-/* As many entries as `left` says, which is counted down. True: none is left of them. */
-static bool forget(struct lmdb_store *s, struct store_log *log, unsigned *left)
-{
-    store_log_settle(log); /* no row is made below */
-    for (; is_row_dead(log); --*left) {
-        if (*left == 0)
-            return false;
-        row_forget(s, log);
-    }
-    for (; is_item_dead(log); --*left) {
-        if (*left == 0)
-            return false;
-        tail_drop_first(s, log);
-    }
-    return true;
-}
-
-static void forget_some(struct lmdb_store *s, struct store_log *log)
-{
-    if (forget(s, log, &s->forget_left)) {
-        log_free_if_idle(s, log);
-        return;
-    }
-    if (!log->is_forgetting)
-        *(uint32_t *)ring_push(&s->forgetting) = log->number;
-    log->is_forgetting = true;
-}
-
-void store_logs_forget(struct lmdb_store *s)
-{
-    s->forget_left = FORGET_ENTRIES;
-    while (s->forget_left > 0 && s->forgetting.count > 0) {
-        struct store_log *log = slots_get(&s->logs, *(uint32_t *)ring_front(&s->forgetting));
-
-        ring_pop(&s->forgetting, 1);
-        log->is_forgetting = false;
-        forget_some(s, log); /* one that is not done stands last */
-    }
-    if (s->forgetting.count > 0 && s->store.events.wake != NULL)
-        s->store.events.wake(s->store.events.wake_arg);
-}
-
-void store_log_begin_trim(struct lmdb_store *s, struct store_log *log, uint64_t start)
-{
-    log->start = start;
-    forget_some(s, log);
-    if (s->forgetting.count > 0 && s->store.events.wake != NULL)
-        s->store.events.wake(s->store.events.wake_arg);
-}
-
-void store_log_begin_drop(struct lmdb_store *s, struct store_log *log)
-{
-    ASSERT(!log->is_dropped);
-    log->is_dropped = true;
-    store_log_begin_trim(s, log, log->end);
-}
-
-void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start)
-{
-    unsigned all = UINT_MAX;
-
-    log->start = start;
-    (void)forget(s, log, &all); /* no log has so many */
-}
-
-void store_log_drop(struct lmdb_store *s, struct store_log *log)
-{
-    log->is_dropped = log->is_over = true;
-    store_log_trim(s, log, log->end);
-    log->is_forgetting = false; /* who forgets in parts has gone, or was not there yet */
-    log_free_if_idle(s, log);
-}
-
-uint64_t store_log_bytes(struct store_log *log)
-{
-    uint32_t rows, dead = 0;
-
-    if (!log->is_forgetting)
-        return log->bytes;
-    store_log_settle(log);
-    rows = log->rows.count;
-    if (rows == 0)
-        return log->bytes;
-    if (log->start == log->end || !rows_find(&log->rows, log->start, &dead))
-        return 0;
-    return (uint64_t)((double)log->bytes * (double)(rows - dead) / (double)rows);
 }
 
 void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row)
@@ -468,11 +342,11 @@ static void item_complete(struct lmdb_store *s, struct item *item)
     else
         item_free(&s->items, &item);
     /* What was trimmed while it was under way has its row by now. */
-    if (log != NULL && !log->is_dropped && has_dead_row(log))
+    if (log != NULL && !log->is_dropped && store_log_has_dead_row(log))
         store_log_begin_trim(s, log, log->start);
     if (is_drop) { /* nothing is put to a log behind its drop */
         log->is_over = true;
-        log_free_if_idle(s, log);
+        store_log_free_if_idle(s, log);
     }
 }
 
@@ -574,7 +448,7 @@ static void cache_trim(struct lmdb_store *s)
             struct tail *tail = &oldest[i]->log->tail;
 
             ASSERT(tail_at(tail, 0) == &oldest[i]->entry);
-            tail_drop_first(s, oldest[i]->log);
+            store_log_drop_first(s, oldest[i]->log);
         }
     }
 }

@@ -26,6 +26,10 @@
 #define LATER_MAX_BYTES  ((uint64_t)512 << 10)
 #define COMMIT_MAX_BYTES ((uint64_t)8 << 20) /* batches that share a commit, for latency's sake */
 
+/* Entries that are forgotten between two polls, of which a turn may have three: some 0.1 us each.
+ */
+#define FORGET_ENTRIES 2500
+
 enum job_kind {
     JOB_BATCH,      /* core -> writer -> core */
     JOB_STALL,      /* writer -> core */
@@ -356,20 +360,16 @@ void store_logs_init(struct lmdb_store *s);
 void store_logs_done(struct lmdb_store *s);
 struct store_log *store_log_get(const struct lmdb_store *s, uint32_t number);
 struct store_log *store_log_new(struct lmdb_store *s, uint32_t number, uint64_t start);
-/* It is not found any more; freed when nothing of it is under way. All at once: for a start. */
-void store_log_drop(struct lmdb_store *s, struct store_log *log);
 /* Makes the rows of what is committed: before anybody looks at them. */
 void store_log_settle(struct store_log *log);
 /* Takes its oldest entry out of the cache if it ends at or below `end`. False: it does not. */
 bool store_log_evict(struct lmdb_store *s, struct store_log *log, uint64_t end);
-void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start);
-/* The same two, but what is not readable any more is forgotten some entries at a time. */
-void store_log_begin_drop(struct lmdb_store *s, struct store_log *log);
-void store_log_begin_trim(struct lmdb_store *s, struct store_log *log, uint64_t start);
-/* A poll's part of that. */
-void store_logs_forget(struct lmdb_store *s);
-/* Of what can be read; reckoned while the rest is being forgotten. */
-uint64_t store_log_bytes(struct store_log *log);
+/* Takes its oldest entry, which there must be, out of the cache. */
+void store_log_drop_first(struct lmdb_store *s, struct store_log *log);
+/* Does its oldest row lie below its start? */
+bool store_log_has_dead_row(const struct store_log *log);
+/* Frees one that was dropped when nothing of it is left. */
+void store_log_free_if_idle(struct lmdb_store *s, struct store_log *log);
 /* Adds a committed row; one that lies below the start is not kept. */
 void store_log_add_row(struct lmdb_store *s, struct store_log *log, const struct row *row);
 struct segment_info *segment_info_get(struct lmdb_store *s, uint32_t number);
@@ -378,8 +378,6 @@ struct segment_info *segment_info_new(struct lmdb_store *s, uint32_t number);
 void segment_info_less(struct segment_info *info, const struct row *row);
 /* After its live bytes, reads or state changed: asks for its end if nothing needs it. */
 void segment_info_check(struct lmdb_store *s, struct segment_info *info);
-/* Takes an item out of the tail's hold; frees it when its batch is done with it. */
-void item_leave_tail(struct lmdb_store *s, struct item *item);
 /* What batches that came back with one commit mean for logs, cache and segments. */
 void batch_complete(struct lmdb_store *s, struct batch *group);
 /* Rows that point to what was moved point to where it is. */
@@ -390,6 +388,19 @@ void batch_free(struct batch **batch);
 struct batch *store_open_batch(struct lmdb_store *s);
 /* Has the open batch synced; gives the number of that flush among all. */
 uint64_t store_ask_flush(struct lmdb_store *s);
+
+/* ---- forget.c, core thread ---- */
+/* What lies below `start` is not found any more, and is forgotten at once: for a start. */
+void store_log_trim(struct lmdb_store *s, struct store_log *log, uint64_t start);
+/* It is not found any more; freed when nothing of it is under way. All at once too. */
+void store_log_drop(struct lmdb_store *s, struct store_log *log);
+/* The same two, but what is not readable any more is forgotten some entries at a time. */
+void store_log_begin_trim(struct lmdb_store *s, struct store_log *log, uint64_t start);
+void store_log_begin_drop(struct lmdb_store *s, struct store_log *log);
+/* A poll's part of that. */
+void store_logs_forget(struct lmdb_store *s);
+/* Of what can be read; reckoned while the rest is being forgotten. */
+uint64_t store_log_bytes(struct store_log *log);
 
 /* ---- reads.c, core thread: backend.h's functions and what a reader's answer means ---- */
 enum rc read_cached(struct store *store, uint32_t number, uint64_t offset, size_t max_bytes,
