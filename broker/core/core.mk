@@ -42,6 +42,8 @@ libcore_a_SOURCES = \
 	%D%/will.c \
 	%D%/share.c %D%/share.h \
 	%D%/stream.c %D%/stream.h %D%/stream_int.h \
+	%D%/stream_policy.c \
+	%D%/stream_record.c \
 	%D%/time_search.c \
 	%D%/unlogged.c %D%/unlogged.h \
 	%D%/user.c %D%/user.h

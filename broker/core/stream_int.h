@@ -109,13 +109,8 @@ void partition_paid(struct partition *partition, uint64_t offset);
 uint64_t partition_owed_floor(const struct partition *partition);
 /* Gives the builder's records to the store. */
 void partition_seal(struct partition *partition);
-/* Puts what the catalogue says of it. */
-void stream_record(struct stream *stream);
 /* Takes the stream out and frees it; the caller has checked that it may. */
 void stream_remove(struct stream *stream);
-/* After what decides whether the stream is logged has changed. What it keeps in memory is written
- * when it is to be. */
-void stream_follow_policy(struct stream *stream);
 /* Gives the store what was kept in memory, from the partition's end on. Takes the block. */
 void partition_put(struct partition *partition, struct log_piece *piece);
 /* Its end moved, and all of that may be read. */
@@ -125,6 +120,34 @@ MUST_CHECK enum rc partition_find_index(const struct partition *partition, int64
                                         uint64_t *ret_offset);
 /* Moves the start without asking who owes what (retention has). */
 void partition_trim_to(struct partition *partition, uint64_t start);
+
+/* ---- stream.c: for what loads them ---- */
+
+/* Gives one with that many partitions, which are to be made, all else open or zero. It is found
+ * when it is linked; until then it is the caller's. */
+struct stream *stream_new(struct core *core, struct slice name, unsigned partition_count);
+/* Makes a partition of it, from where the store's log of that number is. The caller sets it. */
+struct partition *stream_partition_new(struct stream *stream, unsigned index, uint32_t log);
+/* Has core find it, and own it. While core is loading only the list does. */
+void stream_link(struct stream *stream);
+/* Compacted as that says from now on, which is copied; NULL: no more. Nothing is recorded. */
+void stream_take_compaction(struct stream *stream, const struct stream_compaction *compaction);
+
+/* ---- stream_record.c ---- */
+
+/* Puts what the catalogue says of it. */
+void stream_record(struct stream *stream);
+/* The catalogue knows it no more. */
+void stream_record_delete(struct stream *stream);
+
+/* ---- stream_policy.c ---- */
+
+/* Reckons what holds, after whatever it depends on: the policy, what made the stream, how many
+ * partitions share. `is_logged`: it has records that are. */
+void stream_resolve_policy(struct stream *stream, bool is_logged);
+/* After what decides whether the stream is logged has changed. What it keeps in memory is written
+ * when it is to be. */
+void stream_follow_policy(struct stream *stream);
 
 /* ---- producer.c ---- */
 
