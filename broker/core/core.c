@@ -290,6 +290,7 @@ static void init_tables(struct core *core)
     list_init(&core->settlings);
     list_init(&core->busy_sessions);
     list_init(&core->busy_groups);
+    list_init(&core->ending_sessions);
     list_init(&core->overflowing);
     list_init(&core->trimming);
     list_init(&core->dirty_sessions);

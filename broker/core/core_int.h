@@ -141,13 +141,14 @@ struct core {
     struct list dirty_queues;      /* their settled state is to be recorded */
     struct list sweeps;            /* rows of what is settled that are to be deleted */
     struct list orphans;           /* struct holding.of_client: of clients that went */
-    struct text strays;            /* keys of subscriptions whose session is gone: while it loads */
-    struct list settlings;         /* struct settling: what goes on in the next turns */
-    unsigned return_left;          /* offsets that may be looked at for both in this turn */
+    struct text strays;    /* rows whose session is gone, while it loads: table, length, key */
+    struct list settlings; /* struct settling: what goes on in the next turns */
+    unsigned return_left;  /* offsets that may be looked at for both in this turn */
     struct list busy_sessions;
-    struct list overflowing; /* sessions to be ended at the end of the turn */
-    struct list trimming;    /* and those to be trimmed, some in each */
-    struct list busy_groups; /* of shared subscriptions: struct session too */
+    struct list ending_sessions; /* struct session.busy: over, what is left of them goes in parts */
+    struct list overflowing;     /* sessions to be ended at the end of the turn */
+    struct list trimming;        /* and those to be trimmed, some in each */
+    struct list busy_groups;     /* of shared subscriptions: struct session too */
     struct list dirty_sessions;
 
     uint64_t last_ticket;    /* of the last thing put */

@@ -76,14 +76,33 @@ static void visit_unpin(void *arg, uint64_t number, struct reference *r)
     unpin(arg, r);
 }
 
-void references_end(struct session *session)
+void references_leave(struct session *session)
 {
-    references_each(&session->references, NULL, visit_unpin, session);
     session->core->owed_count -= session->open_count;
     session->core->owed_bytes -= session->open_bytes;
     session->user->owed_count -= session->open_count;
     session->user->owed_bytes -= session->open_bytes;
+    session->open_count = 0;
+    session->open_bytes = 0;
+}
+
+/* What ending a chunk counts, of what a turn may settle: 5 us. */
+#define CHUNK_COUNTS 64u
+
+bool references_end_some(struct session *session, unsigned *left)
+{
+    while (!references_is_empty(&session->references)) {
+        uint64_t chunk;
+
+        if (*left == 0)
+            return false;
+        *left -= *left < CHUNK_COUNTS ? *left : CHUNK_COUNTS;
+        chunk = references_take_chunk(&session->references, visit_unpin, session);
+        if (session_is_recorded(session) && !session->core->is_ending)
+            references_forget_chunk(session, chunk);
+    }
     references_free(&session->references);
+    return true;
 }
 
 void reference_take_back(struct session *session)
@@ -242,13 +261,21 @@ static void visit_pin(void *arg, uint64_t number, struct reference *r)
         pin(pinning->session, r, pinning->partition);
 }
 
+static void pin_all(struct session *session, struct partition *p)
+{
+    struct pinning pinning = { session, p };
+
+    references_each(&session->references, NULL, visit_pin, &pinning);
+}
+
 void references_pin(struct partition *p)
 {
-    MAP_EACH (node, &p->stream->core->sessions) {
-        struct pinning pinning = { CONTAINER_OF(node, struct session, by_id), p };
+    struct core *core = p->stream->core;
 
-        references_each(&pinning.session->references, NULL, visit_pin, &pinning);
-    }
+    MAP_EACH (node, &core->sessions)
+        pin_all(CONTAINER_OF(node, struct session, by_id), p);
+    LIST_EACH (k, &core->ending_sessions)
+        pin_all(CONTAINER_OF(k, struct session, busy), p);
 }
 
 uint64_t references_floor(struct core *core, uint32_t log)

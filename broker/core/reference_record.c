@@ -117,16 +117,27 @@ void references_record_all(struct session *session)
         reference_mark_dirty(session, refs->end - 1);
 }
 
-void references_forget(struct session *session)
+void references_forget_chunk(struct session *session, uint64_t chunk)
+{
+    delete_record(session, chunk);
+}
+
+void references_forget_dirty(struct session *session)
 {
     struct ring *chunks = session->extra == NULL ? NULL : &session->extra->dirty_chunks;
-    uint64_t end = session->references.end;
 
     for (size_t i = 0; chunks != NULL && i < chunks->count; i++)
         delete_record(session, *(uint64_t *)ring_at(chunks, i));
     if (chunks != NULL)
         ring_pop(chunks, chunks->count);
     link_remove_if(&session->dirty);
+}
+
+void references_forget(struct session *session)
+{
+    uint64_t end = session->references.end;
+
+    references_forget_dirty(session);
     if (references_is_empty(&session->references))
         return;
     for (uint64_t chunk = session->references.first >> REFERENCE_CHUNK_SHIFT;

@@ -425,6 +425,21 @@ void references_each(struct references *refs, bool (*wants)(bool is_packed, bool
     }
 }
 
+uint64_t references_take_chunk(struct references *refs, references_visit_fn *visit, void *arg)
+{
+    uint64_t number = refs->first, chunk = chunk_number(number);
+    uint64_t end = (chunk + 1) << REFERENCE_CHUNK_SHIFT;
+
+    ASSERT(!references_is_empty(refs));
+    if (end > refs->end)
+        end = refs->end;
+    for (; number < end; number++)
+        visit(arg, number, references_at(refs, number));
+    drop_first_chunk(refs);
+    refs->first = end;
+    return chunk;
+}
+
 void references_encode(struct references *refs, uint64_t chunk, struct text *out)
 {
     struct reference items[REFERENCE_CHUNK];

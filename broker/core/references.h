@@ -86,6 +86,8 @@ void references_pack(struct references *refs);
 typedef void references_visit_fn(void *arg, uint64_t number, struct reference *reference);
 void references_each(struct references *refs, bool (*wants)(bool is_packed, bool has_qos0),
                      references_visit_fn *visit, void *arg);
+/* Shows those of the oldest chunk and forgets them; there must be some. Gives its number. */
+uint64_t references_take_chunk(struct references *refs, references_visit_fn *visit, void *arg);
 
 /* Adds what is recorded of one chunk: nothing when all of it is settled. */
 void references_encode(struct references *refs, uint64_t chunk, struct text *out);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/core/session.h"
 
+#include <limits.h>
+
 #include "broker/base/clock.h"
 #include "broker/base/counters.h"
 #include "broker/base/hash.h"
@@ -161,14 +163,14 @@ static void subscription_free(struct subscription *s)
     mem_free(s);
 }
 
-/* All of it but its subscriptions that are not shared. */
+/* All of it but its subscriptions that are not shared, and its references. */
 static void session_empty(struct session *session)
 {
     struct core *core = session->core;
 
     shares_free(session);
     share_free(session);
-    references_end(session);
+    references_leave(session);
     extra_free(session);
     session->user->sessions--;
     user_unref(core, &session->user);
@@ -186,10 +188,13 @@ static struct subscription *any_subscription(struct session *session)
 
 static void session_free(struct session *session)
 {
+    unsigned all = UINT_MAX;
+
     while (session->subscriptions.count > 0)
         subscription_free(any_subscription(session));
     map_done(&session->subscriptions);
     session_empty(session);
+    (void)references_end_some(session, &all); /* there are never so many */
     mem_free(session);
 }
 
@@ -200,9 +205,11 @@ static void subscription_forget_recorded(struct subscription *s)
     core_delete(s->session->core, META_SUBSCRIPTIONS, slice_of(key.bytes, sizeof(key.bytes)));
 }
 
-static void forget_the_rest(struct session *session)
+/* Rows of its subscriptions and references may stay: without the session's own they are nobody's.
+ */
+static void forget_head(struct session *session)
 {
-    references_forget(session);
+    references_forget_dirty(session);
     notes_forget(session);
     core_delete(session->core, META_SESSIONS, session_id(session));
 }
@@ -211,7 +218,8 @@ void session_forget_recorded(struct session *session)
 {
     MAP_EACH (node, &session->subscriptions)
         subscription_forget_recorded(CONTAINER_OF(node, struct subscription, by_text));
-    forget_the_rest(session);
+    references_forget(session);
+    forget_head(session);
 }
 
 /* ---- ending ---- */
@@ -233,16 +241,17 @@ static struct client *part(struct session *session)
 /* What ending a subscription counts, of what a turn may settle: 0.8 us. */
 #define SUBSCRIPTION_COUNTS 8u
 
-/* What is left of a session that ended: subscriptions that match nothing any more. */
+/* What is left of a session that ended: references that nobody is owed, subscriptions that match
+ * nothing any more. */
 struct ending {
     struct settling settling;
-    struct session *session; /* owned; of it `core`, `number` and the subscriptions */
+    struct session *session; /* owned; of it `core`, `number`, these, and that it was recorded */
 };
 
 static void subscription_end(struct subscription *s)
 {
     /* a row that stays behind when the broker stops is found at its start */
-    if (session_is_durable(s->session) && !s->session->core->is_ending)
+    if (session_is_recorded(s->session) && !s->session->core->is_ending)
         subscription_forget_recorded(s);
     subscription_free(s);
 }
@@ -251,6 +260,8 @@ static bool end_some(struct settling *settling, unsigned *left)
 {
     struct session *session = CONTAINER_OF(settling, struct ending, settling)->session;
 
+    if (!references_end_some(session, left))
+        return false;
     while (session->subscriptions.count > 0) {
         if (*left == 0)
             return false;
@@ -264,6 +275,7 @@ static void on_ended(struct settling *settling)
 {
     struct ending *ending = CONTAINER_OF(settling, struct ending, settling);
 
+    link_remove(&ending->session->busy);
     map_done(&ending->session->subscriptions);
     mem_free(ending->session);
     mem_free(ending);
@@ -276,7 +288,8 @@ static void end_retained(struct session *session)
             LIST_FIRST(&session->extra->retained, struct retained_due, link)->subscription);
 }
 
-/* Its subscriptions go in parts: from now on they match nothing (route.c). */
+/* Its subscriptions and references go in parts: from now on they match nothing (route.c), and
+ * nobody is owed them. */
 void session_end(struct session *session)
 {
     struct ending ending = { .settling = { .part = end_some, .on_done = on_ended },
@@ -291,7 +304,7 @@ void session_end(struct session *session)
     shares_each(session, subscription_end); /* others get what was theirs */
     end_retained(session);
     if (session_is_durable(session))
-        forget_the_rest(session);
+        forget_head(session);
     session_empty(session);
     if (settling_now(session->core, &ending.settling)) {
         map_done(&session->subscriptions);
@@ -300,6 +313,7 @@ void session_end(struct session *session)
     }
     kept = mem_new(struct ending);
     *kept = ending;
+    list_append(&session->core->ending_sessions, &session->busy);
     settling_later(session->core, &kept->settling);
 }
 
@@ -462,12 +476,15 @@ void session_set_expiry(struct session *session, uint64_t expiry_ms)
 {
     bool was_durable = session_is_durable(session);
 
-    if (was_durable && expiry_ms == 0)
-        session_forget_recorded(session);
+    if (was_durable && expiry_ms == 0) {
+        forget_head(session);
+        session->has_left_rows = true;
+    }
     session->expiry_ms = expiry_ms;
     shares_keep(session);
     if (expiry_ms == 0)
         return;
+    ASSERT(!session->has_left_rows); /* it ends with its connection */
     session_record(session);
     if (was_durable)
         return;
@@ -593,11 +610,8 @@ enum rc session_unsubscribe(struct session *session, struct slice text)
 
     if (s == NULL)
         return RC_NOT_FOUND;
-    if (session_is_durable(session)) {
-        struct subscription_key key = subscription_key(s);
-
-        core_delete(session->core, META_SUBSCRIPTIONS, slice_of(key.bytes, sizeof(key.bytes)));
-    }
+    if (session_is_recorded(session))
+        subscription_forget_recorded(s);
     subscription_free(s);
     return RC_OK;
 }
@@ -661,6 +675,16 @@ static struct session *loading_session(struct loading *loading, uint64_t number)
     return loading->last;
 }
 
+/* Of a session that ended: the broker stopped before all of it was gone. */
+static void add_stray(struct loading *loading, enum meta_table table, struct slice key)
+{
+    struct text *strays = &loading->core->strays;
+
+    text_add_byte(strays, (uint8_t)table);
+    text_add_byte(strays, (uint8_t)key.len);
+    text_add(strays, key);
+}
+
 static enum rc visit_subscription(void *arg, struct slice key, struct slice value)
 {
     struct rd key_rd = rd_of(key);
@@ -682,8 +706,8 @@ static enum rc visit_subscription(void *arg, struct slice key, struct slice valu
     spec.text = rd_rest(&rd);
     if (rd.bad || spec.filter_at > spec.text.len)
         return RC_CORRUPT;
-    if (session == NULL) { /* one that ended: the broker stopped before all of it was gone */
-        text_add(&((struct loading *)arg)->core->strays, key);
+    if (session == NULL) {
+        add_stray(arg, META_SUBSCRIPTIONS, key);
         return RC_OK;
     }
     rc = filter_from_mqtt(slice_after(spec.text, spec.filter_at), &filter);
@@ -708,7 +732,11 @@ static enum rc visit_references(void *arg, struct slice key, struct slice value)
 
     if (rd.bad)
         return RC_CORRUPT;
-    return session == NULL ? RC_OK : references_load(session, chunk, rd_rest(&rd), value);
+    if (session == NULL) {
+        add_stray(arg, META_REFERENCES, key);
+        return RC_OK;
+    }
+    return references_load(session, chunk, rd_rest(&rd), value);
 }
 
 static enum rc visit_note(void *arg, struct slice key, struct slice value)
@@ -764,13 +792,16 @@ enum rc sessions_load(struct core *core)
 
 static void delete_strays(struct core *core)
 {
-    size_t key_bytes = sizeof(((struct subscription_key *)0)->bytes);
+    struct rd rd = rd_of(text_slice(&core->strays));
+    size_t count = 0;
 
-    if (core->strays.len > 0)
-        log_event(LOG_INFO, "core.strays_deleted", "subscriptions=%zu",
-                  core->strays.len / key_bytes);
-    for (size_t at = 0; at + key_bytes <= core->strays.len; at += key_bytes)
-        core_delete(core, META_SUBSCRIPTIONS, slice_of(core->strays.at + at, key_bytes));
+    for (; rd.left > 0; count++) {
+        enum meta_table table = (enum meta_table)rd_u8(&rd);
+
+        core_delete(core, table, rd_bytes(&rd, rd_u8(&rd)));
+    }
+    if (count > 0)
+        log_event(LOG_INFO, "core.strays_deleted", "rows=%zu", count);
     text_done(&core->strays);
 }
 

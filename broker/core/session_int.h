@@ -86,9 +86,10 @@ struct session {
 
     struct link busy;
     struct link dirty;
-    uint64_t stamp;       /* of the lookup that met it last, */
-    size_t target_index;  /* and its place there */
-    bool has_old_records; /* of references, as they were recorded before they were packed */
+    uint64_t stamp;           /* of the lookup that met it last, */
+    size_t target_index;      /* and its place there */
+    bool has_old_records : 1; /* of references, as they were recorded before they were packed */
+    bool has_left_rows : 1;   /* it outlives its connection no more, and they go when it ends */
     bool is_reading;
     bool is_ready; /* its client has credit */
     bool is_ending;
@@ -103,6 +104,11 @@ _Static_assert(offsetof(struct session, id) <= 284, "an idle session");
 static inline bool session_is_durable(const struct session *session)
 {
     return session->expiry_ms > 0;
+}
+/* May rows of its subscriptions and references lie in the catalogue? */
+static inline bool session_is_recorded(const struct session *session)
+{
+    return session_is_durable(session) || session->has_left_rows;
 }
 /* Made when something of it is needed first. */
 struct session_extra *session_extra(struct session *session);
@@ -181,8 +187,12 @@ void reference_settle(struct session *session, uint64_t number);
 void references_unshare(struct session *session, uint16_t share);
 /* Its client is gone: what was sent and not settled is owed again, and QoS 0 no more. */
 void references_detach(struct session *session);
-/* Frees them; what they pinned in the logs may go. */
-void references_end(struct session *session);
+/* The session is over: they are owed to nobody. */
+void references_leave(struct session *session);
+/* Frees them, and what is recorded of them; what they pinned in the logs may go. *left is counted
+ * down; false: there are more. Of a session that is over all is borrowed but `core`, `number` and
+ * what tells that it was recorded. */
+bool references_end_some(struct session *session, unsigned *left);
 /* What it is owed of is kept from retention from now on: it was in memory alone. */
 void references_pin(struct partition *partition);
 /* The first offset of that log that some session is owed with QoS 1 or 2, told by asking all of
@@ -194,8 +204,11 @@ uint64_t references_floor(struct core *core, uint32_t log);
 void references_record(struct session *session);
 /* All are recorded anew: the session has become durable. */
 void references_record_all(struct session *session);
-/* Nothing of them stays in the catalogue. */
+/* Nothing of them stays in the catalogue: of all, of those that were to be recorded in this turn,
+ * of a chunk. */
 void references_forget(struct session *session);
+void references_forget_dirty(struct session *session);
+void references_forget_chunk(struct session *session, uint64_t chunk);
 /* `form`: what follows the chunk's number in its key. */
 MUST_CHECK enum rc references_load(struct session *session, uint64_t chunk, struct slice form,
                                    struct slice value);

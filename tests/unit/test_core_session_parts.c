@@ -128,6 +128,82 @@ START_TEST(what_is_left_of_a_session_at_a_stop_is_gone_after_the_next_start)
 }
 END_TEST
 
+#define VERY_MANY_WAIT 40000u /* more than two parts end */
+
+static void owe_very_many(void)
+{
+    struct session *s = rig_session(&rig, b, "s", true, 60000, &present);
+
+    rig_subscribe(s, "w/#", 1, 0);
+    session_detach(&s);
+    for (unsigned i = 0; i < VERY_MANY_WAIT; i++)
+        ck_assert_int_eq(rig_publish(&rig, a, "w/x", "x", 1, 0), RC_OK);
+    rig_settle(&rig);
+    ck_assert_uint_eq(sessions_owed_count(rig.core, SLICE("s")), VERY_MANY_WAIT);
+}
+
+/* How often a start found rows of nobody, from a restart by `reopen` to the one after the next. */
+static unsigned strays_of(void (*reopen)(struct rig *rig))
+{
+    strays = 0;
+    log_set_threshold(LOG_INFO);
+    log_set_sink(on_line);
+    restart_by(reopen);
+    rig_settle(&rig);
+    restart_by(rig_reopen);
+    log_set_sink(NULL);
+    return strays;
+}
+
+START_TEST(a_session_that_is_owed_very_much_ends_in_parts)
+{
+    struct session *s;
+
+    owe_very_many();
+    s = rig_session(&rig, a, "s", true, 60000, &present);
+    ck_assert(!present);
+    ck_assert_uint_eq(sessions_owed_count(rig.core, SLICE("s")), 0);
+    core_turn_end(rig.core);
+    ck_assert_int_eq(count_get(COUNT_CORE_OWED), 0);
+    ck_assert_int_eq(store_flush(rig.store), RC_OK);
+    ck_assert_uint_eq(strays_of(rig_reopen_amid), 1);
+    s = rig_session(&rig, b, "s", false, 60000, &present);
+    ck_assert(present);
+    ck_assert_uint_eq(session_owed_count(s), 0);
+    session_detach(&s);
+}
+END_TEST
+
+START_TEST(nothing_stays_of_a_session_that_was_owed_very_much)
+{
+    owe_very_many();
+    (void)rig_session(&rig, a, "s", true, 60000, &present);
+    rig_settle(&rig);
+    ck_assert_uint_eq(strays_of(rig_reopen), 0);
+}
+END_TEST
+
+START_TEST(a_session_that_is_not_to_outlive_its_connection_leaves_its_rows_till_it_ends)
+{
+    struct session *s = rig_session(&rig, b, "s", true, 60000, &present);
+
+    subscribe_many(s);
+    rig_settle(&rig);
+    session_set_expiry(s, 0);
+    rig_settle(&rig);
+    ck_assert_uint_eq(strays_of(rig_reopen_after_crash), 1);
+    s = rig_session(&rig, b, "s", false, 60000, &present);
+    ck_assert(!present);
+    subscribe_many(s);
+    rig_settle(&rig);
+    session_set_expiry(s, 0);
+    ck_assert_int_eq(session_unsubscribe(s, SLICE("many/7/+")), RC_OK);
+    session_detach(&s);
+    rig_settle(&rig);
+    ck_assert_uint_eq(strays_of(rig_reopen), 0);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("durable");
@@ -136,5 +212,9 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, a_session_with_very_many_subscriptions_ends_in_parts);
     tcase_add_test(tests, what_is_left_of_a_session_at_a_stop_is_gone_after_the_next_start);
+    tcase_add_test(tests, a_session_that_is_owed_very_much_ends_in_parts);
+    tcase_add_test(tests, nothing_stays_of_a_session_that_was_owed_very_much);
+    tcase_add_test(tests,
+                   a_session_that_is_not_to_outlive_its_connection_leaves_its_rows_till_it_ends);
     return suite_run("sessions that end in parts", tests);
 }
