@@ -170,6 +170,7 @@ struct bridge_config *bridge_settings_add(struct list *bridges, struct slice nam
     struct bridge_config *config;
     enum rc rc;
 
+    ASSERT(bridge_options[BRIDGE_OPTIONS - 1].name != NULL);
     if (name.len == 0 || name.len > BRIDGE_NAME_MAX) {
         text_format(why, "a bridge's name has 1 to %u bytes", BRIDGE_NAME_MAX);
         return NULL;

@@ -8,7 +8,7 @@
 #include "broker/base/rc.h"
 #include "protocols/mqtt/bridge_config.h"
 
-#define BRIDGE_OPTIONS 49 /* fewer do not compile; of more, tests find the empty rows */
+#define BRIDGE_OPTIONS 49 /* fewer do not compile; more fail at the first section */
 extern const struct option bridge_options[BRIDGE_OPTIONS];
 void *bridge_settings_begin(void *arg, struct slice name, struct text *why);
 
