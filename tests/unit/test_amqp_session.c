@@ -7,6 +7,7 @@
 #include "broker/base/log.h"
 #include "broker/core/queue_int.h"
 #include "protocols/amqp/amqp_codec.h"
+#include "protocols/amqp/amqp_int.h"
 #include "protocols/amqp/amqp_session.h"
 #include "tests/lib/amqp_rig.h"
 #include "tests/lib/suite.h"
@@ -235,6 +236,45 @@ START_TEST(a_close_that_is_not_answered_ends_after_three_seconds)
     net_rig_pass(1, NULL, NULL);
     ck_assert(conn_is_closing(&conn));
     text_done(&script);
+}
+END_TEST
+
+static void feed_body(struct slice part)
+{
+    struct text frame = { 0 };
+    uint8_t room[64];
+    struct wr w = wr_of(room, sizeof(room));
+
+    amqp_put_frame_head(&w, AMQP_FRAME_BODY, 1, part.len);
+    wr_bytes(&w, part);
+    wr_u8(&w, AMQP_FRAME_END);
+    text_add(&frame, wr_slice(&w));
+    (void)amqp_rig_feed(&conn, text_slice(&frame)); /* what it says of itself is looked at */
+    text_done(&frame);
+}
+
+START_TEST(unfinished_bodies_of_a_connection_have_a_limit)
+{
+    struct amqp_method publish = { .name = AMQP_BASIC_PUBLISH };
+    struct amqp_session *s = conn.session;
+    struct text script = { 0 }, got = { 0 };
+    uint8_t room[64];
+    struct wr w = wr_of(room, sizeof(room));
+
+    add_opening(&script, 0);
+    add(&script, 1, &publish);
+    amqp_encode_header_frame(&w, 1, 100, SLICE("\0\0"));
+    text_add(&script, wr_slice(&w));
+    ck_assert(amqp_rig_feed(&conn, text_slice(&script)));
+    text_clear(&conn.out);
+    s->partial_bytes += AMQP_PARTIAL_MAX_BYTES - 10; /* of other channels */
+    feed_body(SLICE("0123456789"));
+    ck_assert_uint_eq(conn.out.len, 0);
+    feed_body(SLICE("x"));
+    list_methods(&got, text_slice(&conn.out));
+    ck_assert_slice(text_slice(&got), SLICE("0 connection.close\n"));
+    text_done(&script);
+    text_done(&got);
 }
 END_TEST
 
@@ -529,6 +569,7 @@ int main(void)
     tcase_add_test(tests, a_handshake_that_stops_ends_after_ten_seconds);
     tcase_add_test(tests, heartbeats_go_out_and_must_come_in);
     tcase_add_test(tests, a_close_that_is_not_answered_ends_after_three_seconds);
+    tcase_add_test(tests, unfinished_bodies_of_a_connection_have_a_limit);
     tcase_add_test(tests, a_full_socket_holds_deliveries_back);
     tcase_add_test(tests, shutdown_says_goodbye);
     tcase_add_loop_test(tests, very_many_are_recovered_in_parts_and_then_delivered_in_order, 0, 2);

@@ -389,6 +389,15 @@ class Prefetch(Case):
         self.c.call("basic.qos", prefetch_count=0, global_=True)
         self.assertEqual(self.taken(), 3)
 
+    def test_per_channel_is_not_for_quorum_queues(self):
+        q = "f.quorum"
+        self.c.call("queue.declare", queue=q, durable=True,
+                    arguments={"x-queue-type": "quorum"})
+        self.c.call("basic.qos", prefetch_count=2, global_=True)
+        code, text = self.c.refused("basic.consume", queue=q, consumer_tag="t")[:2]
+        self.assertEqual(code, 540)
+        self.assertIn("does not support global qos", text)
+
     def test_a_new_limit_is_for_consumers_that_follow(self):
         q = self.queue("f.later")
         self.c.call("basic.qos", prefetch_count=1)
