@@ -16,7 +16,7 @@ struct slice {
 #define SLICE_NONE ((struct slice){ NULL, 0 })
 /* Of a string literal. */
 #define SLICE(literal) ((struct slice){ (const uint8_t *)("" literal), sizeof(literal) - 1 })
-/* For printf's %.*s */
+/* For printf's %.*s; asks for `s` twice. */
 #define SLICE_FMT(s) (int)(s).len, (const char *)(s).at
 
 static inline struct slice slice_of(const void *at, size_t len)

@@ -541,9 +541,11 @@ static void set_websocket(struct reading *r, const struct mosquitto_scope *scope
     }
     put_here(r, protocol, l, "websocket", "yes");
     put_here(r, protocol, l, "websocket_paths", "*");
-    while (lines.len > 0)
-        text_format(&list, "%s%.*s", list.len == 0 ? "" : ", ",
-                    SLICE_FMT(mosquitto_next_line(&lines)));
+    while (lines.len > 0) {
+        struct slice line = mosquitto_next_line(&lines);
+
+        text_format(&list, "%s%.*s", list.len == 0 ? "" : ", ", SLICE_FMT(line));
+    }
     text_format(&list, "%s", list.len == 0 ? "*" : "");
     text_add_byte(&list, '\0');
     put_here(r, origins, l, "websocket_origins", (const char *)list.at);

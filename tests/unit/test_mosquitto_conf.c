@@ -140,6 +140,17 @@ START_TEST(comments_blank_lines_and_ends_of_lines_of_other_systems_are_passed_ov
 }
 END_TEST
 
+START_TEST(pages_of_the_origins_named_may_connect_and_no_others)
+{
+    ck_assert_int_eq(take("listener 1\nprotocol websockets\nwebsockets_origin a.example\n"
+                          "listener 2\nprotocol websockets\nwebsockets_origin a.example\n"
+                          "websockets_origin https://much.longer.example\n"),
+                     RC_OK);
+    ck_assert_str_eq(listener(0)->websocket_origins, "a.example");
+    ck_assert_str_eq(listener(1)->websocket_origins, "a.example, https://much.longer.example");
+}
+END_TEST
+
 START_TEST(listeners_take_what_stands_below_them)
 {
     ck_assert_int_eq(take("allow_anonymous true\nlistener 1884\nmax_qos 1\nlistener 1885 host\n"
@@ -469,6 +480,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, nothing_at_all_is_a_listener_on_loopback_with_mosquittos_defaults);
     tcase_add_test(tests, comments_blank_lines_and_ends_of_lines_of_other_systems_are_passed_over);
+    tcase_add_test(tests, pages_of_the_origins_named_may_connect_and_no_others);
     tcase_add_test(tests, listeners_take_what_stands_below_them);
     tcase_add_test(tests, the_default_listener_is_there_when_something_is_said_of_it);
     tcase_add_test(tests, options_of_security_belong_to_listeners_when_that_is_said_before_them);
