@@ -248,6 +248,7 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
                                       .websocket = l->websocket ? WEBSOCKET_ONLY
                                                    : l->detect  ? WEBSOCKET_DETECTED
                                                                 : WEBSOCKET_NO,
+                                      .is_as_mosquitto = b->settings->is_mosquitto,
                                       .websocket_paths = l->websocket_paths,
                                       .websocket_origins = l->websocket_origins,
                                       .is_proxied = l->proxy_protocol,

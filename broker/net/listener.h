@@ -40,6 +40,7 @@ struct listener_config {
     bool is_subject_name;   /* a certificate's name is its whole subject, not its common name */
     bool is_psk_name;       /* a client's name is the identity of its shared key */
     uint64_t accepts_per_s; /* what comes faster waits in the backlog; 0: no limit */
+    bool is_as_mosquitto;   /* as in upgrade.h */
     bool is_trusting;       /* its peers count as if they were on this machine */
     const struct protocol *protocol;
     void *context; /* for protocol->on_open */

@@ -256,7 +256,8 @@ static enum rc answer_upgrade(struct conn *conn, struct slice in)
                                    .needs_name = protocol->needs_websocket_name,
                                    .paths = config->websocket_paths,
                                    .origins = config->websocket_origins,
-                                   .is_local = conn->is_loopback };
+                                   .is_local = conn->is_loopback,
+                                   .is_as_mosquitto = config->is_as_mosquitto };
     struct text answer = { 0 };
     const char *why = NULL;
     enum rc rc = upgrade_answer(in, &rules, &answer, &why);

@@ -112,6 +112,8 @@ struct refusal {
 
 #define VERSION_LINE "Sec-WebSocket-Version: 13\r\n"
 #define UPGRADE_LINE "Upgrade: websocket\r\n"
+/* RFC 6455 4.1: letters may be large or small; there are clients that compare them. */
+#define UPGRADE_LINE_AS_MOSQUITTO "Upgrade: WebSocket\r\n"
 
 static const struct refusal not_http = { 400, "http", NULL, "This is no HTTP request." };
 static const struct refusal too_large = { 431, "head", NULL, "These headers are too long." };
@@ -211,14 +213,18 @@ enum rc upgrade_answer(struct slice in, const struct upgrade_rules *rules, struc
     if (rc != RC_OK)
         return refuse(rc == RC_TOO_LARGE ? &too_large : &not_http, answer, ret_why);
     refusal = refusal_of(&request, in.len, rules);
+    if (refusal == &bad_origin && rules->is_as_mosquitto) {
+        *ret_why = refusal->why;
+        return RC_REFUSED;
+    }
     if (refusal != NULL)
         return refuse(refusal, answer, ret_why);
     if (!accept_of(http_header(&request, "sec-websocket-key"), accept))
         return RC_MEMORY;
     text_format(answer,
-                "HTTP/1.1 101 Switching Protocols\r\n" UPGRADE_LINE
+                "HTTP/1.1 101 Switching Protocols\r\n%s"
                 "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n",
-                accept);
+                rules->is_as_mosquitto ? UPGRADE_LINE_AS_MOSQUITTO : UPGRADE_LINE, accept);
     name = name_for(&request, rules);
     if (name != NULL)
         text_format(answer, "Sec-WebSocket-Protocol: %s\r\n", name);

@@ -16,11 +16,12 @@ struct upgrade_rules {
     bool needs_name;          /* who asks for no sub-protocol is refused */
     const char *origins;      /* with commas: "https://a.example", "b.example", "*"; or NULL */
     bool is_local;            /* the peer is trusted because it is on this machine */
+    bool is_as_mosquitto;     /* answers have its letters, and a bad origin none at all */
 };
 
 /* `in` is all that came. RC_AGAIN: the request is not whole. RC_OK: it is granted. RC_REFUSED: it
  * is not, and *ret_why is a word for the log. With the last two, `answer` gets all that is to be
- * sent. */
+ * sent, which may be nothing. */
 MUST_CHECK enum rc upgrade_answer(struct slice in, const struct upgrade_rules *rules,
                                   struct text *answer, const char **ret_why);
 

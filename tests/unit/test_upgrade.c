@@ -43,6 +43,27 @@ START_TEST(a_request_is_answered_with_the_standards_own_example)
 }
 END_TEST
 
+START_TEST(as_mosquitto_an_answer_has_its_letters_and_a_bad_origin_none)
+{
+    struct upgrade_rules r = rules();
+    struct text answer = { 0 };
+    const char *why = NULL;
+
+    r.is_as_mosquitto = true;
+    r.origins = "a.example";
+    ck_assert_int_eq(upgrade_answer(SLICE(REQUEST_LINE REST), &r, &answer, &why), RC_OK);
+    text_add_byte(&answer, '\0');
+    ck_assert_ptr_nonnull(strstr((const char *)answer.at, "\r\nUpgrade: WebSocket\r\n"));
+    text_clear(&answer);
+    ck_assert_int_eq(
+        upgrade_answer(SLICE(REQUEST_LINE "Origin: https://b.example\r\n" REST), &r, &answer, &why),
+        RC_REFUSED);
+    ck_assert_uint_eq(answer.len, 0);
+    ck_assert_str_eq(why, "origin");
+    text_done(&answer);
+}
+END_TEST
+
 START_TEST(every_truncation_asks_for_more)
 {
     struct slice whole = SLICE(REQUEST_LINE REST);
@@ -118,6 +139,7 @@ int main(void)
     TCase *tests = tcase_create("upgrade");
 
     tcase_add_test(tests, a_request_is_answered_with_the_standards_own_example);
+    tcase_add_test(tests, as_mosquitto_an_answer_has_its_letters_and_a_bad_origin_none);
     tcase_add_test(tests, every_truncation_asks_for_more);
     tcase_add_test(tests, a_refusal_tells_its_length);
     tcase_add_test(tests, a_page_of_this_machine_may_connect);

@@ -494,6 +494,21 @@ class Log(unittest.TestCase):
 class Own(unittest.TestCase):
     """What only tercet does."""
 
+    def test_pages_of_other_origins_get_no_answer(self):
+        side = Side(self, "tercet", "listener {a} 127.0.0.1\nallow_anonymous true\n"
+                    "protocol websockets\nwebsockets_origin good.example\n").start(self)
+        for origin, begin in (("http://bad.example", b""), ("localhost", b""),
+                              ("http://good.example", b"HTTP/1.1 101"),
+                              ("good.example", b"HTTP/1.1 101")):
+            with self.subTest(origin=origin), \
+                    socket.create_connection(("127.0.0.1", side.ports[0]), 20 * SCALE) as asks:
+                asks.sendall(("GET /mqtt HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n"
+                              "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                              "Sec-WebSocket-Protocol: mqtt\r\nOrigin: %s\r\n\r\n"
+                              % origin).encode())
+                self.assertEqual(asks.recv(12), begin)
+
     def status(self, text, name="own.conf"):
         with tempfile.TemporaryDirectory() as place:
             path = os.path.join(place, name)
