@@ -17,6 +17,7 @@ libcore_a_SOURCES = \
 	%D%/flap.c %D%/flap.h \
 	%D%/intake.c %D%/intake.h \
 	%D%/lane.c %D%/lane_int.h \
+	%D%/lane_purge.c \
 	%D%/lane_record.c \
 	%D%/limits.h \
 	%D%/login.c \

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* A queue's shared cursor over one partition: what is ready, taken and settled. Emptying it at
+ * once: lane_purge.c; what is recorded of it: lane_record.c. */
 #include "broker/base/mem.h"
 #include "broker/base/plant.h"
 #include "broker/core/lane_int.h"
@@ -8,17 +10,7 @@
 struct chunk chunk_settled;
 struct chunk chunk_purged;
 
-/* Ranges that are purged while older messages are still taken; of more, chunks are recorded. */
-#define PURGES_MAX 64
-
 /* ---- chunks ---- */
-
-struct chunk **lane_chunk(const struct lane *lane, uint64_t number)
-{
-    if (number < lane->first_chunk || number - lane->first_chunk >= lane->chunks.count)
-        return NULL;
-    return ring_at(&lane->chunks, number - lane->first_chunk);
-}
 
 struct chunk *lane_chunk_make(struct lane *lane, uint64_t number)
 {
@@ -36,13 +28,22 @@ struct chunk *lane_chunk_make(struct lane *lane, uint64_t number)
     return *slot;
 }
 
-static struct item *item_at(const struct lane *lane, uint64_t offset)
+unsigned lane_settled_ahead_in(const struct lane *lane, uint64_t number)
 {
-    struct chunk **slot = lane_chunk(lane, offset >> CHUNK_SHIFT);
+    struct chunk **slot = lane_chunk(lane, number);
+    unsigned count = 0;
 
-    if (slot == NULL || *slot == NULL || chunk_is_whole(*slot))
-        return NULL;
-    return &(*slot)->items[offset & (CHUNK_ITEMS - 1)];
+    if (slot == NULL || *slot == NULL)
+        return 0;
+    if (chunk_is_whole(*slot))
+        return CHUNK_ITEMS;
+    for (unsigned i = 0; i < CHUNK_ITEMS; i++) {
+        uint64_t offset = (number << CHUNK_SHIFT) + i;
+
+        count += offset >= lane->window_end && offset < lane->partition->end &&
+                 (*slot)->items[i].state == ITEM_SETTLED;
+    }
+    return count;
 }
 
 static bool is_settled(const struct lane *lane, uint64_t offset)
@@ -55,16 +56,9 @@ static bool is_settled(const struct lane *lane, uint64_t offset)
            (*slot)->items[offset & (CHUNK_ITEMS - 1)].state == ITEM_SETTLED;
 }
 
-static bool lane_is_whole_at(const struct lane *lane, uint64_t number)
-{
-    struct chunk **slot = lane_chunk(lane, number);
-
-    return slot != NULL && chunk_is_whole(*slot);
-}
-
 /* ---- settling ---- */
 
-static void drop_first_chunk(struct lane *lane)
+void lane_drop_first_chunk(struct lane *lane)
 {
     struct chunk *chunk = *(struct chunk **)ring_front(&lane->chunks);
 
@@ -80,11 +74,10 @@ static void rest(struct lane *lane)
 {
     if (lane->head == lane->window_end && lane->window_end == lane->partition->end &&
         lane->settled_ahead == 0 && lane->chunks.count == 1)
-        drop_first_chunk(lane);
+        lane_drop_first_chunk(lane);
 }
 
-/* Ranges that lie below the head need no record of their own: what it covers is settled. */
-static void drop_purges(struct lane *lane)
+void lane_drop_purges(struct lane *lane)
 {
     const struct purge *first;
 
@@ -106,7 +99,7 @@ static uint64_t head_step(const struct lane *lane)
                : 1;
 }
 
-static void advance_head(struct lane *lane)
+void lane_advance_head(struct lane *lane)
 {
     uint64_t before = lane->head;
     unsigned chunks = 0;
@@ -117,7 +110,7 @@ static void advance_head(struct lane *lane)
         if (lane->head >> CHUNK_SHIFT == lane->first_chunk)
             continue;
         if (lane->chunks.count > 0)
-            drop_first_chunk(lane);
+            lane_drop_first_chunk(lane);
         lane->first_chunk++;
         if (++chunks == TURN_CHUNKS) {
             lane->is_behind = true;
@@ -126,7 +119,7 @@ static void advance_head(struct lane *lane)
             break;
         }
     }
-    drop_purges(lane);
+    lane_drop_purges(lane);
     if (lane->scan < lane->head)
         lane->scan = lane->head;
     rest(lane);
@@ -138,7 +131,7 @@ void lane_go_on(struct lane *lane)
 {
     if (!lane->is_behind)
         return;
-    advance_head(lane);
+    lane_advance_head(lane);
     queue_dirty(lane->queue);
 }
 
@@ -205,7 +198,7 @@ static void mark_settled(struct lane *lane, uint64_t offset, struct item *item)
     }
     queue_dirty(lane->queue);
     if (offset == lane->head) {
-        advance_head(lane);
+        lane_advance_head(lane);
     } else if (chunk->settled == CHUNK_ITEMS && number > lane->first_chunk) {
         if (lane->queue->spec.is_durable)
             lane_record_chunk(lane, number, chunk);
@@ -222,7 +215,7 @@ static void leave_ready(struct lane *lane, const struct item *item)
 
 void lane_settle_ready(struct lane *lane, uint64_t offset)
 {
-    struct item *item = item_at(lane, offset);
+    struct item *item = lane_item_at(lane, offset);
 
     ASSERT(item != NULL && item->state == ITEM_READY);
     leave_ready(lane, item);
@@ -231,7 +224,7 @@ void lane_settle_ready(struct lane *lane, uint64_t offset)
 
 void lane_deliver(struct lane *lane, uint64_t offset, struct holding *holding)
 {
-    struct item *item = item_at(lane, offset);
+    struct item *item = lane_item_at(lane, offset);
 
     ASSERT(item != NULL && item->state == ITEM_READY);
     leave_ready(lane, item);
@@ -301,7 +294,7 @@ static void give_back(struct lane *lane, uint64_t offset, struct item *item)
 enum rc lane_settle(struct lane *lane, const struct client *client, uint64_t offset,
                     enum outcome outcome)
 {
-    struct item *item = offset >= lane->head ? item_at(lane, offset) : NULL;
+    struct item *item = offset >= lane->head ? lane_item_at(lane, offset) : NULL;
 
     if (item == NULL || item->state != ITEM_TAKEN || item->holding->client != client)
         return RC_NOT_FOUND;
@@ -320,7 +313,7 @@ bool lane_return_some(struct lane *lane, struct holding *holding, unsigned *left
     uint64_t offset = holding->next_offset > lane->head ? holding->next_offset : lane->head;
 
     for (; offset < lane->window_end && holding->count > 0; offset++) {
-        struct item *item = item_at(lane, offset);
+        struct item *item = lane_item_at(lane, offset);
 
         if (*left == 0) {
             holding->next_offset = offset;
@@ -394,7 +387,7 @@ static void window_skip(struct lane *lane, uint64_t to)
         }
         lane->window_end++;
     }
-    advance_head(lane);
+    lane_advance_head(lane);
 }
 
 /* Where what is settled at the window's end goes to, as far as one look tells. */
@@ -449,7 +442,7 @@ enum rc lane_next(struct lane *lane, struct item **ret, uint64_t *ret_offset)
     enum rc rc;
 
     while (lane->returned_count > 0) {
-        struct item *item = item_at(lane, lane->returned[0]);
+        struct item *item = lane_item_at(lane, lane->returned[0]);
 
         *ret_offset = lane->returned[0];
         if (item != NULL && *ret_offset >= lane->head && item->state == ITEM_READY) {
@@ -461,8 +454,8 @@ enum rc lane_next(struct lane *lane, struct item **ret, uint64_t *ret_offset)
     for (;;) {
         for (; lane->scan < lane->window_end; lane->scan++) {
             bool is_swap = lane->scan + 1 < lane->window_end && PLANTED("order-swapped") &&
-                           item_at(lane, lane->scan + 1) != NULL;
-            struct item *item = item_at(lane, lane->scan + is_swap);
+                           lane_item_at(lane, lane->scan + 1) != NULL;
+            struct item *item = lane_item_at(lane, lane->scan + is_swap);
 
             if (item == NULL) { /* settled whole; what lies behind the window is not */
                 lane->scan |= CHUNK_ITEMS - 1;
@@ -488,154 +481,6 @@ uint64_t lane_ready(const struct lane *lane)
     uint64_t ahead = end > lane->window_end ? end - lane->window_end : 0;
 
     return lane->ready + (ahead > lane->settled_ahead ? ahead - lane->settled_ahead : 0);
-}
-
-/* ---- purging ---- */
-
-unsigned lane_settled_ahead_in(const struct lane *lane, uint64_t number)
-{
-    struct chunk **slot = lane_chunk(lane, number);
-    unsigned count = 0;
-
-    if (slot == NULL || *slot == NULL)
-        return 0;
-    if (chunk_is_whole(*slot))
-        return CHUNK_ITEMS;
-    for (unsigned i = 0; i < CHUNK_ITEMS; i++) {
-        uint64_t offset = (number << CHUNK_SHIFT) + i;
-
-        count += offset >= lane->window_end && offset < lane->partition->end &&
-                 (*slot)->items[i].state == ITEM_SETTLED;
-    }
-    return count;
-}
-
-/* One whole chunk behind the window, of which nothing else needs to be recorded. */
-static void purge_chunk(struct lane *lane, uint64_t number)
-{
-    struct chunk **slot = lane_chunk(lane, number);
-
-    if (slot == NULL) {
-        ASSERT(lane->first_chunk + lane->chunks.count == number);
-        *(struct chunk **)ring_push(&lane->chunks) = &chunk_purged;
-        return;
-    }
-    lane->settled_ahead -= lane_settled_ahead_in(lane, number);
-    if (chunk_is_whole(*slot))
-        return;
-    if (chunk_is_recorded(*slot) && lane->queue->spec.is_durable)
-        lane_delete_settled(lane, SETTLED_CHUNK(number));
-    mem_free(*slot);
-    *slot = &chunk_purged;
-}
-
-/* Ranges that touch are one. */
-static void purge_record(struct lane *lane, uint64_t from, uint64_t to)
-{
-    struct purge *last =
-        lane->purges.count == 0 ? NULL : ring_at(&lane->purges, lane->purges.count - 1);
-
-    if (last == NULL || last->to < from) {
-        last = ring_push(&lane->purges);
-        last->from = from;
-    }
-    last->to = to;
-    if (lane->queue->spec.is_durable)
-        lane_record_purge(lane, last);
-}
-
-/* Offsets up to `to` of one chunk, which its bitmap is to tell. */
-static void purge_some(struct lane *lane, uint64_t to)
-{
-    uint64_t number = lane->window_end >> CHUNK_SHIFT;
-    struct chunk *chunk;
-
-    if (lane->window_end >= to)
-        return;
-    if (lane_is_whole_at(lane, number)) {
-        lane->settled_ahead -= to - lane->window_end;
-        lane->window_end = to;
-        return;
-    }
-    chunk = lane_chunk_make(lane, number);
-    for (; lane->window_end < to; lane->window_end++) {
-        struct item *item = &chunk->items[lane->window_end & (CHUNK_ITEMS - 1)];
-
-        if (item->state == ITEM_SETTLED) {
-            ASSERT(lane->settled_ahead > 0);
-            lane->settled_ahead--;
-            continue;
-        }
-        item->state = ITEM_SETTLED;
-        chunk->settled++;
-    }
-    if (!chunk->is_dirty)
-        *(uint64_t *)ring_push(&lane->dirty_chunks) = number;
-    chunk->is_dirty = true;
-}
-
-/* Settles what lies behind the window while something before it is not settled: there may be very
- * much of it, so that whole chunks are not looked into, and are recorded as one range. */
-static void purge_ahead(struct lane *lane)
-{
-    const uint64_t end = lane->partition->end, mask = CHUNK_ITEMS - 1;
-    uint64_t from = (lane->window_end + mask) & ~mask, to = end & ~mask;
-
-    purge_some(lane, from < end ? from : end);
-    if (lane->window_end < to && lane->purges.count < PURGES_MAX) {
-        for (uint64_t number = from >> CHUNK_SHIFT; number < to >> CHUNK_SHIFT; number++)
-            purge_chunk(lane, number);
-        lane->window_end = to;
-        purge_record(lane, from, to);
-    }
-    while (lane->window_end < end) {
-        uint64_t stop = (lane->window_end | mask) + 1;
-
-        purge_some(lane, stop < end ? stop : end);
-    }
-    lane->scan = lane->window_end; /* nothing before it is ready */
-}
-
-/* Nothing of it is taken: no need for an item each. */
-static void purge_all(struct lane *lane)
-{
-    while (lane->chunks.count > 0) {
-        drop_first_chunk(lane);
-        lane->first_chunk++;
-    }
-    lane->head = lane->window_end = lane->scan = lane->partition->end;
-    lane->first_chunk = lane->head >> CHUNK_SHIFT;
-    lane->settled_ahead = 0;
-    lane->is_behind = false;
-    drop_purges(lane);
-}
-
-uint64_t lane_purge(struct lane *lane)
-{
-    uint64_t purged = lane_ready(lane);
-
-    for (uint64_t offset = lane->head; offset < lane->window_end; offset++) {
-        struct item *item = item_at(lane, offset);
-
-        if (item == NULL) /* a chunk that is settled whole */
-            offset |= CHUNK_ITEMS - 1;
-        else if (item->state == ITEM_READY)
-            lane_settle_ready(lane, offset);
-    }
-    cursor_rest(&lane->cursor);
-    lane->is_reading = false;
-    lane->returned_count = 0;
-    if (lane->taken == 0 && lane->chunks.count <= TURN_CHUNKS) {
-        purge_all(lane);
-    } else {
-        purge_ahead(lane);
-        advance_head(lane);
-    }
-    lane->open_bytes = lane->taken_bytes;
-    queue_dirty(lane->queue);
-    lane->purged_below = lane->partition->end;
-    retention_changed(lane->partition->stream);
-    return purged;
 }
 
 /* ---- retention ---- */

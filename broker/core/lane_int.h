@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A lane's chunks, and what is recorded of them: what lane.c and lane_record.c share. */
+/* A lane's chunks, and what is recorded of them: what lane's three files share. */
 #ifndef TERCET_BROKER_CORE_LANE_INT_H
 #define TERCET_BROKER_CORE_LANE_INT_H
 
@@ -25,11 +25,42 @@ static inline bool chunk_is_recorded(const struct chunk *chunk)
 }
 
 /* NULL: it lies outside of the ring. What it points to may be NULL, or whole. */
-struct chunk **lane_chunk(const struct lane *lane, uint64_t number);
+static inline struct chunk **lane_chunk(const struct lane *lane, uint64_t number)
+{
+    if (number < lane->first_chunk || number - lane->first_chunk >= lane->chunks.count)
+        return NULL;
+    return ring_at(&lane->chunks, number - lane->first_chunk);
+}
+
+/* NULL: it has none, or all of its chunk is settled. Borrowed until the chunk goes. */
+static inline struct item *lane_item_at(const struct lane *lane, uint64_t offset)
+{
+    struct chunk **slot = lane_chunk(lane, offset >> CHUNK_SHIFT);
+
+    if (slot == NULL || *slot == NULL || chunk_is_whole(*slot))
+        return NULL;
+    return &(*slot)->items[offset & (CHUNK_ITEMS - 1)];
+}
+
+/* Is everything in the chunk of that number settled? */
+static inline bool lane_is_whole_at(const struct lane *lane, uint64_t number)
+{
+    struct chunk **slot = lane_chunk(lane, number);
+
+    return slot != NULL && chunk_is_whole(*slot);
+}
+
 /* The chunk of that number, which is not whole, made if need be. */
 struct chunk *lane_chunk_make(struct lane *lane, uint64_t number);
 /* So many offsets of the chunk count as settled ahead of the window. */
 unsigned lane_settled_ahead_in(const struct lane *lane, uint64_t number);
+
+/* Lets go of the chunk that stands first, and of its record. */
+void lane_drop_first_chunk(struct lane *lane);
+/* Passes the head over what is settled, some chunks a turn. */
+void lane_advance_head(struct lane *lane);
+/* Ranges that lie below the head need no record of their own: what it covers is settled. */
+void lane_drop_purges(struct lane *lane);
 
 /* ---- lane_record.c ---- */
 void lane_record_chunk(struct lane *lane, uint64_t number, struct chunk *chunk);
