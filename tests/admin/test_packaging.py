@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The files of packaging/: what they say of the broker is so."""
+"""The files of admin/packaging/: what they say of the broker is so."""
 
 import os
 import re
@@ -13,12 +13,12 @@ import unittest
 from admin_raw import UnixConnection, socket_of
 from tercet import SCALE, TOP, Broker, need_program, program, wait_for
 
-PACKAGING = os.path.join(TOP, "packaging")
+PACKAGING = os.path.join(TOP, "admin", "packaging")
 SECONDS = 20 * SCALE
 
 
-def text_of(*path):
-    with open(os.path.join(TOP, *path), encoding="utf-8") as file:
+def text_of(name):
+    with open(os.path.join(PACKAGING, name), encoding="utf-8") as file:
         return file.read()
 
 
@@ -39,7 +39,7 @@ class Service(unittest.TestCase):
     def test_the_unit_is_one(self):
         unit = os.path.join(self.folder, "tercet.service")
         with open(unit, "w", encoding="utf-8") as file:
-            file.write(text_of("packaging", "tercet.service.in")
+            file.write(text_of("tercet.service.in")
                        .replace("@sbindir@/tercetd", shutil.which("true"))
                        .replace("@sysconfdir@", "/etc"))
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], check=False,
@@ -50,7 +50,7 @@ class Service(unittest.TestCase):
 
     def test_the_units_command_line_is_one(self):
         line = re.search(r"^ExecStart=@sbindir@/tercetd (.*)$",
-                         text_of("packaging", "tercet.service.in"), re.M).group(1).split()
+                         text_of("tercet.service.in"), re.M).group(1).split()
         self.assertEqual(line[:1], ["--config"])
         line[1] = os.path.join(self.folder, "tercet.conf")
         sample = subprocess.run([program(), "--print-config"], check=True, capture_output=True)
@@ -81,7 +81,7 @@ class Service(unittest.TestCase):
     def test_the_rotation_of_the_log_is_one(self):
         path = os.path.join(self.folder, "rotate")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(text_of("packaging", "logrotate").replace("tercet tercet", "root root"))
+            file.write(text_of("logrotate").replace("tercet tercet", "root root"))
         done = subprocess.run(["logrotate", "--debug", path], check=False, text=True,
                               capture_output=True, timeout=SECONDS)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -90,13 +90,14 @@ class Service(unittest.TestCase):
 
 class Container(unittest.TestCase):
     def test_it_builds_with_what_dev_installs(self):
-        told = re.search(r'^build_packages="([^"]*)"', text_of("dev"), re.M).group(1).split()
-        stages = text_of("packaging", "Containerfile").replace("\\\n", " ").split("\nFROM ")
+        dev = text_of(os.path.join(TOP, "dev"))
+        told = re.search(r'^build_packages="([^"]*)"', dev, re.M).group(1).split()
+        stages = text_of("Containerfile").replace("\\\n", " ").split("\nFROM ")
         installed = re.search(r"install\s+([^&;]*?)\s*\n", stages[1] + "\n").group(1).split()
         self.assertEqual(set(installed) - {"libc6-dev"}, set(told))
 
     def test_its_configuration_lets_others_in_and_is_asked_for_its_health(self):
-        config = text_of("packaging", "container.conf")
+        config = text_of("container.conf")
         self.assertEqual(config.count("address = 0.0.0.0"), 3)
         with tempfile.TemporaryDirectory(prefix="tercet-test-") as folder:
             door = os.path.join(folder, "admin.sock")
@@ -132,7 +133,7 @@ class Container(unittest.TestCase):
 
 class Alerts(unittest.TestCase):
     def test_each_is_about_a_metric_that_there_is(self):
-        rules = text_of("packaging", "alerts.yml")
+        rules = text_of("alerts.yml")
         asked = set(re.findall(r"\btercet_\w+", rules))
         self.assertGreater(len(asked), 8)
         with Broker(data=True) as broker:
