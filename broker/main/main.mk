@@ -8,6 +8,8 @@ libsettings_a_SOURCES = \
 	%D%/mosquitto_man.c \
 	%D%/mosquitto_conf.c %D%/mosquitto_conf.h \
 	%D%/mosquitto_options.def \
+	%D%/mosquitto_listeners.c \
+	%D%/mosquitto_reading.c %D%/mosquitto_reading.h \
 	%D%/mosquitto_settings.c %D%/mosquitto_settings.h \
 	%D%/mosquitto_system.c \
 	%D%/settings.c %D%/settings.h %D%/settings_int.h \
