@@ -39,7 +39,7 @@ libcore_a_SOURCES = \
 	%D%/retention.c %D%/retention.h \
 	%D%/route.c %D%/route.h \
 	%D%/routing.c \
-	%D%/session.c %D%/session.h %D%/session_int.h %D%/session_pump.c \
+	%D%/session.c %D%/session.h %D%/session_int.h %D%/session_pump.c %D%/session_record.c \
 	%D%/will.c \
 	%D%/share.c %D%/share.h \
 	%D%/stream.c %D%/stream.h %D%/stream_int.h \

@@ -122,9 +122,8 @@ static inline bool session_has_retained(const struct session *session)
 void session_wake(struct session *session);
 /* Asserted new: nobody has that id. */
 struct session *session_new(struct core *core, struct slice id, struct slice user, uint64_t number);
-void session_record(struct session *session);
-/* All of it goes from the catalogue. */
-void session_forget_recorded(struct session *session);
+/* Its time runs, while nobody is connected; SESSION_NEVER_EXPIRES never ends. */
+void session_start_expiry(struct session *session, uint64_t left_ms);
 MUST_CHECK enum rc subscription_add(struct session *session, const struct subscription_spec *spec,
                                     struct subscription **ret);
 /* No more retained messages come for the subscription. */
@@ -147,6 +146,15 @@ void sessions_trim(struct core *core);
 void sessions_end_overflowing(struct core *core);
 /* Ends it for good. */
 void session_end(struct session *session);
+
+/* ---- session_record.c ---- */
+void session_record(struct session *session);
+/* All of it goes from the catalogue; or all but rows of subscriptions and references, which without
+ * the session's own are nobody's. */
+void session_forget_recorded(struct session *session);
+void session_forget_head(struct session *session);
+void subscription_record(const struct subscription *s);
+void subscription_forget_recorded(struct subscription *s);
 
 /* ---- will.c ---- */
 /* Publishes it now, if there is one. */
