@@ -410,8 +410,9 @@ static void apply(struct lmdb_store *s, struct copy_job *job)
         return;
     }
     store_log_settle(log);
-    /* Trimmed first: what is taken in now, the last row too, is so in the turn of the change. */
-    if (!built_trim(s, job, log->start) || !build(s, job, log))
+    /* Trimmed first: what is taken in now, the last row too, is so in the turn of the change. Rows
+     * that are still to be forgotten would be given back by nobody if they were left behind. */
+    if (!built_trim(s, job, log->start) || log->is_forgetting || !build(s, job, log))
         return;
     ASSERT(log->bytes >= c->old_bytes);
     log->bytes = log->bytes - c->old_bytes + c->built_bytes;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "broker/base/clock.h"
+#include "broker/base/counters.h"
 #include "broker/base/fault.h"
 #include "broker/base/log.h"
 #include "broker/record/sift.h"
@@ -20,6 +21,10 @@
 #include "tests/contract/compaction_rig.h"
 
 #define ROWS 8000
+
+#define OTHERS   4
+#define KEPT     1600
+#define TOGETHER 8
 
 static _Thread_local bool is_core_thread;
 static unsigned turns_asked_for;
@@ -67,6 +72,63 @@ START_TEST(flushes_and_a_compaction_that_wants_one_share_it)
     }
     ck_assert_int_eq(asked.rc, RC_OK);
     ck_compacted(0, end, true, true);
+    store_close(&store);
+}
+END_TEST
+
+/* Entries that compaction leaves as they are, and then some of which it leaves little. Each fills
+ * its frame: none of their segments is sparse. */
+static void put_kept(void)
+{
+    struct batch_builder b;
+
+    batch_builder_init(&b, 0, 0);
+    for (unsigned i = 0; i < KEPT + KEPT / 8; i++) {
+        for (unsigned k = 0; k < TOGETHER; k++)
+            add_record(&b, i < KEPT ? -1 : 1, true);
+        await(append(&b, COMPRESSION_NONE));
+    }
+    batch_builder_done(&b);
+}
+
+static void put_others(void)
+{
+    uint64_t ticket = 0;
+
+    for (uint32_t log = OTHER; log < OTHER + OTHERS; log++) {
+        for (uint64_t offset = 0; offset < ROWS; offset++)
+            ticket = put_at(log, offset, 1, 80, 1000);
+    }
+    await(ticket);
+}
+
+/* What was trimmed is forgotten in parts, and meanwhile the log's rows change. */
+START_TEST(what_is_trimmed_while_a_compaction_is_taken_in_frees_its_segments)
+{
+    const int64_t copied = count_get(COUNT_STORE_COPIED);
+    struct file_list files;
+    struct asked asked;
+
+    store_config.has_sync = false;
+    store_config.segment_first_bytes = store_config.segment_max_bytes = 1 << 20;
+    store_start(lmdb_store_open);
+    put_others();
+    put_kept();
+    ask(&asked, end, FOREVER);
+    while (count_get(COUNT_STORE_COPIED) == copied && !asked.is_done)
+        turn();
+    for (int i = 0; i < _i; i++)
+        turn();
+    for (uint32_t log = OTHER; log < OTHER + OTHERS; log++)
+        (void)log_drop(store, log);
+    (void)log_trim(store, LOG, KEPT / 4 * TOGETHER);
+    while (!asked.is_done)
+        turn();
+    await(log_drop(store, LOG));
+    do { /* or this test takes too long */
+        turn();
+        list_files("seg", &files);
+    } while (files.count > 2);
     store_close(&store);
 }
 END_TEST
@@ -257,6 +319,8 @@ int main(void)
     tcase_add_checked_fixture(plain, compaction_setup, compaction_teardown);
     tcase_set_timeout(plain, 60);
     tcase_add_test(plain, no_turn_takes_more_than_a_part_of_a_pass);
+    tcase_add_loop_test(plain, what_is_trimmed_while_a_compaction_is_taken_in_frees_its_segments, 0,
+                        4);
     tcase_add_test(plain, flushes_and_a_compaction_that_wants_one_share_it);
     tcase_add_loop_test(plain, a_log_that_is_dropped_leaves_nothing_in_the_catalogue, 0, 3);
     tcase_add_loop_test(plain, a_log_that_is_dropped_while_it_is_compacted_leaves_nothing_either, 0,
