@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Notes: small durable facts that a protocol keeps with a session. */
+#include <stdlib.h>
+
 #include "broker/base/mem.h"
 #include "broker/base/wire.h"
 #include "broker/core/session_int.h"
@@ -87,30 +89,52 @@ struct slice session_note_get(const struct session *session, uint32_t key)
     return note == NULL ? SLICE_NONE : note->value;
 }
 
-void session_note_each(const struct session *session, session_note_fn *visit, void *arg)
+static int compare_keys(const void *a, const void *b)
 {
-    struct ring keys;
+    uint32_t first = *(const uint32_t *)a, second = *(const uint32_t *)b;
 
-    if (session->extra == NULL)
+    return (first > second) - (first < second);
+}
+
+/* A client may have 65,535 of a kind: they are sorted as so many are. */
+void session_note_each(const struct session *session, uint32_t first, uint32_t last,
+                       session_note_fn *visit, void *arg)
+{
+    size_t bytes, room = session_note_count(session, first, last, &bytes), count = 0;
+    uint32_t *keys;
+
+    if (room == 0)
         return;
-    ring_init(&keys, sizeof(uint32_t));
+    keys = mem_new_array(uint32_t, room);
     MAP_EACH (node, &session->extra->notes) {
         uint32_t key = CONTAINER_OF(node, struct note, by_key)->key;
-        size_t i = keys.count;
 
-        if (key == NOTE_CORE_WILL)
+        if (key >= first && key <= last)
+            keys[count++] = key;
+    }
+    qsort(keys, count, sizeof(*keys), compare_keys);
+    for (size_t i = 0; i < count; i++)
+        visit(arg, keys[i], note_find(session, keys[i])->value);
+    mem_free(keys);
+}
+
+size_t session_note_count(const struct session *session, uint32_t first, uint32_t last,
+                          size_t *ret_bytes)
+{
+    size_t count = 0;
+
+    *ret_bytes = 0;
+    if (session->extra == NULL)
+        return 0;
+    MAP_EACH (node, &session->extra->notes) {
+        const struct note *note = CONTAINER_OF(node, struct note, by_key);
+
+        if (note->key < first || note->key > last)
             continue;
-        (void)ring_push(&keys);
-        for (; i > 0 && *(uint32_t *)ring_at(&keys, i - 1) > key; i--)
-            *(uint32_t *)ring_at(&keys, i) = *(uint32_t *)ring_at(&keys, i - 1);
-        *(uint32_t *)ring_at(&keys, i) = key;
+        *ret_bytes += note->value.len;
+        count++;
     }
-    for (size_t i = 0; i < keys.count; i++) {
-        uint32_t key = *(uint32_t *)ring_at(&keys, i);
-
-        visit(arg, key, note_find(session, key)->value);
-    }
-    ring_done(&keys);
+    return count;
 }
 
 void notes_record(struct session *session)

@@ -80,8 +80,12 @@ void session_note_delete(struct session *session, uint32_t key);
 /* none when there is no such note. Borrowed until changed. */
 struct slice session_note_get(const struct session *session, uint32_t key);
 typedef void session_note_fn(void *arg, uint32_t key, struct slice value);
-/* In the order of keys. The visitor must not change notes. */
-void session_note_each(const struct session *session, session_note_fn *visit, void *arg);
+/* Those with keys from `first` to `last`, in their order. The visitor must not change notes. */
+void session_note_each(const struct session *session, uint32_t first, uint32_t last,
+                       session_note_fn *visit, void *arg);
+/* How many of these there are, and how long their values are together. */
+size_t session_note_count(const struct session *session, uint32_t first, uint32_t last,
+                          size_t *ret_bytes);
 
 /* All sessions that have this note. The visitor must not open or end any. */
 typedef void session_fn(void *arg, const struct session *session);

@@ -51,7 +51,6 @@ static bool is_wanted(const struct bridge *b, struct slice filter)
 
 struct keys {
     struct ring all; /* of uint32_t */
-    uint32_t kind;
 };
 
 static void collect(void *arg, uint32_t key, struct slice value)
@@ -59,15 +58,13 @@ static void collect(void *arg, uint32_t key, struct slice value)
     struct keys *keys = arg;
 
     (void)value;
-    if ((key & NOTE_KIND) == keys->kind)
-        *(uint32_t *)ring_push(&keys->all) = key;
+    *(uint32_t *)ring_push(&keys->all) = key;
 }
 
 static void collect_keys(const struct session *session, uint32_t kind, struct keys *ret)
 {
     ring_init(&ret->all, sizeof(uint32_t));
-    ret->kind = kind;
-    session_note_each(session, collect, ret);
+    session_note_each(session, kind, NOTE_LAST(kind), collect, ret);
 }
 
 /* What an earlier configuration sent is sent no longer. */

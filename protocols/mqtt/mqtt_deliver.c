@@ -525,9 +525,7 @@ static void resume_note(void *arg, uint32_t key, struct slice value)
     uint8_t state = rd_u8(&r), qos = rd_u8(&r);
     uint64_t handle = rd_u64(&r);
 
-    if ((key & NOTE_KIND) == NOTE_INBOUND)
-        s->open_inbound++;
-    if ((key & NOTE_KIND) != NOTE_OUTBOUND || r.bad || (key & 0xffff) == 0)
+    if (r.bad || (key & 0xffff) == 0)
         return;
     if (mqtt_inflight_restore(&s->inflight, (uint16_t)key, &flight) != RC_OK)
         return; /* without memory the id is not reserved: it is sent again under a new one */
@@ -541,7 +539,7 @@ static void resume_note(void *arg, uint32_t key, struct slice value)
 
 void mqtt_resume_flights(struct mqtt_session *s)
 {
-    session_note_each(s->session, resume_note, s);
+    session_note_each(s->session, NOTE_OUTBOUND, NOTE_LAST(NOTE_OUTBOUND), resume_note, s);
 }
 
 void mqtt_release_flights(struct mqtt_session *s)

@@ -36,10 +36,10 @@ enum mqtt_state {
 };
 
 /* Keys of the notes kept with core's session: what must survive beside the subscriptions. */
-#define NOTE_INBOUND  0x10000u /* | packet id: a QoS 2 PUBLISH came, its PUBREL did not */
-#define NOTE_OUTBOUND 0x20000u /* | packet id: struct mqtt_flight of what was sent */
-#define NOTE_QUEUE    0x30000u /* | index: QoS and filter of a $queue subscription */
-#define NOTE_KIND     0xffff0000u
+#define NOTE_INBOUND    0x10000u /* | packet id: a QoS 2 PUBLISH came, its PUBREL did not */
+#define NOTE_OUTBOUND   0x20000u /* | packet id: struct mqtt_flight of what was sent */
+#define NOTE_QUEUE      0x30000u /* | index: QoS and filter of a $queue subscription */
+#define NOTE_LAST(kind) ((kind) | 0xffffu)
 
 /* One $queue/NAME subscription. */
 struct mqtt_queue_sub {

@@ -118,15 +118,11 @@ void mqtt_keep_no_longer(struct mqtt_session *s, uint16_t packet_id)
     session_note_delete(s->session, note_of(packet_id));
 }
 
-static void count_note(void *arg, uint32_t key, struct slice value)
-{
-    struct mqtt_session *s = arg;
-
-    if ((key & NOTE_KIND) == NOTE_INBOUND)
-        count_kept(s, value.len, 0);
-}
-
 void mqtt_kept_resume(struct mqtt_session *s)
 {
-    session_note_each(s->session, count_note, s);
+    size_t bytes,
+        count = session_note_count(s->session, NOTE_INBOUND, NOTE_LAST(NOTE_INBOUND), &bytes);
+
+    s->open_inbound += (uint32_t)count;
+    count_kept(s, bytes, 0);
 }

@@ -25,7 +25,7 @@ MUST_CHECK enum rc mqtt_keep_again(struct mqtt_session *s, uint16_t packet_id);
  * identifier. */
 bool mqtt_kept(const struct mqtt_session *s, uint16_t packet_id, struct mqtt_publish *ret);
 void mqtt_keep_no_longer(struct mqtt_session *s, uint16_t packet_id);
-/* Counts what a resumed session keeps. */
+/* Counts what a resumed session keeps, and the QoS 2 messages that wait for PUBREL. */
 void mqtt_kept_resume(struct mqtt_session *s);
 
 #endif

@@ -190,7 +190,7 @@ static void resume_note(void *arg, uint32_t key, struct slice value)
     struct slice filter = rd_rest(&r);
     struct mqtt_queue_sub *sub;
 
-    if ((key & NOTE_KIND) != NOTE_QUEUE || r.bad)
+    if (r.bad)
         return;
     sub = sub_new(s, filter, qos, id);
     if (sub == NULL)
@@ -204,5 +204,5 @@ static void resume_note(void *arg, uint32_t key, struct slice value)
 
 void mqtt_queue_resume(struct mqtt_session *s)
 {
-    session_note_each(s->session, resume_note, s);
+    session_note_each(s->session, NOTE_QUEUE, NOTE_LAST(NOTE_QUEUE), resume_note, s);
 }

@@ -204,6 +204,38 @@ START_TEST(a_session_that_is_not_to_outlive_its_connection_leaves_its_rows_till_
 }
 END_TEST
 
+struct visited {
+    uint32_t next; /* key that is to come */
+    uint32_t last;
+};
+
+static void on_note(void *arg, uint32_t key, struct slice value)
+{
+    struct visited *visited = arg;
+
+    ck_assert_uint_eq(key, visited->next);
+    ck_assert_uint_eq(value.len, 2);
+    visited->next += 2;
+    visited->last = key;
+}
+
+START_TEST(notes_of_a_range_are_visited_in_the_order_of_their_keys)
+{
+    struct session *s = rig_session(&rig, b, "s", true, 0, &present);
+    struct visited visited = { .next = 1000 };
+    size_t bytes;
+
+    for (uint32_t i = 0; i < 30000; i++) /* even keys, from far apart to neighbours */
+        session_note_put(s, (i * 7919u % 30000u) * 2, SLICE("ab"));
+    session_note_each(s, 999, 50001, on_note, &visited);
+    ck_assert_uint_eq(visited.last, 50000);
+    ck_assert_uint_eq(session_note_count(s, 999, 50001, &bytes), 24501);
+    ck_assert_uint_eq(bytes, 2 * 24501);
+    ck_assert_uint_eq(session_note_count(s, 60000, UINT32_MAX, &bytes), 0);
+    session_detach(&s);
+}
+END_TEST
+
 int main(void)
 {
     TCase *tests = tcase_create("durable");
@@ -216,5 +248,6 @@ int main(void)
     tcase_add_test(tests, nothing_stays_of_a_session_that_was_owed_very_much);
     tcase_add_test(tests,
                    a_session_that_is_not_to_outlive_its_connection_leaves_its_rows_till_it_ends);
+    tcase_add_test(tests, notes_of_a_range_are_visited_in_the_order_of_their_keys);
     return suite_run("sessions that end in parts", tests);
 }
