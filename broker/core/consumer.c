@@ -310,6 +310,7 @@ static enum rc next_message(struct queue *queue, struct lane **ret_lane, struct 
                 *ret_lane = lane;
                 return RC_OK;
             }
+            count_add(COUNT_CORE_QUEUE_EXPIRED, 1);
             lane_settle_ready(lane, *ret_offset);
         }
         if (rc == RC_AGAIN)
