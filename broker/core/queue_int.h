@@ -179,9 +179,9 @@ void lane_forget(struct lane *lane);
 /* Everything there may have been delivered before. */
 void lane_suspect(struct lane *lane);
 MUST_CHECK enum rc lane_load(struct lane *lane, uint64_t record, struct slice value);
-/* Where the lane stood `retention_ms` ago. */
+/* Where the lane stood `retention_ms` ago, by a clock that is never set back. */
 uint64_t lane_retention_floor(struct lane *lane, int64_t now_ms, int64_t retention_ms);
-/* Wall time at which that moves; INT64_MAX: not before more is settled. */
+/* The time of that clock at which it moves; INT64_MAX: not before more is settled. */
 int64_t lane_retention_next_ms(const struct lane *lane, int64_t retention_ms);
 
 /* A record that did not come by lane_take() is there. */

@@ -148,13 +148,18 @@ static uint64_t over_consumed_below(const struct partition *p, uint64_t head)
     return head - (uint64_t)((double)(head - p->start) * ((double)limit / consumed_bytes));
 }
 
+/* Of a clock that nobody sets: what was consumed is seen to be so within one life. */
+static int64_t now_ms(void)
+{
+    return (int64_t)(clock_monotonic_ns() / NS_PER_MS);
+}
+
 /* A queue's log: what was consumed is kept for a while, for those who read it as a stream; what
  * nobody else can read is not. */
 static uint64_t consumed_below(struct partition *p)
 {
     struct lane *lane = p->stream->queue->lanes[p->index];
-    uint64_t below =
-        lane_retention_floor(lane, core_wall_ms(p->stream->core), consumed_keep_ms(p->stream));
+    uint64_t below = lane_retention_floor(lane, now_ms(), consumed_keep_ms(p->stream));
 
     return larger(below, over_consumed_below(p, lane->head));
 }
@@ -216,7 +221,7 @@ static void look_again(struct partition *p, bool is_blocked)
             lane_retention_next_ms(stream->queue->lanes[p->index], consumed_keep_ms(stream));
 
         if (at_ms != INT64_MAX)
-            look_within(p, at_ms - core_wall_ms(stream->core));
+            look_within(p, at_ms - now_ms());
     }
 }
 

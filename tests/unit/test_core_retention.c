@@ -23,6 +23,7 @@ static struct rig rig;
 static struct rig_client *a, *b;
 static bool present;
 static int64_t passed_ms;
+static int64_t wrong_ms; /* how far the wall clock is ahead */
 
 static void open_clients(void)
 {
@@ -32,7 +33,7 @@ static void open_clients(void)
 
 static void setup_as(bool is_durable, const struct core_config *config)
 {
-    passed_ms = 0;
+    passed_ms = wrong_ms = 0;
     clock_set_for_test(START_NS, START_MS);
     rig_open_as(&rig, is_durable, config);
     a = mem_new(struct rig_client);
@@ -81,7 +82,8 @@ static void pass(int64_t ms)
         int64_t step_ms = ms / 64 > 1000 ? ms / 64 : 1000;
 
         passed_ms = until_ms - passed_ms < step_ms ? until_ms : passed_ms + step_ms;
-        clock_set_for_test(START_NS + (uint64_t)passed_ms * 1000000, START_MS + passed_ms);
+        clock_set_for_test(START_NS + (uint64_t)passed_ms * 1000000,
+                           START_MS + passed_ms + wrong_ms);
         core_turn_end(rig.core); /* the turn's wall clock is read anew */
         rig_settle(&rig);
     }
@@ -385,6 +387,27 @@ START_TEST(what_a_queue_has_consumed_is_bounded_in_bytes)
 }
 END_TEST
 
+START_TEST(what_a_queue_has_consumed_goes_in_time_when_the_clock_is_set_back)
+{
+    struct queue *queue = rig_queue(&rig, a, "q", true);
+
+    wrong_ms = 100 * DAY_MS;
+    pass(MINUTE_MS);
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", "x"), RC_OK);
+    rig_settle(&rig);
+    for (unsigned i = 0; i < 20; i++)
+        rig_get(b, queue, true);
+    rig_settle(&rig);
+    pass(MINUTE_MS);
+    wrong_ms = 0;
+    pass(8 * MINUTE_MS);
+    ck_assert_uint_eq(held("q"), 20);
+    pass(MINUTE_MS * 3);
+    ck_assert_uint_eq(held("q"), 0);
+}
+END_TEST
+
 START_TEST(a_purge_moves_the_start_at_once)
 {
     struct queue *queue = rig_queue(&rig, a, "q", true);
@@ -610,6 +633,7 @@ int main(void)
     tcase_add_test(memory, what_is_taken_and_not_settled_stays);
     tcase_add_test(memory, a_long_log_is_let_go_in_steps);
     tcase_add_test(memory, what_a_queue_has_consumed_is_bounded_in_bytes);
+    tcase_add_test(memory, what_a_queue_has_consumed_goes_in_time_when_the_clock_is_set_back);
     tcase_add_test(memory, a_purge_moves_the_start_at_once);
     tcase_add_test(memory, nobody_deletes_what_a_session_is_owed);
     tcase_add_test(memory, qos_0_that_waits_for_a_slow_client_is_not_owed);
