@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "admin/ctl_admin.h"
 #include "admin/ctl_format.h"
@@ -45,11 +47,27 @@ static void on_signal(int number)
     is_interrupted = number;
 }
 
-bool ctl_goes_on(const struct ctl_job *job)
+static bool is_wanted(const struct ctl_job *job)
 {
     if (is_interrupted != 0 || (job->count > 0 && job->done >= job->count))
         return false;
     return job->deadline_ns == 0 || clock_monotonic_ns() < job->deadline_ns;
+}
+
+/* Who read has gone, as `head` does: nothing more would be read, also when nothing comes that
+ * would be written. */
+static bool is_read(void)
+{
+    struct pollfd out = { .fd = STDOUT_FILENO };
+
+    return poll(&out, 1, 0) <= 0 || (out.revents & POLLERR) == 0;
+}
+
+bool ctl_goes_on(const struct ctl_job *job)
+{
+    if (!is_read())
+        is_interrupted = SIGPIPE;
+    return is_wanted(job);
 }
 
 uint64_t ctl_answer_deadline_ns(const struct ctl_job *job)
@@ -112,10 +130,13 @@ bool ctl_show(struct ctl_job *job, const struct ctl_message *message)
     ctl_format(&out, job->format, message);
     (void)fwrite(text_slice(&out).at, 1, text_slice(&out).len, stdout);
     text_done(&out);
-    if (fflush(stdout) != 0)
+    if (fflush(stdout) != 0) {
+        if (errno != EPIPE)
+            job->has_failed = !ctl_fail("standard output: %s", strerror(errno));
         is_interrupted = SIGPIPE;
+    }
     job->done++;
-    return ctl_goes_on(job);
+    return is_wanted(job);
 }
 
 enum long_option {
@@ -313,7 +334,7 @@ static int run(struct ctl_job *job, const struct ctl_transport *transport, bool 
         job->deadline_ns = clock_monotonic_ns() + job->timeout_ms * 1000000;
     if (is_pub)
         return transport->publish(job) && !job->has_failed ? EXIT_SUCCESS : EXIT_FAILURE;
-    if (!transport->subscribe(job))
+    if (!transport->subscribe(job) || job->has_failed)
         return EXIT_FAILURE;
     if (job->done < job->count && is_interrupted == 0) {
         (void)ctl_fail("%llu of %llu messages when the time was over",
@@ -331,7 +352,7 @@ static int misuse(void)
 
 static int print(const char *text)
 {
-    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+    if (fputs(text, stdout) >= 0 && fflush(stdout) == 0 && !ferror(stdout))
         return EXIT_SUCCESS;
     (void)ctl_fail("standard output: %s", strerror(errno));
     return EXIT_FAILURE;
@@ -411,10 +432,11 @@ int main(int argc, char **argv)
         return help_with(argv[1]);
     argv[0] = (char *)(uintptr_t) "tercet"; /* what getopt's messages begin with */
     if (ctl_admin_has(argv[1]))
-        return ctl_admin_run(argc - 1, argv + 1);
-    if (ctl_users_has(argv[1]))
-        return ctl_users_run(argc - 1, argv + 1);
-    status = command(&job, argc, argv);
+        status = ctl_admin_run(argc - 1, argv + 1);
+    else if (ctl_users_has(argv[1]))
+        status = ctl_users_run(argc - 1, argv + 1);
+    else
+        status = command(&job, argc, argv);
     ctl_url_done(&job.url);
-    return status;
+    return status == EXIT_SUCCESS && is_interrupted == 0 ? print("") : status;
 }

@@ -65,7 +65,7 @@ struct ctl_job {
     bool is_retained;
     bool is_lines;   /* each line of standard input is a message */
     bool is_over;    /* there is nothing more to publish */
-    bool has_failed; /* standard input could not be published whole */
+    bool has_failed; /* standard input could not be published whole, or a message not printed */
     bool from_beginning;
     uint64_t done; /* published and confirmed, or shown */
 };

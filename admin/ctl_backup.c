@@ -126,9 +126,10 @@ static bool ask_backup(const struct ctl_place *place, const char *directory, str
 static void print_answer(const char *to, const struct text *answer)
 {
     json_t *json = json_loadb((const char *)answer->at, answer->len, 0, NULL);
+    long long segments = json_integer_value(json_object_get(json, "segments"));
 
-    (void)fprintf(stderr, "tercet: %s holds %lld segments, %lld bytes\n", to,
-                  (long long)json_integer_value(json_object_get(json, "segments")),
+    (void)fprintf(stderr, "tercet: %s holds %lld segment%s, %lld bytes\n", to, segments,
+                  segments == 1 ? "" : "s",
                   (long long)json_integer_value(json_object_get(json, "bytes")));
     json_decref(json);
 }
@@ -491,6 +492,8 @@ bool ctl_restore(const char *from, const char *to)
     is_good = is_good && fill(&r, draft, to);
     if (!is_good && r.target >= 0)
         remove_backup(r.target, draft);
+    if (is_good)
+        (void)fprintf(stderr, "tercet: %s is whole; tercetd --data %s starts with it\n", to, to);
     fd_close(r.target);
     text_done(&path);
     return is_good;

@@ -100,6 +100,29 @@ class MqttTest(ToolCase):
         self.assertIn("0 of 1 messages", self.said)
         self.assertEqual(self.tool("sub", self.url(), self.name(), "--timeout", 1), b"")
 
+    def test_it_ends_when_who_reads_goes(self):
+        name = self.name()
+        self.tool("pub", self.url(), name, "kept", "--retain")
+        with subprocess.Popen([program("tercet"), "sub", self.url(), name],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as process:
+            try:
+                self.assertEqual(process.stdout.readline(), b"kept\n")
+                process.stdout.close()
+                self.assertEqual(process.wait(20 * SCALE), 0)
+                self.assertEqual(process.stderr.read(), b"")
+            finally:
+                process.kill()
+
+    def test_what_cannot_be_printed_ends_it(self):
+        name = self.name()
+        self.tool("pub", self.url(), name, "kept", "--retain")
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([program("tercet"), "sub", self.url(), name], check=False,
+                                  stdout=full, stderr=subprocess.PIPE, timeout=20 * SCALE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"No space left", done.stderr)
+
     def test_a_bad_filter_is_told(self):
         self.tool("sub", self.url(), "a/#/b", "--timeout", 5, status=1)
         self.assertIn("a/#/b", self.said)
