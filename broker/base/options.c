@@ -22,7 +22,7 @@ static const struct {
 
 /* ---- values as text ---- */
 
-void option_format_bytes(struct text *to, uint64_t bytes)
+static void option_format_bytes(struct text *to, uint64_t bytes)
 {
     static const char units[] = "gmk";
 
@@ -37,7 +37,7 @@ void option_format_bytes(struct text *to, uint64_t bytes)
     text_format(to, "%" PRIu64, bytes);
 }
 
-void option_format_time(struct text *to, uint64_t ms)
+static void option_format_time(struct text *to, uint64_t ms)
 {
     for (size_t i = TIME_UNITS; i-- > 0;) {
         if (ms % time_units[i].ms == 0 && (ms != 0 || i == 1)) {

@@ -10,7 +10,5 @@
 
 /* "a number, 1 to 9": what an error message and the manual page say of a value. */
 void option_format_expected(struct text *to, const struct option *o);
-void option_format_bytes(struct text *to, uint64_t bytes);
-void option_format_time(struct text *to, uint64_t ms);
 
 #endif

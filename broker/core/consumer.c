@@ -46,7 +46,7 @@ static struct holding *find_holding(const struct client *client, const struct qu
     return NULL;
 }
 
-struct holding *holding_of(struct client *client, struct queue *queue)
+static struct holding *holding_of(struct client *client, struct queue *queue)
 {
     struct holding *holding = find_holding(client, queue);
 

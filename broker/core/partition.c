@@ -59,7 +59,8 @@ void partition_disown(struct partition *p)
         owed_free(p);
 }
 
-void partition_rest(struct partition *p)
+/* Lets go of what only work needs, if there is none. */
+static void partition_rest(struct partition *p)
 {
     if (p->work != NULL && p->work->appends.count == 0 &&
         batch_builder_is_empty(&p->work->builder) && list_is_empty(&p->work->waiters))

@@ -28,8 +28,9 @@ static int64_t first_said(int64_t own, int64_t other)
     return own != POLICY_OPEN ? own : other;
 }
 
-void policy_over(const struct stream_policy *own, const struct stream_policy *other,
-                 struct stream_policy *ret)
+/* What holds when `own` is asked before `other`. */
+static void policy_over(const struct stream_policy *own, const struct stream_policy *other,
+                        struct stream_policy *ret)
 {
     *ret = (struct stream_policy){
         .retention_ms = first_said(own->retention_ms, other->retention_ms),

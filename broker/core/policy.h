@@ -50,9 +50,6 @@ struct policy_subject {
 /* What holds for a stream that says `own` itself; nothing of it is open. */
 void policy_effective(const struct core *core, const struct policy_subject *subject,
                       const struct stream_policy *own, struct stream_policy *ret);
-/* What holds when `own` is asked before `other`. */
-void policy_over(const struct stream_policy *own, const struct stream_policy *other,
-                 struct stream_policy *ret);
 
 /* As it lies in the catalogue. */
 void policy_write(struct text *to, const struct stream_policy *policy);

@@ -224,7 +224,6 @@ bool queue_wants(const struct queue *queue); /* somebody waits for messages */
 
 /* ---- consumer.c ---- */
 void queue_pump(struct queue *queue);
-struct holding *holding_of(struct client *client, struct queue *queue);
 void holding_free(struct holding *holding);
 /* Its client goes: what it had taken is given back, some in each turn. */
 void holding_leave(struct holding *holding);

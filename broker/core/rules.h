@@ -46,7 +46,6 @@ enum rule_rank {
 #define OPERATION_BIT(operation) (1u << (operation))
 #define RESOURCE_BIT(resource)   (1u << (resource))
 #define OPERATIONS_ALL           ((1u << OPERATION_COUNT) - 1)
-#define RESOURCES_ALL            ((1u << RESOURCE_COUNT) - 1)
 
 struct rule_spec {
     bool is_deny;

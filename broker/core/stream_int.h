@@ -70,9 +70,8 @@ struct stream {
     bool is_implicit : 1;
     bool is_hidden : 1;
     bool is_transient : 1;
-    bool
-        has_retained : 1; /* MQTT's, in its log: they come out of it when it is compacted no more */
-    bool is_deleted : 1;  /* being taken apart */
+    bool has_retained : 1; /* MQTT's, in its log until it is compacted no more */
+    bool is_deleted : 1;   /* being taken apart */
     struct partition *only;
     struct partition first; /* partitions[0] */
 };
@@ -96,8 +95,6 @@ void partition_took_ticket(struct partition *partition, uint64_t ticket);
 /* The partition a key belongs to, as Kafka's clients choose it. */
 struct partition *stream_choose(struct stream *stream, struct slice key);
 struct partition *partition_of_log(struct core *core, uint32_t log);
-/* Lets go of what only work needs, if there is none. */
-void partition_rest(struct partition *partition);
 /* It goes away: its waiters are told. */
 void partition_stop(struct partition *partition);
 /* Its log has another number from now on: nobody is owed anything of it. */

@@ -26,7 +26,7 @@
 /* Files are copied and checked by pieces of this size, and a stop is seen between them. */
 #define COPY_BYTES MANIFEST_PIECE_BYTES
 
-void backup_job_free(struct backup_job **ref)
+static void backup_job_free(struct backup_job **ref)
 {
     struct backup_job *job = *ref;
 

@@ -20,7 +20,6 @@ struct backup_job {
     bool has_thread;
 };
 
-void backup_job_free(struct backup_job **job);
 /* Core thread, at the store's end: it will not be finished. */
 void backup_drop(struct backup_job **job);
 /* Core thread: backend.h's functions. */

@@ -108,7 +108,7 @@ static enum rc on_log(void *arg, struct slice key, struct slice value)
     return RC_OK;
 }
 
-struct verify_file *verify_file_get(struct verification *v, uint32_t number)
+static struct verify_file *verify_file_get(struct verification *v, uint32_t number)
 {
     for (size_t i = 0; i < v->count; i++) {
         if (v->files[i].sealed.number == number)

@@ -56,7 +56,6 @@ void verify_problem(struct verification *v, const char *format, ...)
 struct verify_log *verify_log_get(const struct verification *v, uint32_t number);
 void verify_log_put(struct verification *v, uint32_t number, uint64_t start);
 void verify_log_drop(struct verification *v, uint32_t number);
-struct verify_file *verify_file_get(struct verification *v, uint32_t number);
 
 /* ---- verify_segment.c ---- */
 /* Finds the frames of a segment that is not sealed. */
