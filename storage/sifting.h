@@ -17,15 +17,18 @@
 
 #define SIFTING_GROUP_BYTES ((size_t)64 << 10)
 
+/* What stands for the offsets [from, to) from now on. */
 struct sifting_group {
     uint64_t from;
     uint64_t to;
-    uint64_t was_bytes;
+    uint64_t was_bytes; /* of its entries before */
     int64_t max_timestamp_ms;
     bool is_changed;
     struct slice bytes; /* borrowed: batches for all offsets from `from` to `to` */
 };
 
+/* Groups come without a gap, from the first entry added on. Anything but RC_OK ends the pass: the
+ * call that led to it gives that back. */
 typedef enum rc sifting_group_fn(void *arg, const struct sifting_group *group);
 
 struct sifting {
@@ -44,8 +47,11 @@ struct sifting {
     struct text entry;          /* owned: what is left of one entry */
 };
 
+/* A pass over one log begins; `arg` is borrowed until sifting_done(). A record without a value
+ * stays for `delete_retention_ms` after the first pass that saw it. */
 void sifting_init(struct sifting *s, sifting_group_fn *on_group, void *arg,
                   int64_t delete_retention_ms);
+/* Frees all of it, also when the pass was not ended; tells nothing. It may be begun anew. */
 void sifting_done(struct sifting *s);
 /* RC_LIMIT: there is no room for more keys; nothing of the entry was noted. RC_MEMORY. */
 MUST_CHECK enum rc sifting_note(struct sifting *s, struct slice payload);

@@ -20,7 +20,7 @@ struct session;
 /* One message on its way to one client. Borrowed during the call. */
 struct delivery {
     struct message *message; /* message_ref() to keep it */
-    uint64_t handle;         /* for consumer_settle() or session_settle(); 0: nothing to settle */
+    uint64_t handle;         /* for queue_settle() or session_settle(); 0: nothing to settle */
     const uint32_t *subscription_ids; /* of the subscriptions that matched, those that have one */
     unsigned subscription_id_count;
     uint32_t delivery_count; /* earlier attempts */

@@ -39,8 +39,8 @@ struct core_config {
     unsigned rule_count;
     uint64_t sync_interval_ms; /* the store's, for those who ask what `interval` means */
     unsigned gather_ms; /* what nobody waits for waits so long for more to come; 0: not at all */
-    uint64_t consumed_retention_bytes; /* and how much of it; 0: no limit */
     uint64_t consumed_retention_ms;    /* how long a queue keeps what was consumed */
+    uint64_t consumed_retention_bytes; /* and how much of it; 0: no limit */
     uint64_t session_max_messages;     /* that a session may be owed */
     uint64_t session_max_bytes;        /* of them; 0: no limit */
     uint64_t sessions_max;             /* that there may be; 0: no limit */
@@ -57,8 +57,8 @@ struct core_config {
     uint64_t share_grace_ms;       /* how long what an absent member was sent is its own */
     unsigned disk_warn_percent;    /* of the disk in use: from here on it is logged, */
     unsigned disk_stop_percent;    /* and from here on publishers are paused; 100: never for that */
-    uint64_t
-        disk_free_enough_bytes; /* but not while this is free, for the warning twice it; 0: none */
+    /* But not while this is free, for the warning twice it; 0: none. */
+    uint64_t disk_free_enough_bytes;
     uint64_t disk_free_min_bytes; /* they are also when less than this is free */
     uint64_t memory_limit_bytes;  /* at which they are too; 0: none */
     /* Have core_disk_room() called, on the core's thread; arg is wake_arg. NULL: there is no disk.
@@ -81,7 +81,8 @@ struct core_config {
     }
 
 /* Reads all that the store knows and makes it live. Borrows `store`, which must outlive the core.
- * RC_CORRUPT, RC_VERSION: what the catalogue says makes no sense; the log line says what. */
+ * RC_CORRUPT, RC_VERSION: what the catalogue says makes no sense; the log line says what. RC_IO,
+ * RC_MEMORY: it could not be read. There is no core after any of them. */
 MUST_CHECK enum rc core_new(struct store *store, const struct core_config *config,
                             struct core **ret);
 /* All clients are closed, nothing more comes, and the next start is to know it: until then all that

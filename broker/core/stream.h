@@ -42,7 +42,8 @@ struct stream *stream_find_id(struct core *core, const uint8_t id[16]);
 MUST_CHECK enum rc stream_delete(struct core *core, struct client *client, struct stream *stream);
 /* More partitions, never fewer (RC_INVALID). */
 MUST_CHECK enum rc stream_grow(struct stream *stream, unsigned partition_count);
-/* Walks all streams by name order of creation; start with NULL. */
+/* Walks all streams in the order in which they came to be; start with NULL. NULL: that was the
+ * last. Those that are walked over must not be deleted on the way. */
 struct stream *stream_next(struct core *core, struct stream *after);
 
 struct slice stream_name(const struct stream *stream);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The durable store: segments of frames in LMDB environments, one writer thread, a pool of readers.
- */
+/* The durable store: segments of frames in plain files, a catalogue in LMDB, one writer thread, a
+ * pool of readers. */
 #ifndef TERCET_STORAGE_LMDB_LMDB_STORE_H
 #define TERCET_STORAGE_LMDB_LMDB_STORE_H
 

@@ -71,12 +71,16 @@ MUST_CHECK enum rc segment_set_aside(const struct place *place, uint32_t number)
 MUST_CHECK enum rc segment_append(struct segment *segment, struct slice bytes, bool is_synced);
 /* The same, past the page cache if it can be, not synced and not counted as a commit. */
 MUST_CHECK enum rc segment_write(struct segment *segment, struct slice bytes);
+/* What was appended is on the device then. After a failure nobody knows: never tried again. */
 MUST_CHECK enum rc segment_sync(struct segment *segment);
+/* For its index: an entry was written to it. Copies. */
 void segment_note_row(struct segment *segment, const struct segment_row *row);
 
-/* RC_FULL instead of `rc` when the file system has no room for `need` bytes: LMDB says EIO for a
- * write cut short. */
+/* RC_FULL instead of `rc`, a failure, when the file system has no room for `need` bytes: a write
+ * that is cut short says no reason. */
 enum rc segment_rc_of_space(const struct place *place, uint64_t need, enum rc rc);
+/* Has the names in an open folder last; does nothing in a store that does not sync. RC_IO and
+ * others of errno. */
 MUST_CHECK enum rc sync_directory(const struct place *place, int fd);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The writer thread: takes all that is pending, one transaction, one sync, completions. */
+/* The writer thread: takes all that is pending; one write, one sync, completions. */
 #include "storage/lmdb/writer_int.h"
 
 #include "broker/base/counters.h"
