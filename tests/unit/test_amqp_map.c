@@ -199,6 +199,30 @@ START_TEST(types_of_headers_survive_without_the_native_block)
 }
 END_TEST
 
+START_TEST(a_header_stands_in_for_a_property_only_where_that_is_absent)
+{
+    static const uint8_t table[] = "\x0ex-content-typeS\0\0\0\5other";
+    struct amqp_properties p = { .headers = slice_of(table, sizeof(table) - 1),
+                                 .content_type = SLICE("text/plain") };
+    uint8_t room[100];
+
+    for (unsigned has_type = 0; has_type < 2; has_type++) {
+        struct wr w = wr_of(room, sizeof(room));
+        struct message *m;
+
+        p.flags = (uint16_t)(0x8000u >> AMQP_PROPERTY_HEADERS |
+                             (has_type ? 0x8000u >> AMQP_PROPERTY_CONTENT_TYPE : 0));
+        amqp_encode_properties(&w, &p);
+        m = message("amq.direct", "k", wr_slice(&w));
+        ck_assert_slice(message_header(m, HEADER_CONTENT_TYPE),
+                        has_type ? SLICE("text/plain") : SLICE("other"));
+        ck_assert_slice(message_header(m, "x-content-type"),
+                        has_type ? SLICE("other") : SLICE_NONE);
+        message_unref(&m);
+    }
+}
+END_TEST
+
 START_TEST(a_block_that_somebody_made_up_is_not_believed)
 {
     struct text headers = { 0 };
@@ -377,6 +401,7 @@ int main(void)
     tcase_add_test(tests, a_copy_made_by_another_protocol_reads_the_same);
     tcase_add_test(tests, what_others_changed_wins_over_the_native_block);
     tcase_add_test(tests, types_of_headers_survive_without_the_native_block);
+    tcase_add_test(tests, a_header_stands_in_for_a_property_only_where_that_is_absent);
     tcase_add_test(tests, a_block_that_somebody_made_up_is_not_believed);
     tcase_add_test(tests, a_message_of_kafka_is_shown);
     tcase_add_test(tests, a_key_that_is_no_text_is_a_header);

@@ -223,6 +223,23 @@ START_TEST(heartbeats_go_out_and_must_come_in)
 }
 END_TEST
 
+START_TEST(who_is_not_read_is_not_taken_for_silent)
+{
+    struct amqp_session *s = conn.session;
+    struct text script = { 0 };
+
+    add_opening(&script, 10);
+    ck_assert(amqp_rig_feed(&conn, text_slice(&script)));
+    s->is_held = true; /* a publish waits for the store */
+    net_rig_pass(60000, NULL, NULL);
+    ck_assert(!conn_is_closing(&conn));
+    s->is_held = false;
+    net_rig_pass(10000, NULL, NULL);
+    ck_assert(conn_is_closing(&conn));
+    text_done(&script);
+}
+END_TEST
+
 START_TEST(a_close_that_is_not_answered_ends_after_three_seconds)
 {
     struct text script = { 0 };
@@ -568,6 +585,7 @@ int main(void)
     tcase_add_test(tests, any_byte_may_be_wrong);
     tcase_add_test(tests, a_handshake_that_stops_ends_after_ten_seconds);
     tcase_add_test(tests, heartbeats_go_out_and_must_come_in);
+    tcase_add_test(tests, who_is_not_read_is_not_taken_for_silent);
     tcase_add_test(tests, a_close_that_is_not_answered_ends_after_three_seconds);
     tcase_add_test(tests, unfinished_bodies_of_a_connection_have_a_limit);
     tcase_add_test(tests, a_full_socket_holds_deliveries_back);

@@ -557,5 +557,44 @@ class Kafka(KafkaCase):
         self.assertEqual(publisher.subscribe("some/#", "some/secret"), [0, NOT_AUTHORIZED])
 
 
+class KafkaGroups(KafkaCase):
+    """Who may use a group, who may know of it and who may delete it, are three questions."""
+
+    RULES = ("allow anyone all topic *\nallow anyone group-use group *\n"
+             "allow anyone describe,delete group prefix:ours\ndeny anyone all group literal:shut\n")
+    REFUSED = 30  # GROUP_AUTHORIZATION_FAILED
+
+    @classmethod
+    def setUpClass(cls):
+        files = Files()
+        cls.addClassCleanup(files.close)
+        files.write("rules", cls.RULES)
+        cls.config = "acl_file = %s\nallow_anonymous = yes\n" % files.path("rules")
+        super().setUpClass()
+
+    def test_groups_are_authorised(self):
+        client, topic = self.connect(), self.topic()
+
+        def commit(group):
+            answer = client.call("offset_commit", 8, group_id=group, topics=[{
+                "name": topic, "partitions": [{"partition_index": 0, "committed_offset": 0}]}])
+            return answer["topics"][0]["partitions"][0]["error_code"]
+
+        def described(group):
+            answer = client.call("describe_groups", 5, groups=[group])["groups"][0]
+            return answer["error_code"], answer["group_state"]
+
+        self.assertEqual([commit(group) for group in ("ours", "theirs", "shut")],
+                         [0, 0, self.REFUSED])
+        self.assertEqual([g["group_id"] for g in client.call("list_groups", 5)["groups"]],
+                         ["ours"])
+        self.assertEqual(described("ours"), (0, "Empty"))
+        self.assertEqual(described("theirs"), (self.REFUSED, ""))
+        answer = client.call("delete_groups", 2, group_names=["theirs", "ours"])
+        self.assertEqual([r["error_code"] for r in answer["results"]], [self.REFUSED, 0])
+        self.assertEqual(client.call("heartbeat", 4, group_id="shut", member_id="m",
+                                     generation_id=1)["error_code"], self.REFUSED)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -350,6 +350,14 @@ class Looking(GroupCase):
              for m in got["members"]],
             [(m.id, "client", b"mine", b"for " + m.id.encode()) for m in members])
 
+    def test_of_a_group_that_is_not_stable_no_metadata_is_told(self):
+        member = Member(self, self.name("group"))
+        self.assertEqual(member.join(), OK)  # nothing is assigned yet
+        got = self.describe(member.group)
+        self.assertEqual(got["group_state"], "CompletingRebalance")
+        self.assertEqual([(m["member_id"], m["member_metadata"], m["member_assignment"])
+                          for m in got["members"]], [(member.id, b"", b"")])
+
     def test_a_group_that_is_not_there(self):
         self.assertEqual(self.describe("nobody")["group_state"], "Dead")
         self.assertEqual(self.describe("nobody", version=6)["error_code"], 69)

@@ -330,6 +330,9 @@ class Fetch(KafkaCase):
         answer = self.connect().call("fetch", 12, **self.fetch_request(topic), session_id=7,
                                      session_epoch=1)
         self.assertEqual((answer["error_code"], answer["responses"]), (70, []))
+        answer = self.connect().call("fetch", 12, **self.fetch_request(topic), session_id=7,
+                                     session_epoch=-1)  # ends it, if there was one
+        self.assertEqual((answer["error_code"], len(answer["responses"])), (OK, 1))
 
     def test_leader_epochs(self):
         topic = self.topic()
@@ -339,8 +342,13 @@ class Fetch(KafkaCase):
             self.assertEqual(got["error_code"], code, epoch)
 
     def test_nobody_replicates_from_us(self):
-        got = self.fetch(self.connect(), self.topic(), replica_id=2)
+        topic = self.topic()
+        got = self.fetch(self.connect(), topic, replica_id=2)
         self.assertEqual(got["error_code"], 31)
+        request = self.fetch_request(topic)
+        request["topics"][0]["topic_id"] = self.topic_id(topic)
+        answer = self.connect().call("fetch", 15, **request, replica_state={"replica_id": 2})
+        self.assertEqual(answer["responses"][0]["partitions"][0]["error_code"], 31)
 
     def test_megabytes_come_whole(self):
         topic = self.topic()
