@@ -29,6 +29,7 @@ struct backend {
     enum rc (*range)(const struct store *store, uint32_t log, uint64_t *ret_start,
                      uint64_t *ret_end);
     uint64_t (*bytes)(const struct store *store, uint32_t log);
+    bool (*over)(const struct store *store, uint32_t log, uint64_t bytes, uint64_t *ret_offset);
     void (*compact)(struct store *store, struct log_compact *compact);
     void (*compact_cancel)(struct store *store, struct log_compact *compact);
     void (*compacted)(const struct store *store, uint32_t log, uint64_t *ret_end,

@@ -133,6 +133,17 @@ uint64_t log_bytes(const struct store *store, uint32_t log)
     return store->backend->bytes(store, log);
 }
 
+bool log_over(const struct store *store, uint32_t log, uint64_t bytes, uint64_t *ret_offset)
+{
+    return store->backend->over(store, log, bytes, ret_offset);
+}
+
+uint64_t log_over_in(uint64_t base_offset, uint32_t record_count, uint64_t length, uint64_t over)
+{
+    ASSERT(over < length);
+    return base_offset + (uint64_t)((double)record_count * ((double)over / (double)length));
+}
+
 void log_compact(struct store *store, struct log_compact *compact)
 {
     ASSERT(!compact->is_under_way);

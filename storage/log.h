@@ -121,6 +121,14 @@ MUST_CHECK enum rc log_range(const struct store *store, uint32_t log, uint64_t *
  * been joined on disk. 0 when there is none. */
 uint64_t log_bytes(const struct store *store, uint32_t log);
 
+#define LOG_OVER_ENTRIES 4096 /* that one log_over() looks at */
+/* The offset from which on the log holds `bytes`; within the entry where that is, by the mean size
+ * of its records. False: there may be more than that, but what was trimmed is still being
+ * forgotten, or it lies behind LOG_OVER_ENTRIES. */
+bool log_over(const struct store *store, uint32_t log, uint64_t bytes, uint64_t *ret_offset);
+/* Where that is in an entry of which `over` bytes are too many. */
+uint64_t log_over_in(uint64_t base_offset, uint32_t record_count, uint64_t length, uint64_t over);
+
 /* ---- compaction ---- */
 
 /* A log whose records' keys matter is compacted when its user asks for it: below `end` the last

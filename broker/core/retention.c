@@ -16,6 +16,7 @@
 #define SETTLED_MIN_MS INT64_C(1000)
 #define SETTLED_MAX_MS INT64_C(5000)
 #define BLOCKED_MS     INT64_C(10000) /* until what sessions are owed is asked for again */
+#define FORGET_MS      INT64_C(10)    /* until the store has forgotten some of what was trimmed */
 /* A log may outgrow its byte limit by this part of it. */
 #define OVER_PART      8
 #define STEP_MIN_BYTES UINT64_C(4096)
@@ -113,18 +114,16 @@ static uint64_t old_below(struct partition *p)
     return rc == RC_NOT_FOUND ? p->durable_end : p->start;
 }
 
-/* The offset below which lies what is over the byte limit, reckoned by the mean size of a record.
- */
-static uint64_t over_below(const struct partition *p)
+/* The offset below which lies what is over the byte limit, as far as one look tells. */
+static uint64_t over_below(const struct partition *p, bool *ret_is_more)
 {
     int64_t limit = p->stream->effective.retention_bytes;
-    uint64_t bytes = partition_bytes(p);
-    uint64_t records = p->sealed_end - p->start;
+    uint64_t offset;
 
-    if (limit == POLICY_UNLIMITED || bytes <= (uint64_t)limit)
+    if (limit == POLICY_UNLIMITED)
         return p->start;
-    return p->start +
-           (uint64_t)((double)records * ((double)(bytes - (uint64_t)limit) / (double)bytes));
+    *ret_is_more = !log_over(p->stream->core->store, p->log, (uint64_t)limit, &offset);
+    return offset;
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -170,7 +169,7 @@ static bool is_compacted_alone(const struct stream *stream)
     return stream->compaction != NULL && !stream->compaction->is_deleted_too;
 }
 
-static uint64_t wanted_start(struct partition *p)
+static uint64_t wanted_start(struct partition *p, bool *ret_is_more)
 {
     uint64_t wanted;
 
@@ -180,7 +179,7 @@ static uint64_t wanted_start(struct partition *p)
         unlogged_fit(p);
         return old_below(p);
     }
-    wanted = over_below(p);
+    wanted = larger(p->start, over_below(p, ret_is_more));
     if (is_kept_by_policy(p->stream))
         wanted = larger(wanted, old_below(p));
     if (p->stream->queue == NULL)
@@ -227,16 +226,18 @@ static void look_again(struct partition *p, bool is_blocked)
 
 void retention_apply(struct partition *p)
 {
-    uint64_t wanted = wanted_start(p);
-    bool queue_tells;
+    bool is_more = false, queue_tells;
+    uint64_t wanted = wanted_start(p, &is_more);
     uint64_t owed = first_owed(p, &queue_tells);
     bool is_blocked = wanted > owed && !queue_tells;
-    bool is_more = false;
+    uint64_t before = p->start;
 
     deadline_stop(&p->stream->core->retention_dues, &p->retention);
     p->grown_bytes = 0;
-    if (wanted > owed)
+    if (wanted > owed) {
         wanted = owed;
+        is_more = false;
+    }
     if (wanted > p->start + TURN_RECORDS) {
         wanted = p->start + TURN_RECORDS;
         is_more = true;
@@ -248,7 +249,7 @@ void retention_apply(struct partition *p)
     }
     look_again(p, is_blocked);
     if (is_more)
-        look_within(p, 0);
+        look_within(p, p->start > before ? 0 : FORGET_MS);
 }
 
 /* ---- what makes a log worth a look ---- */

@@ -125,3 +125,29 @@ uint64_t store_log_bytes(struct store_log *log)
         return 0;
     return (uint64_t)((double)log->bytes * (double)(rows - dead) / (double)rows);
 }
+
+bool store_log_over(struct store_log *log, uint64_t bytes, uint64_t *ret_offset)
+{
+    uint64_t over = log->bytes > bytes ? log->bytes - bytes : 0;
+    struct row rows[OVER_CHUNK];
+    uint32_t count, i;
+
+    *ret_offset = log->start;
+    if (over == 0 || log->is_forgetting)
+        return over == 0;
+    store_log_settle(log);
+    for (i = 0; i < log->rows.count && i < LOG_OVER_ENTRIES; i += count) {
+        count = rows_copy(&log->rows, i, rows, OVER_CHUNK);
+        for (uint32_t k = 0; k < count; k++) {
+            const struct row *row = &rows[k];
+
+            if (over < row->length) {
+                *ret_offset = log_over_in(row->base_offset, row->record_count, row->length, over);
+                return true;
+            }
+            over -= row->length;
+            *ret_offset = row_end(row);
+        }
+    }
+    return i >= log->rows.count; /* what is not committed yet does not go */
+}

@@ -428,6 +428,15 @@ static uint64_t on_bytes(const struct store *store, uint32_t number)
     return log == NULL ? 0 : store_log_bytes(log);
 }
 
+static bool on_over(const struct store *store, uint32_t number, uint64_t bytes,
+                    uint64_t *ret_offset)
+{
+    struct store_log *log = store_log_get(lmdb_store_of(store), number);
+
+    *ret_offset = 0;
+    return log == NULL || store_log_over(log, bytes, ret_offset);
+}
+
 static enum rc on_each(struct store *store, enum meta_table table, meta_visit_fn *visit, void *arg)
 {
     struct lmdb_store *s = lmdb_store_of(store);
@@ -455,6 +464,7 @@ const struct backend lmdb_backend = {
     .drop = on_drop,
     .range = on_range,
     .bytes = on_bytes,
+    .over = on_over,
     .compact = compact_begin,
     .compact_cancel = compact_cancel,
     .compacted = compact_state,

@@ -29,6 +29,8 @@
 /* Entries that are forgotten between two polls, of which a turn may have three: some 0.1 us each.
  */
 #define FORGET_ENTRIES 2500
+/* Rows that are looked at together. */
+#define OVER_CHUNK 64
 
 enum job_kind {
     JOB_BATCH,      /* core -> writer -> core */
@@ -401,6 +403,8 @@ void store_log_begin_drop(struct lmdb_store *s, struct store_log *log);
 void store_logs_forget(struct lmdb_store *s);
 /* Of what can be read; reckoned while the rest is being forgotten. */
 uint64_t store_log_bytes(struct store_log *log);
+/* See log_over(). */
+bool store_log_over(struct store_log *log, uint64_t bytes, uint64_t *ret_offset);
 
 /* ---- reads.c, core thread: backend.h's functions and what a reader's answer means ---- */
 enum rc read_cached(struct store *store, uint32_t number, uint64_t offset, size_t max_bytes,

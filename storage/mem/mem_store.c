@@ -265,6 +265,32 @@ static uint64_t on_bytes(const struct store *store, uint32_t number)
                       (double)log->tail.count);
 }
 
+static bool on_over(const struct store *store, uint32_t number, uint64_t bytes,
+                    uint64_t *ret_offset)
+{
+    const struct mem_log *log = mem_log_get(mem_store_of(store), number);
+    uint64_t over;
+    uint32_t i;
+
+    *ret_offset = log == NULL ? 0 : log->start;
+    if (log == NULL || log->bytes <= bytes)
+        return true;
+    if (link_is_linked(&log->forget))
+        return false;
+    over = log->bytes - bytes;
+    for (i = 0; i < log->tail.count && i < LOG_OVER_ENTRIES; i++) {
+        const struct entry *entry = tail_at(&log->tail, i);
+
+        if (over < entry->bytes) {
+            *ret_offset = log_over_in(entry->base_offset, entry->record_count, entry->bytes, over);
+            return true;
+        }
+        over -= entry->bytes;
+        *ret_offset = entry_end(entry);
+    }
+    return i == log->tail.count;
+}
+
 static enum rc on_read_cached(struct store *store, uint32_t log, uint64_t offset, size_t max_bytes,
                               struct log_pieces *ret)
 {
@@ -346,6 +372,7 @@ static const struct backend mem_backend = {
     .drop = on_drop,
     .range = on_range,
     .bytes = on_bytes,
+    .over = on_over,
     .compact = mem_compact_begin,
     .compact_cancel = mem_compact_cancel,
     .compacted = mem_compact_state,

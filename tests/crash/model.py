@@ -380,6 +380,7 @@ class Round:
         partition = rng.randrange(len(stream.logs))
         log = stream.logs[partition]
         start = rng.randint(log.start, log.end)
+        self.written(stream, partition)
         answer = self.clients.kafka.call("delete_records", 2, timeout_ms=10000, topics=[{
             "name": stream.name, "partitions": [{"partition_index": partition, "offset": start}]}])
         one = answer["topics"][0]["partitions"][0]
@@ -738,8 +739,7 @@ class Round:
 
     def compare_log(self, stream, partition, log):
         what = "%s/%d" % (stream.name, partition)
-        if stream.durability == "memory":  # confirmed before it is there for Kafka's consumers
-            wait_for(lambda: self.clients.offsets(stream.name, partition)[1] >= log.end, 10, what)
+        self.written(stream, partition)
         start, end, found = self.read_log(stream.name, partition)
         require(end == log.end, what, "ends at", end, "not", log.end)
         queue = self.world.queues.get(stream.name)
@@ -768,6 +768,13 @@ class Round:
             require(last[key] != at or value is None and stream.tombstones_ms == 0, what, "lacks",
                     at, "the last of", key, value is None)
         log.at = got
+
+    def written(self, stream, partition):
+        """What is kept in memory is confirmed before it is there for Kafka's consumers."""
+        end = stream.logs[partition].end
+        if stream.durability == "memory":
+            wait_for(lambda: self.clients.offsets(stream.name, partition)[1] >= end, 10,
+                     stream.name)
 
     def read_log(self, name, partition):
         """Start, end and records. What a queue has consumed may go meanwhile."""

@@ -167,6 +167,33 @@ START_TEST(a_stream_outgrows_its_bytes_by_a_part_only)
 }
 END_TEST
 
+/* Small ones behind large ones, and the other way round: it is their bytes that count. */
+START_TEST(what_is_within_the_byte_limit_stays_whatever_lies_before_it)
+{
+    static char body[100001];
+    const bool is_large_first = _i % 2 == 0;
+
+    if (_i / 2 == 1) {
+        const struct core_config config = CORE_CONFIG_DEFAULT;
+
+        teardown();
+        setup_as(true, &config);
+    }
+    memset(body, 'x', 100000);
+    for (unsigned i = 0; i < 20 && is_large_first; i++)
+        ck_assert_int_ge(rig_publish(&rig, a, "s", body, 1, MESSAGE_PERSISTENT), RC_OK);
+    rig_settle(&rig);
+    publish("s", 1000);
+    for (unsigned i = 0; i < 20 && !is_large_first; i++)
+        ck_assert_int_ge(rig_publish(&rig, a, "s", body, 1, MESSAGE_PERSISTENT), RC_OK);
+    rig_settle(&rig);
+    set_policy("s", POLICY_UNLIMITED, 1000000);
+    pass(MINUTE_MS);
+    ck_assert_uint_ge(partition_bytes(partition("s")), 1000000);
+    ck_assert_uint_le(partition_bytes(partition("s")), 1000000 + 110000);
+}
+END_TEST
+
 START_TEST(a_smaller_limit_takes_effect_at_once)
 {
     publish("s", 1000);
@@ -628,6 +655,7 @@ int main(void)
     tcase_add_test(memory, records_go_when_their_time_is_over_and_not_before);
     tcase_add_test(memory, a_stream_keeps_records_by_its_own_time);
     tcase_add_test(memory, a_stream_outgrows_its_bytes_by_a_part_only);
+    tcase_add_loop_test(memory, what_is_within_the_byte_limit_stays_whatever_lies_before_it, 0, 4);
     tcase_add_test(memory, a_smaller_limit_takes_effect_at_once);
     tcase_add_test(memory, a_session_that_ends_lets_go_of_what_it_was_owed);
     tcase_add_test(memory, what_is_taken_and_not_settled_stays);
