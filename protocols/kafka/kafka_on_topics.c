@@ -106,6 +106,16 @@ static void fill_configs(struct kafka_request *request, const struct stream_spec
     result->configs = at;
 }
 
+/* Asked before anything is told of the topic, that there is one among it. */
+static enum kafka_error may_create(struct kafka_request *request, struct slice name)
+{
+    enum rc rc = authorise_kept(request->client, OPERATION_CREATE, name);
+
+    if (rc == RC_OK)
+        rc = authorise(request->client, OPERATION_CREATE, RESOURCE_TOPIC, name);
+    return kafka_error_of(rc, KAFKA_ABOUT_TOPIC);
+}
+
 static enum kafka_error create_topic(struct kafka_request *request,
                                      const struct kafka_create_topics_request *asked, uint32_t at,
                                      struct text *kept, struct kafka_create_topics_result *result)
@@ -123,6 +133,9 @@ static enum kafka_error create_topic(struct kafka_request *request,
         result->error_message = SLICE("The request names this topic twice.");
         return KAFKA_ERROR_INVALID_REQUEST;
     }
+    error = may_create(request, spec.name);
+    if (error != KAFKA_ERROR_NONE)
+        return error;
     if (stream_find(request->kafka->core, spec.name) != NULL)
         return KAFKA_ERROR_TOPIC_ALREADY_EXISTS;
     error = topic->assignments_count > 0 ? check_assignments(request, topic, &result->error_message)
@@ -130,13 +143,6 @@ static enum kafka_error create_topic(struct kafka_request *request,
     if (error == KAFKA_ERROR_NONE)
         error =
             check_configs(&request->kafka->config, topic, kept, &policy, &result->error_message);
-    if (error == KAFKA_ERROR_NONE)
-        error = kafka_error_of(authorise_kept(request->client, OPERATION_CREATE, spec.name),
-                               KAFKA_ABOUT_TOPIC);
-    if (error == KAFKA_ERROR_NONE)
-        error =
-            kafka_error_of(authorise(request->client, OPERATION_CREATE, RESOURCE_TOPIC, spec.name),
-                           KAFKA_ABOUT_TOPIC);
     if (error != KAFKA_ERROR_NONE)
         return error;
     spec.partition_count = topic->assignments_count > 0 ? topic->assignments_count

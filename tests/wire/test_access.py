@@ -557,11 +557,13 @@ class Kafka(KafkaCase):
         self.assertEqual(publisher.subscribe("some/#", "some/secret"), [0, NOT_AUTHORIZED])
 
 
-class KafkaGroups(KafkaCase):
-    """Who may use a group, who may know of it and who may delete it, are three questions."""
+class KafkaRights(KafkaCase):
+    """Who may use a group, who may know of it and who may delete it, are three questions; so with
+    topics."""
 
-    RULES = ("allow anyone all topic *\nallow anyone group-use group *\n"
-             "allow anyone describe,delete group prefix:ours\ndeny anyone all group literal:shut\n")
+    RULES = ("allow anyone all topic *\ndeny anyone create topic literal:mine\n"
+             "allow anyone group-use group *\nallow anyone describe,delete group prefix:ours\n"
+             "deny anyone all group literal:shut\n")
     REFUSED = 30  # GROUP_AUTHORIZATION_FAILED
 
     @classmethod
@@ -571,6 +573,13 @@ class KafkaGroups(KafkaCase):
         files.write("rules", cls.RULES)
         cls.config = "acl_file = %s\nallow_anonymous = yes\n" % files.path("rules")
         super().setUpClass()
+
+    def test_who_may_not_create_a_topic_is_not_told_that_it_exists(self):
+        with m.Client(self.broker.address("mqtt")).connect() as publisher:
+            self.assertEqual(publisher.publish("mine", b"x", 1).reason, 0x10)
+        answer = self.connect().call("create_topics", 7, timeout_ms=1000, topics=[{
+            "name": "mine", "num_partitions": 1, "replication_factor": 1}])
+        self.assertEqual(answer["topics"][0]["error_code"], 29)
 
     def test_groups_are_authorised(self):
         client, topic = self.connect(), self.topic()
