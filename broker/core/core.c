@@ -394,6 +394,8 @@ void core_free(struct core **ref)
     awaits_done(core);
     settlings_done(core);
     sessions_done(core);
+    count_set(COUNT_CORE_OWED, (int64_t)core->owed_count);
+    count_set(COUNT_CORE_OWED_BYTES, (int64_t)core->owed_bytes);
     users_done(core);
     logins_done(core);
     routes_done(core);
@@ -401,6 +403,7 @@ void core_free(struct core **ref)
     queues_done(core);
     settled_done(core);
     streams_done(core);
+    count_set(COUNT_CORE_UNLOGGED_BYTES, (int64_t)core->unlogged_bytes);
     retained_done(core);
     positions_done(core);
     deadlines_done(&core->deadlines);

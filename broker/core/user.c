@@ -98,9 +98,18 @@ void users_init(struct core *core)
     users_set(core, &config);
 }
 
+/* All that it had is gone. Bytes that do not come to nothing are no reason to stop. */
+static void check_even(const struct user *user)
+{
+    ASSERT(user->connections == 0 && user->sessions == 0 && user->owed_count == 0);
+    if (user->owed_bytes != 0)
+        count_add(COUNT_CORE_UNEVEN, 1);
+}
+
 void users_done(struct core *core)
 {
     ASSERT(core->users.by_name.count == 0); /* whoever had one is gone */
+    check_even(&core->users.nobody);
     map_done(&core->users.by_name);
     free_rules(&core->users);
 }
@@ -136,7 +145,7 @@ void user_unref(struct core *core, struct user **ref)
     *ref = NULL;
     if (user == NULL || user == &core->users.nobody || --user->refs > 0)
         return;
-    ASSERT(user->connections == 0 && user->sessions == 0 && user->owed_count == 0);
+    check_even(user);
     map_remove(&core->users.by_name, &user->by_name);
     link_remove(&user->link);
     mem_free(user);

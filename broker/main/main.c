@@ -11,6 +11,7 @@
 #include "broker/base/log.h"
 #include "broker/base/plant.h"
 #include "broker/base/text.h"
+#include "broker/main/balance.h"
 #include "broker/main/boot.h"
 #include "broker/main/mosquitto_line.h"
 #include "broker/main/mosquitto_settings.h"
@@ -212,6 +213,7 @@ static int serve(const struct settings *s, int argc, const char *const argv[])
         complain(&out);
     }
     stop_rc = broker_stop(&broker);
+    balance_check();
     if (stop_rc != RC_OK) {
         log_event(LOG_ERROR, "broker.stopped", "why=\"not everything could be written\" rc=%s",
                   rc_word(stop_rc));

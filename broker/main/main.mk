@@ -16,6 +16,7 @@ libsettings_a_SOURCES = \
 	%D%/settings_begin.c \
 	%D%/settings_options.c
 tercetd_SOURCES = \
+	%D%/balance.c %D%/balance.h \
 	%D%/boot.c %D%/boot.h %D%/boot_int.h \
 	%D%/boot_access.c %D%/boot_users.c \
 	%D%/boot_admin.c \

@@ -240,6 +240,9 @@ class Broker:
         if status not in self.expected:
             raise AssertionError("the broker ended with %d:\n%s"
                                  % (status, self.log_tail()))
+        # what was counted as there was not counted as gone, or twice
+        uneven = [line for line in self.log().splitlines() if " broker.uneven " in line]
+        assert not uneven, "\n".join(uneven)
 
     def kill(self):
         """SIGKILL; nothing happens when it does not run."""
