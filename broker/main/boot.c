@@ -344,6 +344,9 @@ enum rc broker_start(const struct settings *settings, struct broker **ret, struc
     rc = boot_check_exposure(settings, why);
     if (rc != RC_OK)
         goto out;
+    rc = boot_keep_keys(settings, why);
+    if (rc != RC_OK)
+        goto out;
     rc = open_store(b, why);
     if (rc != RC_OK)
         goto out;
@@ -497,6 +500,7 @@ enum rc broker_stop(struct broker **broker)
     timer_done(&b->deadline);
     for (unsigned i = 0; i < b->tls_count; i++)
         tls_free(&b->tls[i].tls);
+    tls_keep_no_keys();
     loop_free(&b->loop);
     mem_free(b->rules);
     free(b->real_place);

@@ -68,6 +68,8 @@ struct broker {
 
 /* Reads all files of users and rules, then lets them hold: at the start, and at a reload. Not
  * RC_OK: what held before holds, and `why` says what is wrong with which line. */
+/* Opens the file for the secrets of TLS, if one is named. */
+MUST_CHECK enum rc boot_keep_keys(const struct settings *settings, struct text *why);
 MUST_CHECK enum rc boot_apply_access(struct core *core, const struct settings *settings,
                                      struct text *why);
 /* Lets hold how much users may have: at the start, and at a reload. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which sockets the settings ask for, and opening them. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -217,6 +218,14 @@ enum rc boot_make_tls(const struct listener_settings *l, struct tls **ret, struc
             "says why)",
             l->name);
     return rc;
+}
+
+enum rc boot_keep_keys(const struct settings *settings, struct text *why)
+{
+    if (settings->tls_keylog == NULL || tls_keep_keys(settings->tls_keylog) == RC_OK)
+        return RC_OK;
+    text_format(why, "tls_keylog: %s cannot be opened: %s", settings->tls_keylog, strerror(errno));
+    return RC_IO;
 }
 
 static enum rc load_tls(struct broker *b, const struct listener_settings *l, struct tls **ret,

@@ -114,6 +114,7 @@ struct settings {
     bool log_topics;
     bool log_connections;
     char *pid_file;
+    char *tls_keylog;
     char *user;
     uint64_t sys_interval_ms;
     uint64_t turn_slow_ms;

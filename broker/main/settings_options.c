@@ -102,6 +102,10 @@ static const struct option head_options[] = {
       "to I, debugging to D." },
     { "log_connections", OPTION_SWITCH, "yes", 0, 0, NULL, FILE_ONLY, AT(log_connections), NULL,
       "Log at the level info which MQTT clients come and go; without it, at debug." },
+    { "tls_keylog", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, BOTH, AT(tls_keylog), "FILE",
+      "Append the secrets of all TLS connections to this file, which is the owner's alone and no "
+      "symbolic link, for programs that look at traffic. Only to look for faults: whoever has it "
+      "can read what went over them." },
     { "pid_file", OPTION_TEXT, NULL, 1, PATH_MAX_BYTES, NULL, BOTH, AT(pid_file), "FILE",
       "Gets the process id, and is removed at the end." },
     { "user", OPTION_TEXT, NULL, 1, NAME_MAX_BYTES, NULL, BOTH, AT(user), "NAME",

@@ -17,7 +17,7 @@ libnet_a_SOURCES = \
 	%D%/tls.c %D%/tls.h %D%/tls_int.h \
 	%D%/tls_client.c \
 	%D%/tls_ocsp.c \
-	%D%/tls_psk.c \
+	%D%/tls_keylog.c %D%/tls_psk.c \
 	%D%/upgrade.c %D%/upgrade.h \
 	%D%/websocket.c %D%/websocket.h
 NET_LIBS = libnet.a $(EVENT_LIBS) $(OPENSSL_LIBS) $(BASE_LIBS)

@@ -222,6 +222,7 @@ enum rc tls_begin(const SSL_METHOD *method, struct tls **ret)
     SSL_CTX_set_default_read_buffer_len(tls->context, READ_BUFFER_BYTES);
     (void)SSL_CTX_set_session_cache_mode(tls->context, SSL_SESS_CACHE_OFF); /* tickets only */
     SSL_CTX_set_msg_callback(tls->context, on_message);
+    tls_keep_keys_of(tls->context);
     *ret = tls;
     return RC_OK;
 }

@@ -30,6 +30,12 @@ struct tls_config {
     const char *psk_hint;     /* told to clients of 1.2 before they say who they are; or NULL */
 };
 
+/* Before any of them is made: appends the secrets of all their connections to that file, for those
+ * who look at what goes over the wire; the log warns. RC_IO: it cannot be opened, or is a symbolic
+ * link; errno says why. */
+MUST_CHECK enum rc tls_keep_keys(const char *file);
+void tls_keep_no_keys(void);
+
 /* The log line says what OpenSSL found wrong. RC_INVALID: the files do not fit together, or the
  * ciphers are none. */
 MUST_CHECK enum rc tls_new(const struct tls_config *config, struct tls **ret);

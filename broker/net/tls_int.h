@@ -48,6 +48,11 @@ MUST_CHECK enum rc tls_load(struct tls *tls, const char *certificate_file, const
 /* Of a client: the server must hand over an answer of its authority that says it is good. */
 MUST_CHECK enum rc tls_require_ocsp(struct tls *tls);
 
+/* ---- tls_keylog.c ---- */
+
+/* Where the broker was asked to keep them. */
+void tls_keep_keys_of(SSL_CTX *context);
+
 /* ---- tls_psk.c ---- */
 
 /* RC_INVALID: a line of the file is none, or the hint is too long; the log says so. */

@@ -554,6 +554,39 @@ START_TEST(a_handshake_under_way_ends_when_a_reload_takes_its_keys_away)
 }
 END_TEST
 
+START_TEST(secrets_are_kept_where_that_is_asked_for_and_in_no_link)
+{
+    struct tls_config config = { .certificate_file = certificate_file, .key_file = key_file };
+    char path[] = "/tmp/tercet-keylog-XXXXXX", link[sizeof(path) + 2], line[256] = "";
+    struct tls *kept = NULL;
+    FILE *file;
+    SSL *ssl;
+    int fd = mkstemp(path);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(close(fd), 0);
+    (void)snprintf(link, sizeof(link), "%s-l", path);
+    ck_assert_int_eq(symlink(path, link), 0);
+    ck_assert_int_eq(tls_keep_keys(link), RC_IO);
+    ck_assert_int_eq(tls_keep_keys(path), RC_OK);
+    ck_assert_int_eq(tls_new(&config, &kept), RC_OK);
+    listener_set_tls(fx.listener, kept);
+    ssl = client();
+    client_free(ssl);
+    FX_UNTIL(fx.closed == 1);
+    tls_keep_no_keys();
+    file = fopen(path, "re");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_ptr_nonnull(fgets(line, sizeof(line), file));
+    ck_assert(strstr(line, "_SECRET ") != NULL || strstr(line, "CLIENT_RANDOM ") != NULL);
+    (void)fclose(file);
+    listener_set_tls(fx.listener, tls);
+    tls_free(&kept);
+    (void)unlink(path);
+    (void)unlink(link);
+}
+END_TEST
+
 START_TEST(keys_that_are_none_are_refused)
 {
     static const char *const contents[] = { "me\n", "me:\n", ":01\n", "me:0x\n", "a:01\na:01\n" };
@@ -596,6 +629,7 @@ int main(void)
     tcase_add_test(test, tls_1_2_and_1_3_are_spoken);
     tcase_add_test(test, a_handshake_under_way_ends_when_a_reload_takes_its_keys_away);
     tcase_add_test(test, keys_that_are_none_are_refused);
+    tcase_add_test(test, secrets_are_kept_where_that_is_asked_for_and_in_no_link);
     tcase_add_test(test, a_flood_of_key_updates_ends_the_connection);
     tcase_add_test(test, files_that_do_not_fit_together_are_refused);
     tcase_add_test(test, a_required_client_certificate_is_asked_for_and_checked);
