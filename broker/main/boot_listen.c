@@ -243,6 +243,34 @@ static enum rc load_tls(struct broker *b, const struct listener_settings *l, str
 /* As the option socket_access names them. */
 static const unsigned socket_modes[] = { 0600, 0660, 0666 };
 
+/* All of one port: what the first was given when 0 was asked for. */
+static enum rc open_addresses(struct broker *b, const struct listener_settings *l,
+                              struct listener_config *config, struct text *why)
+{
+    struct slice list = slice_str(l->address);
+    unsigned opened = b->listener_count;
+    enum rc rc = RC_OK;
+    char *address;
+
+    while (rc == RC_OK && next_address(&list, &address)) {
+        config->address = address;
+        rc = boot_open_listener(b, config);
+        if (rc == RC_INVALID && (l->is_lenient || !listener_settings_has_address(l)))
+            rc = RC_OK; /* it names ::1 or :: too, which not every machine has */
+        else if (rc != RC_OK)
+            explain(config, rc, why);
+        else if (config->port == 0)
+            config->port = listener_port(b->listeners[b->listener_count - 1]);
+        mem_free(address);
+    }
+    if (rc == RC_OK && b->listener_count == opened) {
+        text_format(why, "listener %s: none of %s is an address of this machine", l->name,
+                    l->address);
+        return RC_INVALID;
+    }
+    return rc;
+}
+
 static enum rc listen_as_told(struct broker *b, const struct listener_settings *l, struct text *why)
 {
     const struct protocol_row *row = &protocols[l->protocol];
@@ -265,9 +293,6 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
                                       .proxy_peers = l->proxy_peers,
                                       .protocol = row->protocol,
                                       .context = b->contexts[l->protocol] };
-    struct slice list = slice_str(l->address);
-    unsigned opened = b->listener_count;
-    char *address;
     enum rc rc = RC_OK;
 
     if (row->protocol == NULL) {
@@ -285,23 +310,7 @@ static enum rc listen_as_told(struct broker *b, const struct listener_settings *
     config.port = l->tls ? row->protocol->default_tls_port : row->protocol->default_port;
     if (listener_settings_has_port(l))
         config.port = (uint16_t)l->port;
-    while (rc == RC_OK && next_address(&list, &address)) {
-        config.address = address;
-        rc = boot_open_listener(b, &config);
-        if (rc == RC_INVALID && (l->is_lenient || !listener_settings_has_address(l)))
-            rc = RC_OK; /* it names ::1 or :: too, which not every machine has */
-        else if (rc != RC_OK)
-            explain(&config, rc, why);
-        else if (config.port == 0)
-            config.port = listener_port(b->listeners[b->listener_count - 1]);
-        mem_free(address);
-    }
-    if (rc == RC_OK && b->listener_count == opened) {
-        text_format(why, "listener %s: none of %s is an address of this machine", l->name,
-                    l->address);
-        return RC_INVALID;
-    }
-    return rc;
+    return rc == RC_OK ? open_addresses(b, l, &config, why) : rc;
 }
 
 static bool has_own_listener(const struct settings *s, unsigned i)
