@@ -251,14 +251,12 @@ static void join_known(struct kafka_group *group, const struct kafka_join *join)
     bool was_same;
 
     if (member == NULL && (member = find_in(&group->pending, join->member_id)) != NULL) {
-        if (kafka_member_update(member, join))
-            kafka_member_set_active(member);
-        else
-            member = NULL;
-        if (member != NULL)
-            rejoin(member, join);
-        else
+        if (!kafka_member_update(member, join)) {
             fail_join(join, KAFKA_ERROR_COORDINATOR_NOT_AVAILABLE, join->member_id);
+            return;
+        }
+        kafka_member_set_active(member);
+        rejoin(member, join);
         return;
     }
     if (join->instance_id.at != NULL) {
