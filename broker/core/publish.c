@@ -112,15 +112,30 @@ static enum rc append_to_queues(struct queue *const *queues, size_t count, struc
     return rc == RC_OK && refused ? RC_LIMIT : rc;
 }
 
+/* To the client's own session, which asked some of its subscriptions to leave that out. */
+static void deliver_locally(const struct target *target, struct message *message,
+                            const struct placed *placed)
+{
+    struct target local = *target;
+
+    if (target->is_no_local)
+        return;
+    local.qos = target->local_qos;
+    local.id_count = target->local_id_count;
+    local.is_retain_as_published = target->is_local_as_published;
+    session_offer(target->session, &local, message, placed);
+}
+
 static void deliver_to_targets(const struct route *route, struct client *client,
                                struct message *message, const struct placed *placed)
 {
     for (size_t i = 0; i < route->target_count; i++) {
         const struct target *target = &route->targets[i];
 
-        if (target->is_no_local && client != NULL && target->session->client == client)
-            continue;
-        session_offer(target->session, target, message, placed);
+        if (target->has_no_local && client != NULL && target->session->client == client)
+            deliver_locally(target, message, placed);
+        else
+            session_offer(target->session, target, message, placed);
     }
 }
 

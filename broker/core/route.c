@@ -55,6 +55,20 @@ static void *pack(struct ring *ring, size_t *ret_count)
     return at;
 }
 
+static void add_to_target(struct target *target, const struct subscription *s)
+{
+    target->qos = s->qos > target->qos ? s->qos : target->qos;
+    target->is_retain_as_published |= s->is_retain_as_published;
+    target->id_count += s->id != 0;
+    target->is_no_local &= s->is_no_local;
+    target->has_no_local |= s->is_no_local;
+    if (s->is_no_local)
+        return;
+    target->local_qos = s->qos > target->local_qos ? s->qos : target->local_qos;
+    target->is_local_as_published |= s->is_retain_as_published;
+    target->local_id_count += s->id != 0;
+}
+
 /* The subscriptions of one session become one target; the session remembers which by stamp. */
 static void add_targets(struct route *route, struct gather *gather)
 {
@@ -75,10 +89,18 @@ static void add_targets(struct route *route, struct gather *gather)
             *target = (struct target){ .session = s->session, .is_no_local = true };
         }
         target = &route->targets[s->session->target_index];
-        target->qos = s->qos > target->qos ? s->qos : target->qos;
-        target->is_no_local &= s->is_no_local;
-        target->is_retain_as_published |= s->is_retain_as_published;
-        target->id_count += s->id != 0;
+        add_to_target(target, s);
+    }
+}
+
+static void add_ids_of(struct route *route, struct gather *gather, bool is_no_local)
+{
+    for (size_t i = 0; i < gather->subscriptions.count; i++) {
+        struct subscription *s = *(struct subscription **)ring_at(&gather->subscriptions, i);
+        struct target *target = &route->targets[s->session->target_index];
+
+        if (s->id != 0 && s->is_no_local == is_no_local)
+            route->ids[(size_t)(target->ids - route->ids) + target->id_count++] = s->id;
     }
 }
 
@@ -91,13 +113,8 @@ static void add_ids(struct route *route, struct gather *gather)
         used += route->targets[i].id_count;
         route->targets[i].id_count = 0;
     }
-    for (size_t i = 0; i < gather->subscriptions.count; i++) {
-        struct subscription *s = *(struct subscription **)ring_at(&gather->subscriptions, i);
-        struct target *target = &route->targets[s->session->target_index];
-
-        if (s->id != 0)
-            route->ids[(size_t)(target->ids - route->ids) + target->id_count++] = s->id;
-    }
+    add_ids_of(route, gather, false);
+    add_ids_of(route, gather, true);
 }
 
 /* With RabbitMQ's swap a dot parts the levels of a topic for bindings, but not for subscriptions.

@@ -14,8 +14,13 @@ struct target {
     const uint32_t *ids;     /* subscription identifiers; borrowed from the route */
     unsigned id_count;
     uint8_t qos;                 /* greatest of its subscriptions */
-    bool is_no_local;            /* all of them */
     bool is_retain_as_published; /* any of them */
+    /* The same for what the session's own client publishes: of those that are not no local. */
+    unsigned local_id_count; /* the first ones of `ids` */
+    uint8_t local_qos;
+    bool is_local_as_published;
+    bool has_no_local; /* some of them are */
+    bool is_no_local;  /* all of them are */
 };
 
 struct route {

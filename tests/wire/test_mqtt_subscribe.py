@@ -221,6 +221,17 @@ class Subscribe(MqttCase):
         client.take(topic, b"theirs")
         client.nothing()
 
+    def test_mqtt5_3_8_3_3_a_no_local_filter_adds_nothing_to_ones_own(self):
+        topic = self.name("t")
+        client, other = self.client(), self.client()
+        client.subscribe((topic + "/+", 0), props=[(m.SUB_ID, 1)])
+        client.subscribe((topic + "/a", 1 | NO_LOCAL | AS_PUBLISHED), props=[(m.SUB_ID, 2)])
+        for sender, expected in ((client, [(0, False, [1])]), (other, [(1, True, [1, 2])])):
+            sender.send(m.publish(topic + "/a", b"x", 1, 9, retain=True))
+            came = sender.sync() + client.sync()
+            self.assertEqual([(p.qos, p.retain, sorted(p.all(m.SUB_ID))) for p in came
+                              if p.type == m.PUBLISH], expected)
+
     def test_mqtt5_3_3_1_12_13_retain_as_published(self):
         topic = self.name("t")
         plain, kept = self.subscriber(topic), self.subscriber((topic, AS_PUBLISHED))
