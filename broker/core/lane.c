@@ -123,8 +123,10 @@ void lane_advance_head(struct lane *lane)
     if (lane->scan < lane->head)
         lane->scan = lane->head;
     rest(lane);
-    if (lane->head != before)
-        retention_settled(lane->partition);
+    if (lane->head == before)
+        return;
+    queue_dirty(lane->queue); /* what told that these are settled may have gone with their chunk */
+    retention_settled(lane->partition);
 }
 
 void lane_go_on(struct lane *lane)

@@ -269,6 +269,39 @@ START_TEST(what_a_queue_did_not_settle_stays_over_restarts_and_the_rest_goes_in_
 }
 END_TEST
 
+static void settle(unsigned seen, struct queue *queue)
+{
+    ck_assert_int_eq(
+        queue_settle(b->client, queue_number(queue), b->seen[seen].handle, OUTCOME_ACCEPT), RC_OK);
+    rig_settle(&rig);
+}
+
+/* Who looks for more passes what was settled before the restart: that is to be kept as well. */
+START_TEST(what_was_settled_out_of_order_stays_so_over_restarts)
+{
+    struct queue *queue = rig_queue(&rig, a, "q", true);
+
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(rig_publish_exchange(&rig, a, "", "q", "x"), RC_OK);
+    rig_settle(&rig);
+    for (unsigned i = 0; i < 3; i++)
+        rig_get(b, queue, false);
+    rig_settle(&rig);
+    settle(1, queue);
+    settle(2, queue);
+    restart();
+    queue = queue_find(rig.core, SLICE("q"));
+    ck_assert_uint_eq(queue_ready_count(queue), 1);
+    rig_get(b, queue, false);
+    rig_settle_until(&rig, &b->count, 1);
+    settle(0, queue);
+    rig_get(b, queue, false); /* there is none */
+    rig_settle(&rig);
+    restart();
+    ck_assert_uint_eq(queue_ready_count(queue_find(rig.core, SLICE("q"))), 0);
+}
+END_TEST
+
 START_TEST(a_long_log_is_let_go_in_steps)
 {
     uint64_t before;
@@ -674,6 +707,7 @@ int main(void)
     tcase_add_test(durable, what_an_absent_session_is_owed_stays_over_restarts_until_it_took_it);
     tcase_add_test(durable,
                    what_a_queue_did_not_settle_stays_over_restarts_and_the_rest_goes_in_time);
+    tcase_add_test(durable, what_was_settled_out_of_order_stays_so_over_restarts);
     tcase_add_test(durable, what_is_counted_as_owed_is_what_the_sessions_say);
     tcase_add_test(durable, a_policy_outlives_a_restart);
     tcase_add_test(durable, a_retained_message_goes_when_it_expires);
