@@ -35,7 +35,7 @@ libcore_a_SOURCES = \
 	%D%/queue.c %D%/queue.h %D%/queue_bound.c %D%/queue_int.h \
 	%D%/reference.c %D%/reference_int.h %D%/reference_record.c \
 	%D%/references.c %D%/references.h \
-	%D%/retain.c %D%/retain.h %D%/retain_int.h %D%/retain_tail.c \
+	%D%/retain.c %D%/retain.h %D%/retain_int.h %D%/retain_tail.c %D%/retained_sent.c \
 	%D%/retention.c %D%/retention.h \
 	%D%/route.c %D%/route.h \
 	%D%/routing.c \
@@ -94,6 +94,11 @@ test_core_session_parts_SOURCES = tests/unit/test_core_session_parts.c
 test_core_session_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_session_parts_LDADD = $(CORE_TEST_LIBS)
 TESTS += test_core_session_parts
+check_PROGRAMS += test_core_retained_sent
+test_core_retained_sent_SOURCES = tests/unit/test_core_retained_sent.c
+test_core_retained_sent_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_retained_sent_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_retained_sent
 test_core_exchange_SOURCES = tests/unit/test_core_exchange.c
 test_core_exchange_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_exchange_LDADD = $(CORE_TEST_LIBS)

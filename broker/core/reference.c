@@ -174,6 +174,8 @@ enum rc session_settle(struct session *session, uint64_t handle, enum outcome ou
     uint64_t number = handle - 1;
     struct reference *r;
 
+    if ((handle & RETAINED_HANDLE) != 0)
+        return retained_sent_settle(session, handle, outcome);
     if (handle == 0 || number < session->references.first || number >= session->references.end)
         return RC_NOT_FOUND;
     r = reference_at(session, number);
@@ -226,6 +228,7 @@ void references_detach(struct session *session)
     session->is_reading = false;
     if (session->extra == NULL)
         return;
+    retained_sent_detach(session->extra);
     cursor_rest(&session->extra->cursor);
     link_remove_if(&session->extra->tail_wait);
 }
@@ -292,7 +295,7 @@ uint64_t references_floor(struct core *core, uint32_t log)
 
 bool session_is_direct(const struct session *session)
 {
-    return session->is_ready && !session_has_retained(session) &&
+    return session->is_ready && !session_has_again(session) && !session_has_retained(session) &&
            session->next == session->references.end;
 }
 

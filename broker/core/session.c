@@ -51,6 +51,8 @@ struct session_extra *session_extra(struct session *session)
     map_init(&extra->notes);
     cursor_init(&extra->cursor, on_cursor_ready, session);
     list_init(&extra->retained);
+    list_init(&extra->sent);
+    list_init(&extra->again);
     ring_init(&extra->dirty_chunks, sizeof(uint64_t));
     session->extra = extra;
     return extra;
@@ -63,6 +65,7 @@ static void extra_free(struct session *session)
     if (extra == NULL)
         return;
     notes_free(session);
+    retained_sent_free(extra);
     cursor_done(&extra->cursor);
     ring_done(&extra->dirty_chunks);
     deadline_stop(&session->core->deadlines, &extra->expiry);
@@ -80,6 +83,7 @@ void session_rest(struct session *session)
         return;
     cursor_rest(&extra->cursor);
     if (extra->notes.count == 0 && list_is_empty(&extra->retained) && !extra->holds_retained &&
+        list_is_empty(&extra->sent) && list_is_empty(&extra->again) &&
         extra->dirty_chunks.room == 0 && extra->expiry.place == 0 &&
         !link_is_linked(&extra->overflowing) && !link_is_linked(&extra->trimming))
         extra_free(session);

@@ -43,7 +43,8 @@ struct note {
     struct slice value; /* owned bytes */
 };
 
-/* Of a session that has notes, reads from the log, is given retained messages, has more than it may
+/* Of a session that has notes, reads from the log, is given retained messages or did not
+ * acknowledge them, has more than it may
  * be owed, or outlives its connection and is away or was owed something. */
 struct session_extra {
     struct session *session; /* borrowed: the owner */
@@ -51,6 +52,9 @@ struct session_extra {
     struct cursor cursor;
     struct list retained;  /* struct retained_due.link: delivered before all else, */
     bool holds_retained;   /* but not now: session_hold_retained() */
+    struct list sent;      /* struct retained_sent: QoS 1 or 2, not acknowledged, */
+    struct list again;     /* and of those that are to be sent again */
+    uint32_t sent_number;  /* of the last one of them */
     struct link tail_wait; /* in core->tail_waiters: its walk waits for what it reaches */
     struct link overflowing;
     struct link trimming;     /* in core->trimming: it is owed more than it may be by now */
@@ -118,6 +122,11 @@ static inline bool session_has_retained(const struct session *session)
 {
     return session->extra != NULL && !list_is_empty(&session->extra->retained) &&
            !session->extra->holds_retained;
+}
+/* Retained messages that were sent over an earlier connection are to be sent again. */
+static inline bool session_has_again(const struct session *session)
+{
+    return session->extra != NULL && !list_is_empty(&session->extra->again);
 }
 void session_wake(struct session *session);
 /* Asserted new: nobody has that id. */
@@ -225,6 +234,26 @@ void references_loaded(struct session *session);
 /* All that is owed may have been sent before; false: nothing is owed. */
 bool references_suspect(struct session *session);
 
+/* ---- retained_sent.c ---- */
+/* Delivery handles of theirs; those of references are smaller. */
+#define RETAINED_HANDLE ((uint64_t)1 << 63)
+/* The durable session's client is about to be given that retained message, with QoS 1 or 2: gives
+ * the delivery's handle. retained_sent_took() follows: whether the client took it. */
+uint64_t retained_sent_add(struct session *session, const struct delivery *delivery);
+void retained_sent_took(struct session *session, bool is_taken);
+/* As session_settle(). */
+MUST_CHECK enum rc retained_sent_settle(struct session *session, uint64_t handle,
+                                        enum outcome outcome);
+/* Its client is gone: what was sent is to be sent again. */
+void retained_sent_detach(struct session_extra *extra);
+/* Sends again the first of session_has_again(). RC_AGAIN: no credit. */
+MUST_CHECK enum rc retained_sent_again(struct session *session);
+/* As the catalogue's row of that key has it. RC_CORRUPT: it makes no sense. */
+MUST_CHECK enum rc retained_sent_load(struct session *session, uint32_t key, struct slice value);
+/* Their rows go. */
+void retained_sent_forget(struct session *session);
+void retained_sent_free(struct session_extra *extra);
+
 /* ---- note.c ---- */
 void notes_forget(struct session *session);
 /* Of a session with an extra part. */
@@ -234,6 +263,8 @@ MUST_CHECK enum rc note_load(struct session *session, uint32_t key, struct slice
 void notes_record(struct session *session);
 
 /* Keys of notes that core keeps for itself. */
-#define NOTE_CORE_WILL UINT32_MAX
+#define NOTE_CORE_WILL         UINT32_MAX
+#define NOTE_CORE_SENT         0x40000000u /* | number: retained_sent.c */
+#define NOTE_CORE_SENT_NUMBERS 0x3fffffffu
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sends sessions what they are owed, as their clients have credit: retained messages first, then
- * references. A turn sends so many to all of them, in the order in which they came to be served. */
+/* Sends sessions what they are owed, as their clients have credit: retained messages first, those
+ * that were sent before at their head, then references. A turn sends so many to all of them, in the
+ * order in which they came to be served. */
 #include "broker/base/counters.h"
 #include "broker/core/reference_int.h"
 #include "broker/core/route.h"
@@ -18,6 +19,21 @@ static bool is_source_right(const struct session *session, const struct message 
 static void spend(unsigned *left, unsigned count)
 {
     *left -= count < *left ? count : *left;
+}
+
+static enum rc give_retained(struct session *session, struct delivery *delivery)
+{
+    bool is_kept = delivery->qos > 0 && session_is_durable(session);
+    enum rc rc;
+
+    if (is_kept)
+        delivery->handle = retained_sent_add(session, delivery);
+    rc = session->client->ops->on_session_delivery(session->client->session, delivery);
+    if (is_kept)
+        retained_sent_took(session, rc == RC_OK);
+    if (rc == RC_OK)
+        count_add(COUNT_CORE_DELIVERED, 1);
+    return rc;
 }
 
 /* One message, or a part of the search for it, in which each place counts as a message. RC_AGAIN:
@@ -48,9 +64,7 @@ static enum rc send_retained(struct session *session, unsigned *left)
     if (session->core->config.checks_retain_source && !is_source_right(session, delivery.message)) {
         count_add(COUNT_CORE_DELIVERIES_DENIED, 1);
     } else {
-        rc = session->client->ops->on_session_delivery(session->client->session, &delivery);
-        if (rc == RC_OK)
-            count_add(COUNT_CORE_DELIVERED, 1);
+        rc = give_retained(session, &delivery);
     }
     if (rc == RC_OK)
         retain_walk_pass(&due->walk, delivery.message);
@@ -160,7 +174,11 @@ static unsigned session_pump(struct session *session, unsigned share)
     enum rc rc = RC_OK;
 
     while (left > 0 && rc == RC_OK && session->is_ready && !session->is_reading) {
-        if (session_has_retained(session)) {
+        if (session_has_again(session)) {
+            spend(&left, 1);
+            rc = retained_sent_again(session);
+            session->is_ready = rc == RC_OK;
+        } else if (session_has_retained(session)) {
             rc = send_retained(session, &left);
             session->is_ready = rc == RC_OK;
         } else {

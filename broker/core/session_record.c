@@ -73,6 +73,7 @@ void session_forget_head(struct session *session)
 {
     references_forget_dirty(session);
     notes_forget(session);
+    retained_sent_forget(session);
     core_delete(session->core, META_SESSIONS, session_id(session));
 }
 
@@ -204,6 +205,8 @@ static enum rc visit_note(void *arg, struct slice key, struct slice value)
         return RC_OK;
     if (number == NOTE_CORE_WILL)
         will_load(session, value);
+    if ((number & ~NOTE_CORE_SENT_NUMBERS) == NOTE_CORE_SENT)
+        return retained_sent_load(session, number, value);
     return note_load(session, number, value);
 }
 

@@ -412,11 +412,12 @@ static void forget_resumed(struct mqtt_session *s)
     s->has_resumed = false;
 }
 
-/* The flight that a delivery goes under: its old id when it was sent before, or a new one. */
+/* The flight that a delivery goes under: its old id when it was sent before, or a new one. What was
+ * sent before comes first, but for retained messages that are new. */
 static enum rc flight_for(struct mqtt_session *s, const struct delivery *d, bool is_from_queue,
                           struct mqtt_flight **ret)
 {
-    if (s->has_resumed && !is_from_queue && d->handle != 0 && !d->is_redelivered)
+    if (s->has_resumed && !is_from_queue && d->handle != 0 && !d->is_redelivered && !d->is_retained)
         forget_resumed(s);
     if (s->has_resumed && !is_from_queue && d->is_redelivered) {
         *ret = mqtt_inflight_resumed(&s->inflight, d->handle);

@@ -123,13 +123,6 @@ def only_will_of_leaver(difference):
         ours=lambda one: one[0] in ("PUBLISH", "PUBREL"))(difference)
 
 
-def retained_again(difference):
-    return bool(difference.step[0] == "connect" and difference.only_theirs) and only(
-        ours=lambda one: one == ("OLD", "DISCONNECT", 0x8e),
-        theirs=lambda one: one[0] == "PUBREL" or (one[0] == "PUBLISH" and one[4] and one[5])
-    )(difference)
-
-
 def other_code(difference):
     return difference.step[0] in ("bad", "publish", "leave") and only(
         *[lambda one: one[0] == "DISCONNECT"] * 2)(difference)
@@ -144,8 +137,6 @@ RULES = (
          "session and its will go", lambda difference: difference.step[0] == "bad" and
          difference.step[2]["bytes"][0] == 0x10 and only(ours=lambda one: one[0] == "PUBLISH")
          (difference), ends=True),
-    Rule("retained-again", "4.4.0-1", "tercet does not send a retained message again whose "
-         "acknowledgement did not come: a fault of ours that stands", retained_again, ends=True),
     Rule("fault-code", "4.13.1-1", "has other codes for the same fault", other_code),
     Rule("takeover-word", "3.1.4-3", "closes a connection that is taken over without DISCONNECT",
          only(ours=lambda one: one == ("OLD", "DISCONNECT", 0x8e))),

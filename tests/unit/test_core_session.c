@@ -515,6 +515,9 @@ START_TEST(retained_messages_come_as_credit_allows_and_none_twice)
     rig_subscribe(s, "r/+/x", 1, 8);
     rig_settle(&rig);
     ck_assert_uint_eq(b->count, 100);
+    for (unsigned i = 0; i < 100; i++)
+        ck_assert_int_eq(session_settle(s, b->seen[i].handle, OUTCOME_ACCEPT), RC_OK);
+    ck_assert_int_eq(session_settle(s, b->seen[0].handle, OUTCOME_ACCEPT), RC_NOT_FOUND);
     retain(250, 1, ""); /* gone before its turn */
     retain(260, 1, "new");
     session_detach(&s); /* what it is still to get, it gets when it is back */

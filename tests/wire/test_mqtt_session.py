@@ -136,6 +136,38 @@ class Session(MqttCase):
             client.expect(m.UNSUBACK)
             self.goodbye(client)
 
+    def test_mqtt5_4_4_0_1_retained_messages_come_again_too(self):
+        name, topic = self.name("id"), self.name("t")
+        for i in range(9):
+            self.client().publish("%s/%d" % (topic, i), b"%d" % i, 1 + i % 2, retain=True)
+        for version in (4, 5):
+            client = self.kept(name, version)
+            client.send(m.subscribe(1, [(topic + "/+", 2)], version=version))
+            came = [client.receive() for _ in range(10)]  # SUBACK may be behind them
+            first = [found for found in came if found.type == m.PUBLISH]
+            done, *ones = [found for found in first if found.qos == 1]
+            whole, half, *twos = [found for found in first if found.qos == 2]
+            client.send(m.ack(m.PUBACK, done.pid))
+            for found in (whole, half):
+                client.send(m.ack(m.PUBREC, found.pid))
+                client.expect(m.PUBREL)
+            client.send(m.ack(m.PUBCOMP, whole.pid))
+            for _ in range(2):
+                self.drop(client)
+                client = self.kept(name, version)
+                self.assertEqual(client.expect(m.PUBREL).pid, half.pid)
+                again = [client.receive() for _ in range(6)]
+                self.assertTrue(all(found.retain and found.dup for found in again))
+                for qos, those in ((1, ones), (2, twos)):
+                    self.assertEqual([(p.payload, p.pid) for p in again if p.qos == qos],
+                                     [(p.payload, p.pid) for p in those])
+                client.nothing()
+            client.send(m.unsubscribe(5, [topic + "/+"], version=version))
+            client.expect(m.UNSUBACK)
+            self.client(name, version).close()
+        for i in range(9):
+            self.client().publish("%s/%d" % (topic, i), b"", 1, retain=True)
+
     def test_mqtt5_4_3_3_qos_2_to_a_client_that_drops_at_each_step(self):
         name, topic = self.name("id"), self.name("t")
         client = self.kept(name)
