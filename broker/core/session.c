@@ -519,13 +519,19 @@ enum rc session_subscribe(struct session *session, const struct subscription_spe
     return RC_OK;
 }
 
+bool session_awaits_retained(const struct session *session)
+{
+    return session->extra != NULL && !list_is_empty(&session->extra->retained);
+}
+
 void session_hold_retained(struct session *session, bool holds)
 {
-    if (holds)
+    if (holds) {
         session_extra(session)->holds_retained = true;
-    else if (session->extra != NULL)
+    } else if (session->extra != NULL && session->extra->holds_retained) {
         session->extra->holds_retained = false;
-    session_wake(session);
+        session_wake(session);
+    }
 }
 
 enum rc session_unsubscribe(struct session *session, struct slice text)

@@ -55,8 +55,10 @@ enum retained_wanted { RETAINED_NEVER, RETAINED_IF_NEW, RETAINED_ALWAYS };
  * delivered after the call, at the end of the turn, as credit allows. RC_REFUSED, RC_LIMIT. */
 MUST_CHECK enum rc session_subscribe(struct session *session, const struct subscription_spec *spec,
                                      enum retained_wanted retained, bool *ret_replaced);
+/* Are there retained messages that it is still to get? */
+bool session_awaits_retained(const struct session *session);
 /* What session_subscribe() has begun of retained messages waits: others of the same packet are
- * still to come. Until it is called again, or the client leaves the session. */
+ * still to come, or their answer. Until it is called again, or the client leaves the session. */
 void session_hold_retained(struct session *session, bool holds);
 /* RC_NOT_FOUND: there is no such subscription. */
 MUST_CHECK enum rc session_unsubscribe(struct session *session, struct slice text);

@@ -123,7 +123,8 @@ static uint8_t code_for(const struct mqtt_session *s, uint8_t reason)
     return MQTT3_SUBSCRIBE_FAILURE;
 }
 
-/* SUBACK and UNSUBACK wait until the change is durable, if the session is. */
+/* SUBACK and UNSUBACK wait until the change is durable, if the session is; and what is retained
+ * goes behind a SUBACK, as 3.8.4 does not ask but clients expect. */
 static enum rc answer(struct mqtt_session *s, enum mqtt_type type, const struct mqtt_suback *ack)
 {
     struct mqtt_answer later = { .kind = ANSWER_PACKET };
@@ -142,6 +143,8 @@ static enum rc answer(struct mqtt_session *s, enum mqtt_type type, const struct 
     later.len = (uint32_t)w.len;
     if (s->is_durable) {
         rc = mqtt_answer_later(s, &later);
+        if (rc == RC_OK && session_awaits_retained(s->session))
+            session_hold_retained(s->session, true);
         if (rc == RC_OK)
             return RC_OK;
     } else {
@@ -149,6 +152,7 @@ static enum rc answer(struct mqtt_session *s, enum mqtt_type type, const struct 
             mqtt_trace_out(s, wr_slice(&w));
         conn_write(s->conn, wr_slice(&w));
         count_add(COUNT_MQTT_PACKETS_OUT, 1);
+        session_hold_retained(s->session, false);
         rc = RC_OK;
     }
     mem_free(later.owned);
@@ -269,7 +273,6 @@ static void on_taken(struct settling *settling)
         mqtt_end_packet(s, rc);
         return;
     }
-    session_hold_retained(s->session, false);
     mqtt_await_answers(s);
     if (mqtt_pending_count(&s->pending) < MQTT_PENDING_MAX)
         mqtt_resume(s, CONN_PAUSE_BUSY);

@@ -408,6 +408,8 @@ static void send_answer(struct mqtt_session *s, const struct mqtt_answer *a)
         conn_write(s->conn, slice_of(a->owned, a->len));
         count_add_alone(COUNT_MQTT_PACKETS_OUT, 1);
         mem_free(a->owned);
+        if (s->extra == NULL || s->extra->many == NULL) /* that one's answer is to come */
+            session_hold_retained(s->session, false);
         break;
     case ANSWER_PUBLISH:
         mqtt_send_held(s, a->owned, a->packet_id);

@@ -142,9 +142,8 @@ class Session(MqttCase):
             self.client().publish("%s/%d" % (topic, i), b"%d" % i, 1 + i % 2, retain=True)
         for version in (4, 5):
             client = self.kept(name, version)
-            client.send(m.subscribe(1, [(topic + "/+", 2)], version=version))
-            came = [client.receive() for _ in range(10)]  # SUBACK may be behind them
-            first = [found for found in came if found.type == m.PUBLISH]
+            client.subscribe((topic + "/+", 2))
+            first = [client.expect_publish() for _ in range(9)]
             done, *ones = [found for found in first if found.qos == 1]
             whole, half, *twos = [found for found in first if found.qos == 2]
             client.send(m.ack(m.PUBACK, done.pid))
