@@ -123,6 +123,7 @@ static void deliver_locally(const struct target *target, struct message *message
     local.qos = target->local_qos;
     local.id_count = target->local_id_count;
     local.is_retain_as_published = target->is_local_as_published;
+    local.is_own = true;
     session_offer(target->session, &local, message, placed);
 }
 

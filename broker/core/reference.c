@@ -408,12 +408,12 @@ void sessions_trim(struct core *core)
 
 /* Only what lies in the log can be kept for later. */
 void reference_owe(struct session *session, const struct placed *placed,
-                   const struct message *message, uint8_t qos, bool is_retained)
+                   const struct message *message, uint8_t qos, unsigned flags)
 {
     struct reference as = { .qos = qos & 3u,
                             .size = reference_size(message->body.len) & 63u,
                             .state = REFERENCE_OWED,
-                            .flags = is_retained ? REFERENCE_RETAIN : 0 };
+                            .flags = flags & 0xfu };
     uint64_t bytes = reference_bytes(&as);
 
     if (placed->partition == NULL) {
@@ -436,6 +436,7 @@ void session_offer(struct session *session, const struct target *target, struct 
                                  .subscription_id_count = target->id_count,
                                  .qos = qos,
                                  .is_retained = is_retained };
+    unsigned flags = (is_retained ? REFERENCE_RETAIN : 0) | (target->is_own ? REFERENCE_OWN : 0);
     bool is_kept = qos > 0 && session_is_durable(session) && placed->partition != NULL;
     uint64_t number = 0;
     enum rc rc;
@@ -448,14 +449,14 @@ void session_offer(struct session *session, const struct target *target, struct 
         !(session->core->config.keeps_qos0 && session_is_durable(session)))
         return; /* QoS 0 is for who is there */
     if (!session_is_direct(session)) {
-        reference_owe(session, placed, message, qos, is_retained);
+        reference_owe(session, placed, message, qos, flags);
         return;
     }
     if (is_kept) {
         struct reference as = { .qos = qos & 3u,
                                 .size = reference_size(message->body.len) & 63u,
                                 .state = REFERENCE_SENT,
-                                .flags = is_retained ? REFERENCE_RETAIN : 0 };
+                                .flags = flags & 0xfu };
 
         number = reference_add(session, placed, &as);
         session->next = number + 1;
@@ -471,6 +472,6 @@ void session_offer(struct session *session, const struct target *target, struct 
         reference_at(session, number)->state = REFERENCE_OWED;
         session->next = number;
     } else {
-        reference_owe(session, placed, message, qos, is_retained);
+        reference_owe(session, placed, message, qos, flags);
     }
 }

@@ -32,7 +32,8 @@ enum {
     HAS_GAP = 256,
     HAS_SHARE = 512,
     HAS_SIZE = 1024,
-    FLAGS_END = 2048,
+    IS_OWN = 2048,
+    FLAGS_END = 4096,
 };
 
 struct reference_chunk {
@@ -59,7 +60,8 @@ static unsigned kind_of(const struct reference *r)
 {
     return r->qos | ((r->flags & REFERENCE_PINS) != 0 ? IS_PINS : 0u) |
            (r->attempts > 0 || r->state == REFERENCE_SENT ? IS_SENT : 0u) |
-           ((r->flags & REFERENCE_RETAIN) != 0 ? IS_RETAIN : 0u) | (r->share != 0 ? HAS_SHARE : 0u);
+           ((r->flags & REFERENCE_RETAIN) != 0 ? IS_RETAIN : 0u) |
+           ((r->flags & REFERENCE_OWN) != 0 ? IS_OWN : 0u) | (r->share != 0 ? HAS_SHARE : 0u);
 }
 
 /* How many after `at` are like it, one after the other. */
@@ -125,7 +127,8 @@ static struct reference reference_of(unsigned flags, const struct coder *at, uin
         .state = REFERENCE_OWED,
         .attempts = (flags & IS_SENT) != 0,
         .flags = (((flags & IS_PINS) != 0 ? REFERENCE_PINS : 0u) |
-                  ((flags & IS_RETAIN) != 0 ? REFERENCE_RETAIN : 0u)) &
+                  ((flags & IS_RETAIN) != 0 ? REFERENCE_RETAIN : 0u) |
+                  ((flags & IS_OWN) != 0 ? REFERENCE_OWN : 0u)) &
                  0xfu,
         .share = share,
     };

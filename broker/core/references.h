@@ -26,11 +26,12 @@ struct reference {
     uint8_t size : 6; /* of the record, as reference_size() has it */
     uint8_t state : 3;
     uint8_t attempts : 1; /* whether it was sent before */
-    uint8_t flags : 4;    /* REFERENCE_RETAIN, REFERENCE_PINS */
+    uint8_t flags : 4;    /* REFERENCE_RETAIN ... */
 };
 _Static_assert(sizeof(struct reference) == 16, "thousands of them wait unpacked");
 #define REFERENCE_RETAIN 1u /* to be shown with the retain flag */
 #define REFERENCE_PINS   2u /* counted in its partition's `owed`; not recorded */
+#define REFERENCE_OWN    4u /* of the session's own client: no local subscriptions are left out */
 
 /* What so many bytes are counted as: one of 64 sizes, two to each power of two, so that neighbours
  * mostly have the same. */

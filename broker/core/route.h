@@ -21,6 +21,7 @@ struct target {
     bool is_local_as_published;
     bool has_no_local; /* some of them are */
     bool is_no_local;  /* all of them are */
+    bool is_own;       /* such a message is being given: not of the route */
 };
 
 struct route {

@@ -196,9 +196,9 @@ uint64_t reference_add(struct session *session, const struct placed *placed,
 void reference_take_back(struct session *session);
 /* Adds a copy of another session's in front of all, as owed. */
 void reference_prepend(struct session *session, const struct reference *from);
-/* Kept for later, if it lies in the log. */
+/* Kept for later with flags of a reference, if it lies in the log. */
 void reference_owe(struct session *session, const struct placed *placed,
-                   const struct message *message, uint8_t qos, bool is_retained);
+                   const struct message *message, uint8_t qos, unsigned flags);
 void reference_settle(struct session *session, uint64_t number);
 /* Those of the shared subscription become the session's own. */
 void references_unshare(struct session *session, uint16_t share);

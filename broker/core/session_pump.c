@@ -97,7 +97,8 @@ static void add_ids(struct delivery *delivery, const struct session *session,
     }
     if (target != NULL) {
         delivery->subscription_ids = target->ids;
-        delivery->subscription_id_count = target->id_count;
+        delivery->subscription_id_count =
+            (r->flags & REFERENCE_OWN) != 0 ? target->local_id_count : target->id_count;
     }
 }
 

@@ -316,7 +316,7 @@ void share_offer(struct session *group, struct message *message, const struct pl
         return;
     if (qos == 0 && group->share->attached_count == 0)
         return;
-    reference_owe(group, placed, message, qos, is_retained);
+    reference_owe(group, placed, message, qos, is_retained ? REFERENCE_RETAIN : 0);
 }
 
 enum rc share_send(struct session *group, uint64_t number, struct message *message)

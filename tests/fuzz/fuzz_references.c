@@ -13,7 +13,7 @@ static void check_same(const struct reference *a, const struct reference *b)
         return;
     ASSERT(a->offset == b->offset && a->log == b->log && a->qos == b->qos);
     ASSERT(a->attempts == b->attempts && a->size == b->size && a->qos == b->qos);
-    ASSERT((a->flags & REFERENCE_RETAIN) == (b->flags & REFERENCE_RETAIN));
+    ASSERT(((a->flags ^ b->flags) & (REFERENCE_RETAIN | REFERENCE_OWN)) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -48,7 +48,7 @@ static struct reference random_reference(void)
     if (next_random() % 12 == 0)
         r.size = next_random() & 63;
     if (next_random() % 30 == 0)
-        r.flags ^= REFERENCE_RETAIN | REFERENCE_PINS;
+        r.flags ^= REFERENCE_RETAIN | REFERENCE_PINS | REFERENCE_OWN;
     if (next_random() % 25 == 0)
         r.state = next_random() % 3 & 3;
     if (next_random() % 25 == 0)
@@ -125,7 +125,7 @@ static void check_recorded(uint64_t chunk)
 
         if (number >= first && number < end)
             like = model[number % MOST];
-        like.flags &= REFERENCE_RETAIN;
+        like.flags &= REFERENCE_RETAIN | REFERENCE_OWN;
         if (like.state == REFERENCE_SENT) {
             like.state = REFERENCE_OWED;
             like.attempts = 1;
@@ -274,7 +274,7 @@ START_TEST(records_that_nobody_wrote_are_refused)
         size_t len;
     } bad[] = {
         { { 3 }, 1 },                   /* no such QoS */
-        { { 0x80, 0x10 }, 2 },          /* no such flag */
+        { { 0x80, 0x20 }, 2 },          /* no such flag */
         { { 0x80, 0x08, 64 }, 3 },      /* no such size */
         { { 0x80, 0x02, 0xff, 1 }, 4 }, /* a gap that ends behind the chunk */
         { { 0x11, 0xff, 1 }, 3 },       /* a run that does */

@@ -232,6 +232,22 @@ class Subscribe(MqttCase):
             self.assertEqual([(p.qos, p.retain, sorted(p.all(m.SUB_ID))) for p in came
                               if p.type == m.PUBLISH], expected)
 
+    def test_mqtt5_3_8_3_3_nor_to_ones_own_that_waits(self):
+        for expiry in (0, 60):
+            topic = self.name("t%d" % expiry)
+            client = self.client(props=[(m.RECEIVE_MAX, 1), (m.SESSION_EXPIRY, expiry)])
+            other = self.client()
+            client.subscribe((topic + "/+", 1), props=[(m.SUB_ID, 1)])
+            client.subscribe((topic + "/a", 2 | NO_LOCAL | AS_PUBLISHED), props=[(m.SUB_ID, 2)])
+            other.publish(topic + "/b", b"not acknowledged yet", 1)
+            first = client.expect_publish(topic + "/b")
+            for sender in (client, other):
+                sender.publish(topic + "/a", b"x", 2, retain=True)
+            client.send(m.ack(m.PUBACK, first.pid))
+            for expected in (1, False, [1]), (2, True, [1, 2]):
+                found = client.take(topic + "/a")
+                self.assertEqual((found.qos, found.retain, sorted(found.all(m.SUB_ID))), expected)
+
     def test_mqtt5_3_3_1_12_13_retain_as_published(self):
         topic = self.name("t")
         plain, kept = self.subscriber(topic), self.subscriber((topic, AS_PUBLISHED))
