@@ -25,6 +25,11 @@ def age(seconds):
     return -(-seconds // 1000) * 1000
 
 
+def content(what):
+    """Of a message, topic and payload; what else waits is told by that, or by its identifier."""
+    return what[1:3] if isinstance(what, tuple) and what[0] == "PUBLISH" else what
+
+
 class Connection(m.Client):
     """A slot's connection of now, and what is under way on it."""
 
@@ -112,12 +117,13 @@ class Side:
         conn.owed.append((m.PUBCOMP, args["pid"]))
 
     def do_ack(self, i, conn, args):
-        """One of the pending by what it is; all copies of it, whose order differs."""
-        waiting = sorted({what for what in conn.pending.values()}, key=repr)
+        """One of the pending by what it is; all copies of it, whose order and QoS differ."""
+        waiting = sorted({content(what) for _, what in conn.pending.values()}, key=repr)
         if not waiting:
             return
         chosen = waiting[args["which"] % len(waiting)]
-        for pid in [p for p, what in conn.pending.items() if what == chosen]:
+        for pid in [p for p, (_, what) in conn.pending.items()
+                    if content(what) == chosen]:
             self.acknowledge(conn, pid, args["reason"])
 
     def do_stray(self, i, conn, args):
