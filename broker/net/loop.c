@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "broker/base/clock.h"
@@ -204,25 +205,38 @@ static void arm_wait(struct loop *loop)
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
-    struct loop_signal *s = arg;
+    struct loop *loop = arg;
+    struct signalfd_siginfo got;
 
-    (void)fd;
     (void)what;
-    s->call(s->arg);
+    loop_begin(loop);
+    while (read(fd, &got, sizeof(got)) == sizeof(got))
+        for (unsigned i = 0; i < loop->signal_count; i++)
+            if ((uint32_t)loop->signals[i].number == got.ssi_signo)
+                loop->signals[i].call(loop->signals[i].arg);
 }
 
 enum rc loop_on_signal(struct loop *loop, int signal, loop_call_fn *call, void *arg)
 {
-    struct loop_signal *s = &loop->signals[loop->signal_count];
+    bool is_first = loop->signal_fd < 0;
+    sigset_t taken;
+    int fd;
 
     ASSERT(loop->signal_count < LOOP_SIGNALS_MAX);
-    s->call = call;
-    s->arg = arg;
-    s->event = evsignal_new(loop->base, signal, on_signal, s);
-    if (s->event == NULL || event_add(s->event, NULL) != 0)
+    loop->signals[loop->signal_count++] = (struct loop_signal){ signal, call, arg };
+    (void)sigemptyset(&taken);
+    for (unsigned i = 0; i < loop->signal_count; i++)
+        (void)sigaddset(&taken, loop->signals[i].number);
+    if (pthread_sigmask(SIG_BLOCK, &taken, NULL) != 0)
         return RC_SYSTEM;
-    loop->signal_count++;
-    return RC_OK;
+    fd = signalfd(loop->signal_fd, &taken, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (fd < 0)
+        return RC_SYSTEM;
+    loop->signal_fd = fd;
+    if (!is_first)
+        return RC_OK;
+    (void)event_assign(&loop->signal_event, loop->base, fd, EV_READ | EV_PERSIST, on_signal, loop);
+    return event_add(&loop->signal_event, NULL) == 0 ? RC_OK : RC_SYSTEM;
 }
 
 /* ---- life ---- */
@@ -259,6 +273,7 @@ enum rc loop_new(struct loop **ret)
     enum rc rc;
 
     loop->wake_fd = -1;
+    loop->signal_fd = -1;
     list_init(&loop->conns);
     list_init(&loop->listeners);
     list_init(&loop->work);
@@ -306,8 +321,10 @@ void loop_free(struct loop **loop)
     ASSERT(list_is_empty(&l->listeners));
     timer_done(&l->sweep);
     timer_done(&l->grace);
-    for (unsigned i = 0; i < l->signal_count; i++)
-        event_free(l->signals[i].event);
+    if (l->signal_fd >= 0) {
+        (void)event_del(&l->signal_event);
+        (void)close(l->signal_fd);
+    }
     if (l->wake_fd >= 0) {
         (void)event_del(&l->wake_event);
         (void)close(l->wake_fd);

@@ -68,7 +68,9 @@ bool timer_is_running(const struct timer *timer);
 /* Stops it for good; fine on a zeroed timer. */
 void timer_done(struct timer *timer);
 
-/* Calls call(arg) on the loop's thread when the process gets the signal. */
+/* Calls call(arg) in a turn when the process gets the signal. It is blocked from now on, also after
+ * the loop's end: it interrupts nothing, and what comes while the broker stops changes nothing. To
+ * be called before other threads are started but by thread_start(), whose take no signals. */
 MUST_CHECK enum rc loop_on_signal(struct loop *loop, int signal, loop_call_fn *call, void *arg);
 
 #endif

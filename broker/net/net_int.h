@@ -198,7 +198,7 @@ struct loop_hook {
 };
 
 struct loop_signal {
-    struct event *event; /* owned */
+    int number;
     loop_call_fn *call;
     void *arg;
 };
@@ -230,6 +230,8 @@ struct loop {
     struct loop_hook hooks[LOOP_HOOKS_MAX];
     unsigned hook_count;
     struct loop_signal signals[LOOP_SIGNALS_MAX];
+    int signal_fd; /* -1: none is watched */
+    struct event signal_event;
     unsigned signal_count;
     struct list conns;
     struct list listeners;
