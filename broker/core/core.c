@@ -77,6 +77,31 @@ uint64_t core_number(struct core *core)
     return core->next_number++;
 }
 
+/* ---- rows of what is gone ---- */
+
+void core_stray(struct core *core, enum meta_table table, struct slice key)
+{
+    ASSERT(core->is_loading);
+    text_add_byte(&core->strays, (uint8_t)table);
+    text_add_u16(&core->strays, (uint16_t)key.len);
+    text_add(&core->strays, key);
+}
+
+static void delete_strays(struct core *core)
+{
+    struct rd rd = rd_of(text_slice(&core->strays));
+    size_t count = 0;
+
+    for (; rd.left > 0; count++) {
+        enum meta_table table = (enum meta_table)rd_u8(&rd);
+
+        core_delete(core, table, rd_bytes(&rd, rd_u16(&rd)));
+    }
+    if (count > 0)
+        log_event(LOG_INFO, "core.strays_deleted", "rows=%zu", count);
+    text_done(&core->strays);
+}
+
 /* ---- what the store reports ---- */
 
 static void on_durable(void *arg, uint64_t ticket)
@@ -358,6 +383,7 @@ enum rc core_new(struct store *store, const struct core_config *config, struct c
     }
     streams_begin(core);
     begin_life(core);
+    delete_strays(core);
     sessions_settle(core);
     streams_drop_transient(core);
     retention_begin(core);

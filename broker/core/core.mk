@@ -3,6 +3,7 @@ libcore_a_SOURCES = \
 	%D%/acl.c %D%/acl.h %D%/acl_int.h \
 	%D%/author.c \
 	%D%/backup.h \
+	%D%/binding.c %D%/binding_end.c %D%/binding_int.h %D%/binding_record.c \
 	%D%/client.c %D%/client.h \
 	%D%/compaction.c %D%/compaction.h \
 	%D%/consumer.c \
@@ -94,6 +95,12 @@ test_core_session_parts_SOURCES = tests/unit/test_core_session_parts.c
 test_core_session_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_session_parts_LDADD = $(CORE_TEST_LIBS)
 TESTS += test_core_session_parts
+
+check_PROGRAMS += test_core_bindings
+test_core_bindings_SOURCES = tests/unit/test_core_bindings.c
+test_core_bindings_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_bindings_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_bindings
 check_PROGRAMS += test_core_retained_sent
 test_core_retained_sent_SOURCES = tests/unit/test_core_retained_sent.c
 test_core_retained_sent_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -141,9 +141,9 @@ struct core {
     struct list dirty_queues;      /* their settled state is to be recorded */
     struct list sweeps;            /* rows of what is settled that are to be deleted */
     struct list orphans;           /* struct holding.of_client: of clients that went */
-    struct text strays;    /* rows whose session is gone, while it loads: table, length, key */
-    struct list settlings; /* struct settling: what goes on in the next turns */
-    unsigned return_left;  /* offsets that may be looked at for both in this turn */
+    struct text strays;            /* rows of what is gone, while it loads: table, length, key */
+    struct list settlings;         /* struct settling: what goes on in the next turns */
+    unsigned return_left;          /* offsets that may be looked at for both in this turn */
     struct list busy_sessions;
     struct list ending_sessions; /* struct session.busy: over, what is left of them goes in parts */
     struct list overflowing;     /* sessions to be ended at the end of the turn */
@@ -235,6 +235,9 @@ void core_delete(struct core *core, enum meta_table table, struct slice key);
 void core_took_ticket(struct core *core, uint64_t ticket);
 /* The same for what is confirmed as soon as it is held in memory. */
 void core_took_unawaited(struct core *core, uint64_t ticket);
+/* While it loads: a row of what ended, of which the broker stopped before all was gone. Deleted
+ * once puts are allowed. */
+void core_stray(struct core *core, enum meta_table table, struct slice key);
 /* The store has stalled or goes on, or the disk has reached its mark or is below it again. */
 void core_stall_changed(struct core *core);
 /* Work is left that needs another turn. */

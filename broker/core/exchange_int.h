@@ -3,48 +3,31 @@
 #ifndef TERCET_BROKER_CORE_EXCHANGE_INT_H
 #define TERCET_BROKER_CORE_EXCHANGE_INT_H
 
-#include "broker/core/core_int.h"
-#include "broker/core/exchange.h"
-
-/* Bindings of a direct exchange with one key. */
-struct binding_key {
-    struct map_node by_key; /* borrows the key of its first binding */
-    struct list bindings;   /* struct binding.of_key */
-    char *key;              /* owned */
-};
-
-struct binding {
-    struct interest interest; /* first: in a matcher when the source is a topic exchange */
-    struct exchange *source;  /* borrowed */
-    struct queue *queue;      /* borrowed; or */
-    struct exchange *destination;
-    struct link of_source;
-    struct link of_destination;
-    struct link of_key; /* direct: in binding_key->bindings */
-    struct binding_key *by_key;
-    struct headers_pattern *pattern; /* owned; headers exchanges */
-    struct map_node by_identity;
-    char *identity; /* owned: see binding_identity() */
-    size_t identity_len;
-};
+#include "broker/core/binding_int.h"
 
 struct exchange {
     struct core *core;
     struct exchange_spec spec; /* name, alternate and arguments owned */
     struct map_node by_name;
     struct link link;
-    struct list bindings;     /* as source: struct binding.of_source */
-    struct list destinations; /* as destination: struct binding.of_destination */
-    struct map keys;          /* direct: struct binding_key */
-    struct matcher *matcher;  /* topic: owned, but for the shared one */
-    size_t queue_bindings;
+    struct list bindings;    /* as source: struct binding.of_source */
+    struct list ties;        /* if it goes with its last binding: struct tie.of_source */
+    struct inbound inbound;  /* as destination */
+    struct map keys;         /* direct: struct binding_key */
+    struct matcher *matcher; /* topic: owned, but for the shared one */
     uint64_t stamp;
     uint64_t born;          /* delaying: what it keeps has this number or a later one */
     uint64_t delayed_count; /* of that, what is known to wait */
     uint64_t delayed_bytes;
     bool is_predeclared;
-    bool had_bindings;
+    bool is_removed; /* and has bindings that go in parts */
 };
+
+/* ---- exchange.c ---- */
+/* Nothing finds it any more; it is unlinked. */
+void exchange_close(struct exchange *exchange);
+/* One that was closed, and has no bindings. */
+void exchange_free(struct exchange *exchange);
 
 /* An exchange that delays, and the key by which a message reached it. */
 struct delaying {

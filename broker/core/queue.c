@@ -17,7 +17,8 @@ enum {
     QUEUE_EXCLUSIVE = 2,
     QUEUE_AUTO_DELETE = 4,
     QUEUE_SERVER_NAMED = 8,
-    QUEUE_BOUND = 16
+    QUEUE_BOUND = 16,
+    QUEUE_NUMBERED = 32 /* its bindings tell its number: all but those of older versions */
 };
 
 void queue_record(struct queue *queue)
@@ -27,7 +28,8 @@ void queue_record(struct queue *queue)
                      (queue->spec.is_exclusive ? QUEUE_EXCLUSIVE : 0u) |
                      (queue->spec.is_auto_delete ? QUEUE_AUTO_DELETE : 0u) |
                      (queue->spec.is_server_named ? QUEUE_SERVER_NAMED : 0u) |
-                     (queue->bound != NULL ? QUEUE_BOUND : 0u);
+                     (queue->bound != NULL ? QUEUE_BOUND : 0u) |
+                     (queue->inbound.number != 0 ? QUEUE_NUMBERED : 0u);
 
     text_clear(out);
     text_add_u64(out, queue->number);
@@ -57,7 +59,7 @@ static struct queue *queue_new(struct core *core, const struct queue_spec *spec,
     list_init(&queue->ready);
     list_init(&queue->getters);
     list_init(&queue->holdings);
-    list_init(&queue->bindings);
+    inbound_init(&queue->inbound, number);
     queue->lane_count = stream->partition_count;
     queue->lanes = mem_new_array(struct lane *, queue->lane_count);
     for (unsigned i = 0; i < queue->lane_count; i++)
@@ -127,7 +129,8 @@ enum rc queue_declare(struct client *client, const struct queue_spec *spec, stru
 
 /* ---- ending ---- */
 
-static void queue_free(struct queue *queue)
+/* Nothing finds it any more. */
+static void queue_close(struct queue *queue)
 {
     struct core *core = queue->core;
 
@@ -144,6 +147,11 @@ static void queue_free(struct queue *queue)
     queue->stream->queue = NULL;
     core->bindings_epoch++;
     count_add(COUNT_CORE_QUEUES, -1);
+}
+
+void queue_free(struct queue *queue)
+{
+    ASSERT(list_is_empty(&queue->inbound.bindings) && list_is_empty(&queue->inbound.ties));
     mem_free((void *)(uintptr_t)queue->spec.name.at);
     mem_free((void *)(uintptr_t)queue->spec.arguments.at);
     mem_free(queue);
@@ -196,12 +204,12 @@ void queue_remove(struct queue *queue)
     end_consumers(queue);
     while (!list_is_empty(&queue->holdings))
         holding_free(LIST_FIRST(&queue->holdings, struct holding, of_queue));
-    bindings_forget_queue(queue);
     core_delete(core, META_QUEUES, queue->spec.name);
     for (unsigned i = 0; i < queue->lane_count; i++)
         lane_forget(queue->lanes[i]);
-    queue_free(queue);
+    queue_close(queue);
     stream_remove(stream);
+    queue_unbind(queue);
 }
 
 enum rc queue_delete(struct client *client, struct queue *queue, bool if_unused, bool if_empty,
@@ -330,6 +338,7 @@ static enum rc visit_queue(void *arg, struct slice key, struct slice value)
     struct text scratch = { 0 };
     struct slice name;
     struct stream *stream = NULL;
+    struct queue *queue;
 
     if (name_from_queue(key, &scratch, &name) == RC_OK)
         stream = stream_find(core, name);
@@ -339,7 +348,10 @@ static enum rc visit_queue(void *arg, struct slice key, struct slice value)
         log_event(LOG_ERROR, "core.bad_queue", "name=%s", log_quote(key.at, key.len));
         return RC_CORRUPT;
     }
-    queue_bound_set(queue_new(core, &spec, stream, number), &limits);
+    queue = queue_new(core, &spec, stream, number);
+    if ((flags & QUEUE_NUMBERED) == 0)
+        queue->inbound.number = 0;
+    queue_bound_set(queue, &limits);
     return RC_OK;
 }
 
@@ -383,8 +395,12 @@ void queues_done(struct core *core)
 {
     while (!list_is_empty(&core->orphans))
         holding_free(LIST_FIRST(&core->orphans, struct holding, of_client));
-    while (!list_is_empty(&core->queue_list))
-        queue_free(LIST_FIRST(&core->queue_list, struct queue, link));
+    while (!list_is_empty(&core->queue_list)) {
+        struct queue *queue = LIST_FIRST(&core->queue_list, struct queue, link);
+
+        queue_close(queue);
+        queue_free(queue);
+    }
     map_done(&core->queues);
     map_done(&core->queues_by_number);
 }

@@ -3,6 +3,7 @@
 #ifndef TERCET_BROKER_CORE_QUEUE_INT_H
 #define TERCET_BROKER_CORE_QUEUE_INT_H
 
+#include "broker/core/binding_int.h"
 #include "broker/core/core_int.h"
 #include "broker/core/cursor.h"
 #include "broker/core/queue.h"
@@ -131,7 +132,7 @@ struct queue {
     struct list ready;     /* struct consumer.ready: have credit, in the order they are served */
     struct list getters;
     struct list holdings;
-    struct list bindings;      /* struct binding.of_destination */
+    struct inbound inbound;
     struct queue_bound *bound; /* owned; NULL: it holds whatever comes */
     unsigned consumer_count;
     uint64_t stamp; /* of the routing that saw it last */
@@ -219,6 +220,8 @@ void queue_dirty(struct queue *queue);
 uint64_t queue_floor(const struct queue *queue, const struct partition *partition);
 /* Removes the queue, its bindings and its stream. */
 void queue_remove(struct queue *queue);
+/* What is left of one that was closed. */
+void queue_free(struct queue *queue);
 void queues_forget_client(struct client *client);
 bool queue_wants(const struct queue *queue); /* somebody waits for messages */
 
@@ -228,9 +231,6 @@ void holding_free(struct holding *holding);
 /* Its client goes: what it had taken is given back, some in each turn. */
 void holding_leave(struct holding *holding);
 void consumer_free(struct consumer *consumer);
-
-/* ---- exchange.c ---- */
-void bindings_forget_queue(struct queue *queue);
 
 /* ---- position.c ---- */
 void positions_forget_stream(struct core *core, struct slice stream);

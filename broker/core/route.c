@@ -33,6 +33,8 @@ static void on_match(void *arg, struct match_entry *entry)
         return;
     }
     binding = CONTAINER_OF(interest, struct binding, interest);
+    if (binding_is_over(binding))
+        return;
     if (binding->destination != NULL) {
         *(struct exchange **)ring_push(&gather->exchanges) = binding->destination;
     } else if (binding->queue->stamp != gather->core->stamp) {

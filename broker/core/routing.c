@@ -43,6 +43,11 @@ static void reach_exchange(struct walk *walk, struct exchange *exchange)
 
 static void reach(struct walk *walk, struct binding *binding)
 {
+    bool is_over =
+        binding->queue != NULL ? binding->queue->is_removed : binding->destination->is_removed;
+
+    if (is_over)
+        return;
     walk->found++;
     if (binding->queue != NULL)
         routed_add(walk->core, walk->routed, binding->queue);

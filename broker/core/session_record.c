@@ -129,21 +129,12 @@ static struct session *loading_session(struct loading *loading, uint64_t number)
     return loading->last;
 }
 
-/* Of a session that ended: the broker stopped before all of it was gone. */
-static void add_stray(struct loading *loading, enum meta_table table, struct slice key)
-{
-    struct text *strays = &loading->core->strays;
-
-    text_add_byte(strays, (uint8_t)table);
-    text_add_byte(strays, (uint8_t)key.len);
-    text_add(strays, key);
-}
-
 static enum rc visit_subscription(void *arg, struct slice key, struct slice value)
 {
+    struct loading *loading = arg;
     struct rd key_rd = rd_of(key);
     struct rd rd = rd_of(value);
-    struct session *session = loading_session(arg, rd_u64(&key_rd));
+    struct session *session = loading_session(loading, rd_u64(&key_rd));
     struct subscription_spec spec = { .id = rd_u32(&rd) };
     unsigned flags;
     struct filter *filter = NULL;
@@ -161,7 +152,7 @@ static enum rc visit_subscription(void *arg, struct slice key, struct slice valu
     if (rd.bad || spec.filter_at > spec.text.len)
         return RC_CORRUPT;
     if (session == NULL) {
-        add_stray(arg, META_SUBSCRIPTIONS, key);
+        core_stray(loading->core, META_SUBSCRIPTIONS, key);
         return RC_OK;
     }
     rc = filter_from_mqtt(slice_after(spec.text, spec.filter_at), &filter);
@@ -180,14 +171,15 @@ static enum rc visit_subscription(void *arg, struct slice key, struct slice valu
 
 static enum rc visit_references(void *arg, struct slice key, struct slice value)
 {
+    struct loading *loading = arg;
     struct rd rd = rd_of(key);
-    struct session *session = loading_session(arg, rd_u64(&rd));
+    struct session *session = loading_session(loading, rd_u64(&rd));
     uint64_t chunk = rd_u64(&rd);
 
     if (rd.bad)
         return RC_CORRUPT;
     if (session == NULL) {
-        add_stray(arg, META_REFERENCES, key);
+        core_stray(loading->core, META_REFERENCES, key);
         return RC_OK;
     }
     return references_load(session, chunk, rd_rest(&rd), value);
@@ -246,26 +238,9 @@ enum rc sessions_load(struct core *core)
     return RC_OK;
 }
 
-static void delete_strays(struct core *core)
-{
-    struct rd rd = rd_of(text_slice(&core->strays));
-    size_t count = 0;
-
-    for (; rd.left > 0; count++) {
-        enum meta_table table = (enum meta_table)rd_u8(&rd);
-
-        core_delete(core, table, rd_bytes(&rd, rd_u8(&rd)));
-    }
-    if (count > 0)
-        log_event(LOG_INFO, "core.strays_deleted", "rows=%zu", count);
-    text_done(&core->strays);
-}
-
 void sessions_settle(struct core *core)
 {
     struct ring groups;
-
-    delete_strays(core);
 
     ring_init(&groups, sizeof(struct session *));
     MAP_EACH (node, &core->sessions) {
