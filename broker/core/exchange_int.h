@@ -42,8 +42,6 @@ struct exchange *exchange_born(struct core *core, uint64_t born);
 void delaying_left(struct exchange *exchange, uint64_t bytes);
 
 void routed_done(struct routed *routed);
-/* Adds the queue unless this stamp has seen it. */
-void routed_add(struct core *core, struct routed *routed, struct queue *queue);
 
 /* What a routing is about. */
 struct routing {

@@ -13,7 +13,7 @@
 struct block;
 struct record;
 
-/* Names of the view headers (design 3): the shared language in which each protocol reads what
+/* Names of the view headers: the shared language in which each protocol reads what
  * others wrote. A header not listed here is a user's own property and is shown as such by all. */
 #define HEADER_CONTENT_TYPE     "content-type"
 #define HEADER_CONTENT_ENCODING "content-encoding"
@@ -90,7 +90,7 @@ void message_add_header(struct text *headers, uint32_t *count, struct slice name
                         struct slice value);
 /* The value of the first header of that name; none when there is none (or its value is null). */
 struct slice message_header(const struct message *m, const char *name);
-/* Is the key of a record one that may stand as the tail of a topic (design 2)? */
+/* Is the key of a record one that may stand as the tail of a topic? */
 bool message_key_is_text(struct slice key);
 
 #endif

@@ -14,7 +14,8 @@ void routed_done(struct routed *routed)
     routed->count = routed->room = 0;
 }
 
-void routed_add(struct core *core, struct routed *routed, struct queue *queue)
+/* Adds the queue unless this stamp has seen it. */
+static void routed_add(struct core *core, struct routed *routed, struct queue *queue)
 {
     if (queue->stamp == core->stamp)
         return;

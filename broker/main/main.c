@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tercetd: reads what it is told, starts the broker, runs it, stops it. */
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,14 +45,14 @@ enum {
  * many, are put by until somebody asks for a large one, who then joins all of them: tens of ms. */
 #define MALLOC_PUT_BY_BYTES 0
 
-static void say(FILE *to, struct text *text)
+/* False: not all of it was taken. */
+static bool say(FILE *to, struct text *text)
 {
     struct slice s = text_slice(text);
+    bool is_said = fwrite(s.at, 1, s.len, to) == s.len && fflush(to) == 0;
 
-    /* Standard output may be closed; then nobody reads it. */
-    (void)fwrite(s.at, 1, s.len, to);
-    (void)fflush(to);
     text_clear(text);
+    return is_said;
 }
 
 static void complain(struct text *why)
@@ -82,8 +83,8 @@ static int status_of(enum rc rc)
     return rc == RC_LOCKED ? STATUS_LOCKED : STATUS_FAILED;
 }
 
-/* Words that print something and end. */
-static bool print_and_end(const struct settings *s, struct text *out)
+/* Words that print something and end; false: there was none. */
+static bool print_and_end(const struct settings *s, struct text *out, int *ret_status)
 {
     if (s->help)
         settings_write_help(out);
@@ -97,7 +98,11 @@ static bool print_and_end(const struct settings *s, struct text *out)
         settings_write_man(out);
     else
         return false;
-    say(stdout, out);
+    *ret_status = STATUS_OK;
+    if (!say(stdout, out)) {
+        (void)fprintf(stderr, "tercetd: standard output: %s\n", strerror(errno));
+        *ret_status = STATUS_FAILED;
+    }
     return true;
 }
 
@@ -106,7 +111,7 @@ static enum rc announce(const struct settings *s, const struct broker *broker, s
 {
     if (!s->quiet) {
         ready_greet(broker, out);
-        say(stdout, out);
+        (void)say(stdout, out); /* it may be closed; then nobody reads it */
     }
     return s->ready_file == NULL ? RC_OK : ready_write(broker, s->ready_file, out);
 }
@@ -117,10 +122,10 @@ static int test_config(const struct settings *s)
     struct text out = { 0 };
     enum rc rc = boot_test(s, &out);
 
-    say(rc == RC_OK ? stdout : stderr, &out);
+    (void)say(rc == RC_OK ? stdout : stderr, &out);
     if (rc == RC_OK)
         text_format(&out, "the configuration is in order\n");
-    say(stdout, &out);
+    (void)say(stdout, &out);
     text_done(&out);
     return rc == RC_OK ? STATUS_OK : STATUS_WRONG;
 }
@@ -248,23 +253,23 @@ int main(int argc, char *argv[])
     }
     if (mosquitto_line_is(argc, argv)) {
         if (mosquitto_line_read(argc, argv, words, &argc, &out) != RC_OK) {
-            say(stderr, &out);
+            (void)say(stderr, &out);
             text_done(&out);
             return STATUS_WRONG;
         }
         line = words;
     }
     if (settings_read(&settings, argc, line, &out) != RC_OK) {
-        say(stderr, &settings.warnings);
-        say(stderr, &out);
+        (void)say(stderr, &settings.warnings);
+        (void)say(stderr, &out);
         status = settings.test_config || settings.is_mosquitto ? STATUS_WRONG : STATUS_USAGE;
     } else if (settings.verify != NULL) {
         status = verify_and_tell(settings.verify, settings.json, &out);
-        say(stdout, &out);
+        (void)say(stdout, &out);
     } else if (settings.test_config && !settings.help && !settings.version) {
-        say(stderr, &settings.warnings);
+        (void)say(stderr, &settings.warnings);
         status = test_config(&settings);
-    } else if (!print_and_end(&settings, &out)) {
+    } else if (!print_and_end(&settings, &out, &status)) {
         status = serve(&settings, argc, line);
     }
     settings_done(&settings);

@@ -83,6 +83,14 @@ class Words(unittest.TestCase):
         for word in ("--data DIR", "--ephemeral", "--port-kafka N", "--ready-file FILE"):
             self.assertIn(word, out)
 
+    def test_what_cannot_be_printed_is_told(self):
+        for word in ("--help", "--version", "--print-config"):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([program(), word], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=SECONDS, check=False)
+            self.assertEqual(done.returncode, 1, word)
+            self.assertIn("No space left on device", done.stderr)
+
     def test_the_printed_sample_is_a_configuration(self):
         status, sample, _ = run("--print-config")
         self.assertEqual(status, 0)
