@@ -384,12 +384,12 @@ static bool is_behind(const struct queue *queue)
     return false;
 }
 
-void queue_pump(struct queue *queue)
+/* Gives at most `budget`; what of it is left. */
+static unsigned pump(struct queue *queue, unsigned budget)
 {
     struct lane *lane;
     struct item *item;
     uint64_t offset;
-    unsigned budget = PUMP_BUDGET;
     enum rc rc = RC_OK;
 
     for (unsigned i = 0; i < queue->lane_count; i++)
@@ -415,20 +415,37 @@ void queue_pump(struct queue *queue)
         queue_wake(queue);
         core_wake(queue->core);
     }
+    return budget;
 }
 
+void queue_pump(struct queue *queue)
+{
+    (void)pump(queue, PUMP_BUDGET);
+}
+
+/* What is left over comes before those that were woken meanwhile. */
 void queues_pump(struct core *core)
 {
-    struct list busy;
+    unsigned left = QUEUES_PUMP_BUDGET;
+    struct list busy, woken;
 
     list_init(&busy);
+    list_init(&woken);
     list_splice(&busy, &core->busy_queues);
-    while (!list_is_empty(&busy)) {
+    while (left > 0 && !list_is_empty(&busy)) {
         struct queue *queue = LIST_FIRST(&busy, struct queue, busy);
+        unsigned share = left < PUMP_BUDGET ? left : PUMP_BUDGET;
+        unsigned given;
 
         link_remove(&queue->busy);
-        queue_pump(queue);
+        given = share - pump(queue, share);
+        left -= given > 0 ? given : 1; /* a look at one that has nothing to give costs, too */
     }
+    list_splice(&woken, &core->busy_queues);
+    list_splice(&core->busy_queues, &busy);
+    list_splice(&core->busy_queues, &woken);
+    if (!list_is_empty(&core->busy_queues))
+        core_wake(core);
 }
 
 enum rc queue_get(struct client *client, struct queue *queue, bool is_no_ack, queue_got_fn *on_got,

@@ -43,6 +43,8 @@
 #define QUEUE_WINDOW_BYTES    ((size_t)8 << 20)
 /* Deliveries made for one queue, for all sessions, or for all groups of theirs, in one turn. */
 #define PUMP_BUDGET 2048
+/* For all queues: less than this, which eight busy ones reach, cost them an eighth more. */
+#define QUEUES_PUMP_BUDGET 8192
 
 #define SESSION_SUBSCRIPTIONS_MAX 100000
 #define SESSION_SHARES_MAX        65535 /* a reference keeps 16 bits for which one it is */

@@ -9,6 +9,7 @@
 #include "broker/core/queue_int.h"
 #include "broker/core/stream_int.h"
 #include "tests/lib/core_rig.h"
+#include "tests/lib/suite.h"
 
 static struct rig rig;
 static struct rig_client *a, *b;
@@ -166,6 +167,38 @@ START_TEST(competing_consumers_share_and_each_message_goes_to_one)
     rig_settle(&rig);
     ck_assert_uint_eq(a->count + b->count, 100);
     ck_assert_uint_eq(a->count, 50);
+}
+END_TEST
+
+/* Nobody waits for more than that; who was not served comes first in the next turn. */
+START_TEST(what_all_queues_give_in_a_turn_is_bounded)
+{
+    struct rig_client *clients[5];
+    unsigned given = 0;
+    char name[] = "q0";
+
+    for (unsigned i = 0; i < COUNT_OF(clients); i++) {
+        clients[i] = mem_new(struct rig_client);
+        rig_client_open(&rig, clients[i], RIG_SEEN_MAX);
+        name[1] = (char)('0' + i);
+        rig_queue(&rig, a, name, true);
+        publish_many(name, 0, 2000);
+        core_turn_end(rig.core);
+    }
+    for (unsigned i = 0; i < COUNT_OF(clients); i++) {
+        name[1] = (char)('0' + i);
+        consume(clients[i], queue_find(rig.core, slice_str(name)), true);
+    }
+    core_turn_end(rig.core);
+    for (unsigned i = 0; i < COUNT_OF(clients); i++)
+        given += clients[i]->count;
+    ck_assert_uint_eq(given, 8192);
+    core_turn_end(rig.core);
+    for (unsigned i = 0; i < COUNT_OF(clients); i++) {
+        ck_assert_uint_eq(clients[i]->count, 2000);
+        rig_client_close(clients[i]);
+        mem_free(clients[i]);
+    }
 }
 END_TEST
 
@@ -749,6 +782,7 @@ int main(void)
     tcase_add_test(plain, requeued_message_returns_to_its_place_redelivered);
     tcase_add_test(plain, closing_a_client_returns_what_it_had_taken);
     tcase_add_test(plain, competing_consumers_share_and_each_message_goes_to_one);
+    tcase_add_test(plain, what_all_queues_give_in_a_turn_is_bounded);
     tcase_add_test(plain, get_gives_one_or_says_empty);
     tcase_add_test(plain, purge_leaves_what_is_taken);
     tcase_add_test(plain, deleting_a_queue_cancels_its_consumers_and_its_stream);
