@@ -96,6 +96,12 @@ test_core_session_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_session_parts_LDADD = $(CORE_TEST_LIBS)
 TESTS += test_core_session_parts
 
+check_PROGRAMS += test_core_cold
+test_core_cold_SOURCES = tests/unit/test_core_cold.c
+test_core_cold_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_cold_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_cold
+
 check_PROGRAMS += test_core_bindings
 test_core_bindings_SOURCES = tests/unit/test_core_bindings.c
 test_core_bindings_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -14,6 +14,11 @@
 /* What a packed batch may come to. Opening one holds up everybody, so it is not more; and bombs
  * are refused. */
 #define CURSOR_INFLATED_MAX COMPRESSION_MAX_INFLATED_BYTES
+/* What fails for want of memory, descriptors or threads, or because a device is away for a moment,
+ * is tried again, after ever longer waits. Who reads may let go of what cannot be read: so a device
+ * has 5 s in all to come back. */
+#define RETRY_FIRST_MS 20u
+#define RETRIES        8u
 
 struct cursor_window {
     struct cursor *cursor; /* borrowed: its owner's */
@@ -28,6 +33,11 @@ struct cursor_window {
     bool has_batch;   /* reader stands in a batch */
     bool is_inflated; /* that batch lies in `inflated`, not in a piece */
     enum rc failed;   /* what the last read under way came to */
+    struct core *core;
+    struct deadline retry;
+    /* In a row; at RETRIES what cannot be read is told at once, for a device that is bad at one
+     * place will be at others, until the cursor rests. */
+    unsigned failures;
 };
 
 static void on_read(struct log_read *read, enum rc rc)
@@ -41,11 +51,12 @@ static void on_read(struct log_read *read, enum rc rc)
     cursor->on_ready(cursor->arg); /* which may take the window away */
 }
 
-static struct cursor_window *window_of(struct cursor *cursor)
+static struct cursor_window *window_of(struct cursor *cursor, struct core *core)
 {
     if (cursor->window == NULL) {
         cursor->window = mem_new(struct cursor_window);
         cursor->window->cursor = cursor;
+        cursor->window->core = core;
         cursor->window->read.on_done = on_read;
         cursor->window->read.max_bytes = CURSOR_READ_BYTES;
     }
@@ -62,6 +73,7 @@ static void drop(struct cursor_window *window)
 {
     if (window->read.is_under_way)
         partition_read_cancel(window->partition, &window->read);
+    deadline_stop(&window->core->deadlines, &window->retry);
     log_pieces_done(&window->pieces);
     window->pieces.count = 0;
     window->has_batch = false;
@@ -96,7 +108,7 @@ static enum rc fetch(struct cursor_window *window, struct partition *p, uint64_t
 {
     enum rc rc = window->failed;
 
-    if (window->read.is_under_way)
+    if (window->read.is_under_way || window->retry.place != 0)
         return RC_AGAIN;
     window->failed = RC_OK;
     if (rc != RC_OK && window->partition == p)
@@ -197,6 +209,58 @@ static enum rc walk(struct cursor_window *window, uint64_t offset, struct messag
     }
 }
 
+/* ---- once more ---- */
+
+static void on_retry(void *arg)
+{
+    struct cursor_window *window = arg;
+
+    window->cursor->on_ready(window->cursor->arg); /* which may take the window away */
+}
+
+/* Is it tried again? What memory, descriptors or threads are lacking for will be some day. */
+static bool is_put_off(struct cursor_window *window, enum rc rc)
+{
+    const unsigned most = rc == RC_IO ? RETRIES : RETRIES - 1;
+    const unsigned waits = window->failures < most ? window->failures : RETRIES - 1;
+
+    if (rc != RC_MEMORY && rc != RC_SYSTEM && (rc != RC_IO || window->failures == RETRIES))
+        return false;
+    if (window->failures < most)
+        window->failures++;
+    deadline_start_in_ms(&window->core->deadlines, &window->retry, RETRY_FIRST_MS << waits,
+                         on_retry, window);
+    return true;
+}
+
+static void tell(const struct partition *p, uint64_t offset, enum rc rc, bool is_again)
+{
+    log_event(is_again ? LOG_WARNING : LOG_ERROR, is_again ? "core.reads_again" : "core.unreadable",
+              "stream=%s partition=%u offset=%llu rc=%s",
+              log_quote(p->stream->by_name.key.at, p->stream->by_name.key.len), p->index,
+              (unsigned long long)offset, rc_word(rc));
+}
+
+/* What the owner is to know of a get that came to `rc`. */
+static enum rc told(struct cursor_window *window, const struct partition *p, uint64_t offset,
+                    enum rc rc)
+{
+    bool is_first = window->failures == 0;
+
+    if (rc == RC_OK && window->failures < RETRIES)
+        window->failures = 0;
+    if (rc == RC_OK || rc == RC_AGAIN || rc == RC_RANGE)
+        return rc;
+    if (is_put_off(window, rc)) {
+        if (is_first)
+            tell(p, offset, rc, true);
+        return RC_AGAIN;
+    }
+    if (rc == RC_CORRUPT || rc == RC_IO)
+        tell(p, offset, rc, false);
+    return rc;
+}
+
 enum rc cursor_get(struct cursor *cursor, struct partition *p, uint64_t offset,
                    struct message **ret, uint64_t *ret_offset)
 {
@@ -210,7 +274,7 @@ enum rc cursor_get(struct cursor *cursor, struct partition *p, uint64_t offset,
         if (*ret != NULL)
             return RC_OK;
     }
-    window = window_of(cursor);
+    window = window_of(cursor, p->stream->core);
     pieces = &window->pieces;
     for (;;) {
         rc = fetch(window, p, offset);
@@ -224,9 +288,5 @@ enum rc cursor_get(struct cursor *cursor, struct partition *p, uint64_t offset,
         /* only offsets without records were left in what was read */
         offset = pieces->at[pieces->count - 1].next_offset;
     }
-    if (rc == RC_CORRUPT || rc == RC_IO)
-        log_event(LOG_ERROR, "core.unreadable", "stream=%s partition=%u offset=%llu rc=%s",
-                  log_quote(p->stream->by_name.key.at, p->stream->by_name.key.len), p->index,
-                  (unsigned long long)offset, rc_word(rc));
-    return rc;
+    return told(window, p, offset, rc);
 }

@@ -26,8 +26,9 @@ void cursor_done(struct cursor *cursor);
 void cursor_rest(struct cursor *cursor);
 
 /* The first record at or after `offset`; gives one reference and its offset. RC_AGAIN: on_ready
- * comes. RC_RANGE: outside what the log holds now. RC_CORRUPT, RC_IO: that batch or entry cannot
- * be read (logged), go on at cursor->resume. Records not yet sealed are sealed first. */
+ * comes, also when what may pass is to be tried again. RC_RANGE: outside what the log holds now.
+ * RC_CORRUPT, RC_IO: that batch or entry cannot be read (logged), and RC_IO that it could not for
+ * some seconds: go on at cursor->resume. Records not yet sealed are sealed first. */
 MUST_CHECK enum rc cursor_get(struct cursor *cursor, struct partition *partition, uint64_t offset,
                               struct message **ret, uint64_t *ret_offset);
 
