@@ -176,8 +176,10 @@ static enum rc give(struct cursor_window *window, const struct record *record, s
     if (!window->is_inflated && record->body.len >= CURSOR_SHARE_BYTES)
         block = window->pieces.at[window->piece].block;
     *ret = message_of_record(window->partition->stream->by_name.key, record, block);
-    if (*ret == NULL)
+    if (*ret == NULL) {
+        window->has_batch = false; /* the reader is past it, and it is to be given once more */
         return RC_MEMORY;
+    }
     *ret_offset = record->offset;
     window->next = record->offset + 1;
     return RC_OK;

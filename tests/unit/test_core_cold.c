@@ -96,9 +96,9 @@ static void expect_all(void)
     }
 }
 
-static void consume(void)
+static void consume(bool is_no_ack)
 {
-    struct consumer_spec spec = { .is_no_ack = true };
+    struct consumer_spec spec = { .is_no_ack = is_no_ack };
     struct consumer *consumer = NULL;
 
     ck_assert_int_eq(queue_consume(a->client, queue_find(rig.core, SLICE("q")), &spec, &consumer),
@@ -113,10 +113,32 @@ START_TEST(a_queue_keeps_what_could_not_be_read_for_a_while)
     publish_many("q");
     restart();
     fault_arm(points[_i], 1, FAULT_ONCE);
-    consume();
+    consume(true);
     settle_until(MANY);
     ck_assert_uint_gt(fault_passed(), 1);
     expect_all();
+}
+END_TEST
+
+START_TEST(a_queue_keeps_what_there_was_no_memory_for)
+{
+    char value[16];
+    bool was_hit = true;
+
+    rig_queue(&rig, a, "q", true);
+    for (unsigned i = 0; i < MANY; i++) { /* in one batch */
+        (void)snprintf(value, sizeof(value), "%u", i);
+        ck_assert_int_eq(rig_publish(&rig, a, "q", value, 1, 0), RC_OK);
+    }
+    for (unsigned k = 1; was_hit; k++) {
+        restart();
+        consume(false);
+        fault_arm("mem", k, FAULT_ONCE);
+        settle_until(MANY);
+        was_hit = fault_passed() >= k;
+        fault_disarm();
+        expect_all();
+    }
 }
 END_TEST
 
@@ -149,7 +171,7 @@ START_TEST(what_can_never_be_read_stops_no_queue)
     publish_many("q");
     restart();
     fault_arm("store.read", 1, FAULT_FAIL);
-    consume();
+    consume(true);
     rig_settle(&rig);
     while (queue_ready_count(queue_find(rig.core, SLICE("q"))) > 0)
         go_on(&looks);
@@ -167,6 +189,7 @@ int main(void)
 
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_loop_test(tests, a_queue_keeps_what_could_not_be_read_for_a_while, 0, 2);
+    tcase_add_test(tests, a_queue_keeps_what_there_was_no_memory_for);
     tcase_add_test(tests, a_session_keeps_what_could_not_be_read_for_a_while);
     tcase_add_test(tests, what_can_never_be_read_stops_no_queue);
     return suite_run("core cold", tests);
