@@ -484,17 +484,28 @@ static enum rc publish_through(struct client *client, const struct publish_excha
     return publish_private(client, publish, message, true, taken);
 }
 
+static enum rc check(struct client *client, const struct publish_exchange *publish,
+                     struct slice asked)
+{
+    enum rc rc = client_may_publish(client);
+
+    ASSERT(publish->routing_key_count > 0);
+    return rc == RC_OK ? authorise_exchange(client, publish, asked) : rc;
+}
+
+enum rc publish_check(struct client *client, const struct publish_exchange *publish)
+{
+    return check(client, publish, publish->exchange->spec.name);
+}
+
 enum rc publish_due(struct client *client, const struct publish_exchange *publish,
                     struct slice asked, struct message **ref)
 {
     struct message *message = *ref;
     size_t taken = 0, kept = 0;
-    enum rc rc = client_may_publish(client);
+    enum rc rc = check(client, publish, asked);
 
     *ref = NULL;
-    ASSERT(publish->routing_key_count > 0);
-    if (rc == RC_OK)
-        rc = authorise_exchange(client, publish, asked);
     if (rc == RC_OK)
         rc = publish_through(client, publish, message, &taken);
     if (__builtin_expect(client->core->delaying.count > 0, 0))

@@ -46,6 +46,8 @@ struct publish_exchange {
  * delay is too long. Others as above. */
 MUST_CHECK enum rc publish_exchange(struct client *client, const struct publish_exchange *publish,
                                     struct message **message);
+/* Would that be refused before anything is done? RC_REFUSED, RC_INVALID; RC_FULL, RC_IO. */
+MUST_CHECK enum rc publish_check(struct client *client, const struct publish_exchange *publish);
 /* What an exchange kept, now that it is due: the client must be one who may publish to `asked`, the
  * exchange it was published to. Routed as above, without a delay. */
 MUST_CHECK enum rc publish_due(struct client *client, const struct publish_exchange *publish,

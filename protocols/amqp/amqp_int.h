@@ -284,6 +284,9 @@ struct amqp_publish {
 MUST_CHECK enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *publish);
 MUST_CHECK enum rc amqp_publish_now(struct amqp_channel *channel,
                                     const struct amqp_publish *publish);
+/* At tx.commit: refuses what amqp_publish_now() would refuse before it did anything. */
+MUST_CHECK enum rc amqp_publish_check(struct amqp_channel *channel,
+                                      const struct amqp_publish *publish);
 
 /* ---- confirms (amqp_confirm.c) ---- */
 

@@ -159,17 +159,25 @@ static enum rc make_later(void *arg, struct publish_exchange *ret, struct messag
 }
 
 /* By the channel's outline. */
+static struct publish_exchange publish_of(const struct amqp_channel *channel,
+                                          struct exchange *exchange)
+{
+    const struct amqp_outline *o = &channel->outline;
+
+    return (struct publish_exchange){ .exchange = exchange,
+                                      .routing_keys = o->keys,
+                                      .routing_key_count = o->key_count,
+                                      .headers = o->values,
+                                      .header_count = o->value_count,
+                                      .delay_ms = o->delay_ms };
+}
+
 static enum rc route(struct amqp_channel *channel, const struct amqp_publish *p,
                      struct exchange *exchange)
 {
     struct amqp_session *s = channel->session;
     const struct amqp_outline *o = &channel->outline;
-    struct publish_exchange publish = { .exchange = exchange,
-                                        .routing_keys = o->keys,
-                                        .routing_key_count = o->key_count,
-                                        .headers = o->values,
-                                        .header_count = o->value_count,
-                                        .delay_ms = o->delay_ms };
+    struct publish_exchange publish = publish_of(channel, exchange);
     struct later later = { .channel = channel, .publish = p };
     struct message *message = amqp_outline_message(o, s->core, p->body);
     enum rc rc;
@@ -193,6 +201,18 @@ enum rc amqp_publish_now(struct amqp_channel *channel, const struct amqp_publish
     enum rc rc = check(channel, p, &exchange);
 
     return rc == RC_OK ? route(channel, p, exchange) : rc;
+}
+
+enum rc amqp_publish_check(struct amqp_channel *channel, const struct amqp_publish *p)
+{
+    struct exchange *exchange;
+    struct publish_exchange publish;
+    enum rc rc = check(channel, p, &exchange);
+
+    if (rc != RC_OK)
+        return rc;
+    publish = publish_of(channel, exchange);
+    return conclude(channel, p, publish_check(channel->session->client, &publish));
 }
 
 enum rc amqp_publish(struct amqp_channel *channel, const struct amqp_publish *p)

@@ -8,7 +8,6 @@
  *                 body length u32 | exchange | key | properties | body */
 #include "broker/base/mem.h"
 #include "broker/base/plant.h"
-#include "broker/core/exchange.h"
 #include "protocols/amqp/amqp_int.h"
 
 void amqp_tx_init(struct amqp_tx *tx)
@@ -141,19 +140,16 @@ static enum rc check_mode(struct amqp_channel *channel)
                        "channel is not transactional");
 }
 
-/* Before anything is done: what was there when it was published is still there. */
-static enum rc check_exchanges(struct amqp_channel *channel)
+/* Before anything is done: the exchanges are still there, and each publish is allowed. */
+static enum rc check_publishes(struct amqp_channel *channel)
 {
-    struct amqp_session *s = channel->session;
     struct rd rd = rd_of(text_slice(&channel->tx.publishes));
     struct amqp_publish p;
+    enum rc rc = RC_OK;
 
-    while (amqp_tx_next(&rd, &p)) {
-        if (exchange_find(s->core, p.exchange) == NULL)
-            return amqp_refuse(s, AMQP_REPLY_NOT_FOUND, "no exchange '%.*s' in vhost '%s'",
-                               SLICE_FMT(p.exchange), AMQP_VHOST);
-    }
-    return RC_OK;
+    while (rc == RC_OK && amqp_tx_next(&rd, &p))
+        rc = amqp_publish_check(channel, &p);
+    return rc;
 }
 
 enum rc amqp_on_tx_commit(struct amqp_session *s, struct amqp_channel *channel,
@@ -166,7 +162,7 @@ enum rc amqp_on_tx_commit(struct amqp_session *s, struct amqp_channel *channel,
     (void)s; /* the channel knows it */
     (void)m; /* it has no fields */
     if (rc == RC_OK)
-        rc = check_exchanges(channel);
+        rc = check_publishes(channel);
     while (rc == RC_OK && amqp_tx_next(&rd, &p) && !PLANTED("transaction-cut"))
         rc = amqp_publish_now(channel, &p);
     if (rc != RC_OK)

@@ -236,6 +236,18 @@ class Rules(AccessCase):
             c.publish(b"no", "other")
             self.assertEqual(c.refusal()[0], 403)
 
+    def test_of_a_transaction_that_is_refused_nothing_is_published(self):
+        client = self.alice()
+        client.subscribe("a/#")
+        with amqp_raw.Client(self.broker, user="alice", password="secret") as c:
+            c.call("tx.select")
+            c.publish(b"with another", "a.x", "amq.topic")
+            c.publish(b"no", "a.secret", "amq.topic")
+            c.send("tx.commit")
+            self.assertEqual(c.refusal()[0], 403)
+            c.publish(b"alone", "a.x", "amq.topic")
+            self.assertEqual(client.take().payload, b"alone")
+
 
 class Reload(AccessCase):
 
