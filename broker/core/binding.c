@@ -257,7 +257,7 @@ static void binding_delete(struct binding *binding)
 enum rc binding_remove(struct client *client, const struct binding_spec *spec)
 {
     struct text identity = { 0 };
-    struct binding *binding;
+    struct binding *binding = NULL;
     enum rc rc = authorise(client, OPERATION_ALTER, RESOURCE_EXCHANGE, spec->source->spec.name);
 
     if (rc == RC_OK && spec->queue != NULL)
@@ -265,10 +265,13 @@ enum rc binding_remove(struct client *client, const struct binding_spec *spec)
     if (rc != RC_OK)
         return rc;
     binding_identity(spec, &identity);
-    binding = binding_find(client->core, text_slice(&identity));
+    if (identity.bad)
+        rc = RC_MEMORY;
+    else
+        binding = binding_find(client->core, text_slice(&identity));
     text_done(&identity);
     if (binding == NULL)
-        return RC_NOT_FOUND;
+        return rc == RC_OK ? RC_NOT_FOUND : rc;
     binding_delete(binding);
     return RC_OK;
 }

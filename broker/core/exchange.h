@@ -76,7 +76,7 @@ MUST_CHECK enum rc binding_some(const struct exchange *source, struct text *afte
                                 binding_visit_fn *visit, void *arg);
 /* Is there this very binding? */
 bool binding_exists(const struct binding_spec *spec);
-/* RC_NOT_FOUND when there is none (the protocol may call that success). */
+/* RC_NOT_FOUND when there is none (the protocol may call that success). RC_MEMORY. */
 MUST_CHECK enum rc binding_remove(struct client *client, const struct binding_spec *spec);
 
 #endif

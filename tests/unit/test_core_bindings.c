@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "broker/base/fault.h"
 #include "broker/base/log.h"
 #include "broker/base/mem.h"
 #include "storage/log.h"
@@ -24,6 +25,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+    fault_disarm();
     log_set_sink(NULL);
     rig_client_close(a);
     rig_close(&rig);
@@ -289,6 +291,23 @@ START_TEST(exchanges_that_go_with_their_last_binding_go_before_it_is_gone)
 }
 END_TEST
 
+START_TEST(what_there_is_no_memory_to_unbind_stays_bound_and_is_told_so)
+{
+    struct binding_spec spec = { .source = declare("x", EXCHANGE_DIRECT, false),
+                                 .queue = rig_queue(&rig, a, "q", true),
+                                 .key = SLICE("k"),
+                                 .arguments = SLICE("") };
+
+    ck_assert_int_eq(binding_add(a->client, &spec), RC_OK);
+    fault_arm("mem", 1, FAULT_ONCE);
+    ck_assert_int_eq(binding_remove(a->client, &spec), RC_MEMORY);
+    fault_disarm();
+    ck_assert(binding_exists(&spec));
+    ck_assert_int_eq(binding_remove(a->client, &spec), RC_OK);
+    ck_assert(!binding_exists(&spec));
+}
+END_TEST
+
 START_TEST(a_stop_amid_frees_what_goes)
 {
     declare("x", EXCHANGE_TOPIC, false);
@@ -317,6 +336,7 @@ int main(void)
     tcase_add_test(tests, a_queue_with_very_many_bindings_to_the_shared_exchange_ends_in_parts);
     tcase_add_test(tests, a_fanout_exchange_gives_nothing_to_a_queue_that_goes);
     tcase_add_test(tests, exchanges_that_go_with_their_last_binding_go_before_it_is_gone);
+    tcase_add_test(tests, what_there_is_no_memory_to_unbind_stays_bound_and_is_told_so);
     tcase_add_test(tests, a_stop_amid_frees_what_goes);
     return suite_run("core bindings", tests);
 }
