@@ -29,7 +29,7 @@ bool text_reserve(struct text *t, size_t n)
     }
     while (room - t->len < n)
         room *= 2;
-    at = mem_try_resize(t->at, room);
+    at = t->is_vital ? mem_resize(t->at, room) : mem_try_resize(t->at, room);
     if (at == NULL) {
         t->bad = true;
         return false;

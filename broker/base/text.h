@@ -13,6 +13,8 @@ struct text {
     size_t len;
     size_t room;
     bool bad; /* memory failed or the limit was met: what came after is missing */
+    /* Aborts where memory fails, as mem_new() does: for what must never be there in part. */
+    bool is_vital;
 };
 
 /* The most that one text may hold: a message of the largest size and its wrapping. */

@@ -366,6 +366,7 @@ enum rc core_new(struct store *store, const struct core_config *config, struct c
     core->store = store;
     core->config = *config;
     core->next_number = core->reserved_number = 1;
+    core->scratch.is_vital = true;
     init_tables(core);
     core->is_loading = true;
     rc = load(core);

@@ -96,6 +96,12 @@ test_core_session_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_core_session_parts_LDADD = $(CORE_TEST_LIBS)
 TESTS += test_core_session_parts
 
+check_PROGRAMS += test_core_rows
+test_core_rows_SOURCES = tests/unit/test_core_rows.c
+test_core_rows_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_core_rows_LDADD = $(CORE_TEST_LIBS)
+TESTS += test_core_rows
+
 check_PROGRAMS += test_core_cold
 test_core_cold_SOURCES = tests/unit/test_core_cold.c
 test_core_cold_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)

@@ -165,7 +165,9 @@ struct core {
     struct deadline retention;       /* follows the first of them */
     uint64_t retired_records;        /* let go by the last run of it */
     struct partition *near;          /* found last by its log's number; NULL */
-    struct text scratch;             /* for one function at a time, never across a call */
+    /* For one function at a time, never across a call. Rows are built here: one in part would not
+     * be refused, and no start could read it. */
+    struct text scratch;
 
     struct drain drain;
     struct list accesses; /* struct access; the first is that of listeners without their own */

@@ -165,7 +165,7 @@ static struct slice meta_key(struct text *out, struct slice group, struct slice 
 static void position_record(struct core *core, struct slice group, struct slice place,
                             const struct position *position)
 {
-    struct text key = { 0 };
+    struct text key = { .is_vital = true };
     struct text *value = &core->scratch;
 
     if (PLANTED("position-unrecorded"))
@@ -181,7 +181,7 @@ static void position_record(struct core *core, struct slice group, struct slice 
 
 static void place_delete(struct core *core, struct group *group, struct place *place)
 {
-    struct text key = { 0 };
+    struct text key = { .is_vital = true };
 
     core_delete(core, META_GROUPS, meta_key(&key, group->by_name.key, place->by_key.key));
     text_done(&key);

@@ -100,7 +100,7 @@ void will_taken_over(struct session *session)
 
 void session_will_set(struct session *session, struct message **message, uint64_t delay_ms)
 {
-    struct text value = { 0 };
+    struct text value = { .is_vital = true };
 
     session_will_clear(session);
     adopt(session, *message, session->client == NULL ? NULL : author_of(session->client), delay_ms);
