@@ -124,7 +124,8 @@ static void add_ids(struct route *route, struct gather *gather)
 static void find(struct gather *gather, struct slice address)
 {
     struct core *core = gather->core;
-    struct text key = { 0 }, swapped = { 0 };
+    /* What is found is kept for those that come later: it is all or nothing. */
+    struct text key = { .is_vital = true }, swapped = { .is_vital = true };
     struct slice as_key, as_address;
     enum rc rc;
 

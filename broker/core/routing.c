@@ -66,7 +66,7 @@ static void on_match(void *arg, struct match_entry *entry)
 
 static void visit_topic(struct walk *walk, struct exchange *exchange, struct slice key)
 {
-    struct text scratch = { 0 };
+    struct text scratch = { .is_vital = true }; /* or it is acknowledged, and routed nowhere */
     struct slice address;
 
     if (name_from_amqp_key(key, core_dots(walk->core), &scratch, &address) == RC_OK)

@@ -2,6 +2,7 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "broker/base/fault.h"
 #include "broker/base/mem.h"
 #include "broker/core/headers_match.h"
 #include "tests/lib/core_rig.h"
@@ -28,6 +29,7 @@ static void setup_durable(void)
 
 static void teardown(void)
 {
+    fault_disarm();
     rig_client_close(a);
     rig_close(&rig);
     MEM_FREE(a);
@@ -71,6 +73,33 @@ START_TEST(exchanges_bound_to_each_other_route_once_even_in_a_circle)
     rig_bind(&rig, a, "y", "q", "");
     ck_assert_int_eq(rig_publish_exchange(&rig, a, "x", "k", "v"), RC_OK);
     ck_assert_uint_eq(ready("q"), 1);
+}
+END_TEST
+
+START_TEST(a_message_is_not_routed_nowhere_for_want_of_memory)
+{
+    const struct message_spec spec = { .address = SLICE("a/b"), .value = SLICE("v") };
+    const struct slice key = SLICE("a.b");
+    unsigned published = 0;
+
+    rig_queue(&rig, a, "q", true);
+    declare("x", EXCHANGE_TOPIC, NULL);
+    rig_bind(&rig, a, "x", "q", "a.b");
+    for (unsigned k = 1; k < 10; k++) {
+        struct publish_exchange publish = { .exchange = exchange_find(rig.core, SLICE("x")),
+                                            .routing_keys = &key,
+                                            .routing_key_count = 1 };
+        struct message *message = message_new(&spec);
+        enum rc rc;
+
+        fault_arm("mem", k, FAULT_ONCE);
+        rc = publish_exchange(a->client, &publish, &message);
+        fault_disarm();
+        ck_assert_int_ne(rc, RC_NO_ROUTE);
+        published += rc == RC_OK;
+        rig_settle(&rig);
+    }
+    ck_assert_uint_eq(ready("q"), published);
 }
 END_TEST
 
@@ -256,6 +285,7 @@ int main(void)
 
     tcase_add_checked_fixture(plain, setup, teardown);
     tcase_add_test(plain, exchanges_bound_to_each_other_route_once_even_in_a_circle);
+    tcase_add_test(plain, a_message_is_not_routed_nowhere_for_want_of_memory);
     tcase_add_test(plain, alternate_exchange_takes_what_was_routed_nowhere);
     tcase_add_test(plain, exchange_bound_to_the_shared_one_gets_what_any_protocol_publishes);
     tcase_add_test(plain, publishing_to_the_shared_one_reaches_sessions_and_the_stream);
